@@ -1,0 +1,1 @@
+"""Gear: ranked products, static knowledge merged with live offers of every vendor."""

@@ -1,0 +1,1 @@
+"""The Hexar contract, version 1: generated message and service stubs."""

@@ -1,0 +1,1 @@
+"""The gRPC server: wiring, configuration, interceptors and one servicer a service."""

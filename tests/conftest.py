@@ -1,0 +1,18 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def hexar_data() -> Path:
+    """The folder of real data sets; the test is skipped, by name, where ``HEXAR_DATA`` is unset."""
+    value = os.environ.get("HEXAR_DATA")
+    if not value:
+        pytest.skip("HEXAR_DATA is not set: this test reads real data that is not part of the project")
+    folder = Path(value)
+    if not folder.is_dir():
+        pytest.fail(f"HEXAR_DATA names {value}, which is not a folder")
+    return folder

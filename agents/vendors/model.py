@@ -1,0 +1,136 @@
+"""What a vendor says, in one shape for every data format. Whatever a vendor does not say stays None or empty.
+
+Every type encodes to plain JSON values (:meth:`Listing.to_json`) so that caches hold no pickles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Availability(StrEnum):
+    """What a vendor says of its stock; UNKNOWN where it says nothing."""
+
+    UNKNOWN = "unknown"
+    IN_STOCK = "in_stock"
+    OUT_OF_STOCK = "out_of_stock"
+    PREORDER = "preorder"
+    BACKORDER = "backorder"
+    DISCONTINUED = "discontinued"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount: ``micros`` millionths of one unit of the ISO 4217 ``currency`` (empty: the vendor did not say which)."""
+
+    currency: str
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One size or colour that a vendor lists by itself."""
+
+    sku: str = ""
+    title: str = ""
+    size: str = ""
+    price: Money | None = None
+    list_price: Money | None = None
+    availability: Availability = Availability.UNKNOWN
+    gtin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One customer's review. ``rating`` is 0..5, None where none was given; ``published`` is ISO 8601 or empty."""
+
+    id: str
+    text: str
+    title: str = ""
+    rating: float | None = None
+    author: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One product at one vendor, as read at ``fetched_at`` (Unix seconds).
+
+    A light reading fills offer fields (price, availability, sizes, shipping, recent reviews); a heavy one fills knowledge
+    (description, attributes, all reviews). Both fill identity (sku, name, brand, gtin, …) where the vendor states it.
+    """
+
+    vendor: str
+    sku: str
+    name: str
+    fetched_at: float
+    url: str = ""
+    brand: str = ""
+    gtin: str = ""
+    mpn: str = ""
+    model: str = ""
+    category: str = ""
+    year: int | None = None
+    description: str = ""
+    image_url: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    price: Money | None = None
+    list_price: Money | None = None
+    availability: Availability = Availability.UNKNOWN
+    sizes: tuple[str, ...] = ()
+    shipping: Money | None = None
+    variants: tuple[Variant, ...] = ()
+    rating: float | None = None
+    rating_count: int | None = None
+    reviews: tuple[Review, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; empty fields are left out."""
+        return {name: value for name in _LISTING_FIELDS if (value := _plain(getattr(self, name))) not in (None, "", [], {})}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Listing:
+        """The inverse of :meth:`to_json`. Raises KeyError, TypeError or ValueError on a foreign shape."""
+        values = dict(data)
+        for name in ("price", "list_price", "shipping"):
+            if name in values:
+                values[name] = Money(*values[name])
+        if "availability" in values:
+            values["availability"] = Availability(values["availability"])
+        for name in ("tags", "sizes"):
+            values[name] = tuple(values.get(name, ()))
+        values["variants"] = tuple(_variant(row) for row in values.get("variants", ()))
+        values["reviews"] = tuple(Review(**row) for row in values.get("reviews", ()))
+        return cls(**values)
+
+
+_LISTING_FIELDS = tuple(Listing.__dataclass_fields__)
+
+
+def _variant(row: Mapping[str, Any]) -> Variant:
+    values = dict(row)
+    for name in ("price", "list_price"):
+        if name in values:
+            values[name] = Money(*values[name])
+    if "availability" in values:
+        values["availability"] = Availability(values["availability"])
+    return Variant(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Money):
+        return [value.currency, value.micros]
+    if isinstance(value, Availability):
+        return None if value is Availability.UNKNOWN else value.value
+    if isinstance(value, (Variant, Review)):
+        fields = type(value).__dataclass_fields__
+        return {name: plain for name in fields if (plain := _plain(getattr(value, name))) not in (None, "", [], {})}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value

@@ -1,0 +1,107 @@
+"""The caches that callers use: memory first, then the backend, every read checked."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from hexar.core.cache.backend import CacheBackend
+from hexar.core.cache.codec import Entry, decode, encode
+from hexar.core.cache.kinds import KINDS, Kind, Tier
+from hexar.core.cache.memory import MemoryTier
+from hexar.core.cache.stats import CacheStats
+from hexar.core.versions import Versions
+
+#: A time to live is shortened at random by up to this share, so that values stored together do not expire together.
+JITTER = 0.1
+
+
+def tenant_dependencies(tenant: str, kind: str) -> tuple[str, str]:
+    """The two names on which every entry depends, so that a kind or a tenant can be forgotten as a whole."""
+    return f"tenant:{tenant}", f"kind:{tenant}:{kind}"
+
+
+class Caches:
+    """All kinds of cached values in one memory tier over one backend.
+
+    An entry is served only while every version in its ``depends`` still holds.
+
+    Thread-safety: :meth:`peek`, :meth:`put` and :meth:`snapshot` may be called from any thread, the rest on the event loop.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        backend: CacheBackend | None = None,
+        *,
+        memory_bytes: int = 256 * 1024 * 1024,
+        kinds: Mapping[str, Kind] = KINDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.versions = versions
+        self.kinds = dict(kinds)
+        self.memory = MemoryTier(memory_bytes)
+        self.backend = backend
+        self.stats = CacheStats()
+        self._clock = clock
+
+    def snapshot(self, tenant: str, kind: str, *names: str) -> dict[str, int]:
+        """The versions that an entry of ``kind`` depends on; taken before its sources are read."""
+        return self.versions.snapshot((*tenant_dependencies(tenant, kind), *names))
+
+    def peek(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
+        """The entry in memory, without asking the backend. A miss is not counted: :meth:`get` decides it."""
+        entry = self.memory.get(key)
+        if entry is None:
+            return None
+        checked = self._checked(entry, allow_stale)
+        if checked is None:
+            if not self.versions.holds(entry.depends) or self._clock() >= entry.expires_at:
+                self.memory.remove(key)
+            return None
+        self.stats.hit(kind, Tier.MEMORY, checked.stale)
+        return checked
+
+    async def get(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
+        """The entry from the first tier that has it. With ``allow_stale`` also one past its time, marked so."""
+        entry = self.peek(kind, key, allow_stale=allow_stale)
+        if entry is not None:
+            return entry
+        if self.backend is not None:
+            data = await self.backend.get(key)
+            if data is not None:
+                found = decode(key, data, self.backend.tier)
+                checked = self._checked(found, allow_stale) if found is not None else None
+                if found is not None and checked is not None:
+                    # Later reads find it in memory and must say so; this one came from the backend.
+                    self.memory.put(key, replace(found, tier=Tier.MEMORY))
+                    self.stats.hit(kind, self.backend.tier, checked.stale)
+                    return checked
+        self.stats.miss(kind)
+        return None
+
+    def put(self, kind: str, key: bytes, value: bytes, depends: Mapping[str, int], *, view: object = None) -> Entry:
+        """Keep ``value`` for the time of its kind; it is in memory when this returns, in the backend soon after."""
+        shape = self.kinds[kind]
+        now = self._clock()
+        ttl = shape.ttl * (1.0 - random.random() * JITTER)
+        entry = Entry(value, now, now + ttl, now + ttl + shape.stale_for, depends, Tier.MEMORY, view=view)
+        self.memory.put(key, entry)
+        if self.backend is not None:
+            self.backend.put(key, encode(key, entry), entry.expires_at)
+        return entry
+
+    async def close(self) -> None:
+        """Write what is pending and close the backend."""
+        if self.backend is not None:
+            await self.backend.close()
+
+    def _checked(self, entry: Entry, allow_stale: bool) -> Entry | None:
+        now = self._clock()
+        if now >= entry.expires_at or not self.versions.holds(entry.depends):
+            return None
+        if now < entry.fresh_until:
+            return entry
+        return replace(entry, stale=True) if allow_stale else None

@@ -1,0 +1,172 @@
+"""One registry of figures: counts, errors by code, latencies, caches, vendors, breakers, pools, queue, loop lag.
+
+Prometheus reads the registry; operators read the same figures through OpsService, whose medians and percentiles come from
+windows of the last calls. The time of a call that failed enters no latency.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+#: Calls that a window remembers.
+WINDOW = 1024
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Seconds over the last ``samples`` calls."""
+
+    mean: float
+    median: float
+    p95: float
+    samples: int
+
+
+class Window:
+    """The last :data:`WINDOW` times, seconds."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=WINDOW)
+
+    def add(self, seconds: float) -> None:
+        """Remember one time."""
+        self._times.append(seconds)
+
+    def summary(self) -> LatencySummary | None:
+        """Mean, median and 95th percentile (nearest rank), or None where nothing was measured."""
+        times = sorted(self._times)
+        if not times:
+            return None
+        count = len(times)
+        middle = (times[(count - 1) // 2] + times[count // 2]) / 2
+        return LatencySummary(sum(times) / count, middle, times[min(count - 1, -(-count * 95 // 100) - 1)], count)
+
+
+@dataclass(slots=True)
+class MethodFigures:
+    """One RPC method's calls."""
+
+    count: int = 0
+    errors: Tally[str] = field(default_factory=Tally)
+    latency: Window = field(default_factory=Window)
+    first_event: Window = field(default_factory=Window)
+
+
+@dataclass(slots=True)
+class AgentFigures:
+    """One agent's calls."""
+
+    calls: int = 0
+    failures: Tally[str] = field(default_factory=Tally)
+    latency: Window = field(default_factory=Window)
+
+
+class Gauges:
+    """Values that are read when they are asked for: each source yields metric families."""
+
+    def __init__(self) -> None:
+        self._sources: list[object] = []
+
+    def add(self, source: object) -> None:
+        """Add a callable that returns metric families."""
+        self._sources.append(source)
+
+    def collect(self) -> Iterable[Metric]:
+        """All families of all sources, for the registry."""
+        for source in self._sources:
+            yield from source()  # type: ignore[operator]
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of time: sources are asked only when figures are read."""
+        return ()
+
+
+class Metrics:
+    """All figures of one process.
+
+    Thread-safety: :meth:`agent_called` may be called from any thread, the rest on the event loop.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.since = time.time()
+        self.methods: dict[str, MethodFigures] = {}
+        self.agents: dict[str, AgentFigures] = {}
+        self.in_flight = 0
+        self.gauges = Gauges()
+        self._lock = threading.Lock()
+        self._requests = Counter("hexar_requests", "RPCs that ended", ["method", "code"], registry=self.registry)
+        self._latency = Histogram(
+            "hexar_request_seconds", "Time of RPCs that ended with OK", ["method"], registry=self.registry, buckets=_BUCKETS
+        )
+        self._first = Histogram(
+            "hexar_first_event_seconds", "Time to the first event of a stream", ["method"], registry=self.registry, buckets=_BUCKETS
+        )
+        self._agent_calls = Counter(
+            "hexar_agent_calls", "Calls of vendor and model agents", ["agent", "failure"], registry=self.registry
+        )
+        self._agent_latency = Histogram(
+            "hexar_agent_seconds", "Time of agent calls that succeeded", ["agent"], registry=self.registry, buckets=_BUCKETS
+        )
+        self.registry.register(self.gauges)  # type: ignore[arg-type]
+        self._ok_children: dict[str, tuple[Counter, Histogram, Histogram]] = {}
+
+    def method(self, name: str) -> MethodFigures:
+        """The figures of RPC method ``name``."""
+        return self.methods.setdefault(name, MethodFigures())
+
+    def request_ended(self, method: str, code: str, seconds: float, first_event: float | None) -> None:
+        """Count one RPC. ``first_event`` is seconds to its first event, None for a unary call or where none was sent."""
+        figures = self.method(method)
+        figures.count += 1
+        if code != "OK":
+            figures.errors[code] += 1
+            self._requests.labels(method, code).inc()
+            return
+        children = self._ok_children.get(method)
+        if children is None:
+            children = self._ok_children[method] = (
+                self._requests.labels(method, "OK"),
+                self._latency.labels(method),
+                self._first.labels(method),
+            )
+        figures.latency.add(seconds)
+        children[0].inc()
+        children[1].observe(seconds)
+        if first_event is not None:
+            figures.first_event.add(first_event)
+            children[2].observe(first_event)
+
+    def agent_called(self, agent: str, seconds: float, failure: str) -> None:
+        """Count one agent call; ``failure`` names its kind, empty where it succeeded."""
+        with self._lock:
+            figures = self.agents.setdefault(agent, AgentFigures())
+            figures.calls += 1
+            if failure:
+                figures.failures[failure] += 1
+            else:
+                figures.latency.add(seconds)
+        self._agent_calls.labels(agent, failure).inc()
+        if not failure:
+            self._agent_latency.labels(agent).observe(seconds)
+
+
+def gauge(name: str, text: str, values: Iterable[tuple[dict[str, str], float]]) -> GaugeMetricFamily:
+    """A family of values under one name: pairs of labels and value."""
+    rows = list(values)
+    labels = list(rows[0][0]) if rows else []
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for row, value in rows:
+        family.add_metric([row[label] for label in labels], value)
+    return family

@@ -99,7 +99,9 @@ setup(
     version=VERSION,
     packages=packages(),
     package_dir={f"hexar.{part}": part for part in PARTS},
-    package_data={"": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.html", "*.css", "*.js", "*.md", "*.csv"]},
+    package_data={
+        "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.html", "*.css", "*.js", "*.md", "*.csv"]
+    },
     exclude_package_data={"": ["*.cpp", "*.c"]},
     include_package_data=False,
     ext_modules=cythonize(

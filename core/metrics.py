@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -76,16 +76,16 @@ class Gauges:
     """Values that are read when they are asked for: each source yields metric families."""
 
     def __init__(self) -> None:
-        self._sources: list[object] = []
+        self._sources: list[Callable[[], Iterable[Metric]]] = []
 
-    def add(self, source: object) -> None:
+    def add(self, source: Callable[[], Iterable[Metric]]) -> None:
         """Add a callable that returns metric families."""
         self._sources.append(source)
 
     def collect(self) -> Iterable[Metric]:
         """All families of all sources, for the registry."""
         for source in self._sources:
-            yield from source()  # type: ignore[operator]
+            yield from source()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead of time: sources are asked only when figures are read."""
@@ -111,7 +111,11 @@ class Metrics:
             "hexar_request_seconds", "Time of RPCs that ended with OK", ["method"], registry=self.registry, buckets=_BUCKETS
         )
         self._first = Histogram(
-            "hexar_first_event_seconds", "Time to the first event of a stream", ["method"], registry=self.registry, buckets=_BUCKETS
+            "hexar_first_event_seconds",
+            "Time to the first event of a stream",
+            ["method"],
+            registry=self.registry,
+            buckets=_BUCKETS,
         )
         self._agent_calls = Counter(
             "hexar_agent_calls", "Calls of vendor and model agents", ["agent", "failure"], registry=self.registry

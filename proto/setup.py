@@ -15,7 +15,14 @@ def generate() -> None:
 
     well_known = str(files("grpc_tools") / "_proto")
     sources = sorted(str(path) for path in (ROOT / "hexar" / "v1").glob("*.proto"))
-    command = ["protoc", f"-I{ROOT}", f"-I{well_known}", f"--python_out={ROOT}", f"--pyi_out={ROOT}", f"--grpc_python_out={ROOT}"]
+    command = [
+        "protoc",
+        f"-I{ROOT}",
+        f"-I{well_known}",
+        f"--python_out={ROOT}",
+        f"--pyi_out={ROOT}",
+        f"--grpc_python_out={ROOT}",
+    ]
     if protoc.main([*command, *sources]) != 0:
         raise SystemExit("protoc failed: see the message above")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 #: How long the log of an answer that is not cached can still be resumed after its end, seconds, and how many are kept.
 RESUME_SECONDS = 60.0
 RESUME_LOGS = 1024
-#: A request joins a running answer that must end at most this share of the request's own time earlier: one started by a
-#: caller in a great hurry would be less complete than this caller has time for.
+#: A request joins a running answer that adapts to its deadline only where that leaves at least this share of the request's
+#: own time: one started by a caller in a great hurry would be less complete than this caller has time for.
 JOIN_SHARE = 0.5
 
 
@@ -54,6 +54,7 @@ class AnswerSpec:
 
     ``kind`` and ``key`` say where it is kept, ``depends`` the versions it is made from (taken before it is produced).
     ``read_cache`` and ``write_cache`` are the caller's cache policy. ``finish_alone``: go on when the last subscriber left.
+    ``adaptive``: the answer holds what was there by its deadline, so that callers with other deadlines want another one.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class AnswerSpec:
     read_cache: bool = True
     write_cache: bool = True
     finish_alone: bool = False
+    adaptive: bool = False
 
 
 @dataclass(slots=True)
@@ -70,8 +72,9 @@ class _Live:
     log: EventLog
     deadline: Deadline
     finish_alone: bool
+    adaptive: bool = False
     subscribers: int = 0
-    task: asyncio.Task[None] | None = field(default=None)
+    task: asyncio.Task[None] | None = None
 
 
 class Answer:
@@ -205,11 +208,12 @@ class Answers:
         live = self._live.get(slot)
         if live is None or live.log.done:
             return None
-        left = live.deadline.remaining()
-        mine = deadline.remaining()
-        # One that ends after this caller's own deadline is of no use to it; half a second is clock and network.
-        if left > mine + 0.5 or left < JOIN_SHARE * mine:
-            return None
+        if live.adaptive:
+            left = live.deadline.remaining()
+            mine = deadline.remaining()
+            # One that ends after this caller's own deadline is of no use to it; half a second is clock and network.
+            if left > mine + 0.5 or left < JOIN_SHARE * mine:
+                return None
         return self._hold(live, Origin.JOINED)
 
     def _hold(self, live: _Live, origin: Origin) -> Answer:
@@ -224,7 +228,7 @@ class Answers:
     def _start(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
         if self._closing:
             raise Unavailable("the server is shutting down")
-        live = _Live(EventLog(), deadline, spec.finish_alone)
+        live = _Live(EventLog(), deadline, spec.finish_alone, spec.adaptive)
         self._live[slot] = live
         live.task = asyncio.create_task(self._produce(slot, live, spec))
         return self._hold(live, Origin.PRODUCED)

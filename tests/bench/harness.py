@@ -63,7 +63,12 @@ def percentile(values: list[float], share: float) -> float:
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system(), "arch": platform.machine()}
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "arch": platform.machine(),
+    }
 
 
 def table(title: str, rows: Mapping[str, object]) -> None:

@@ -1,0 +1,250 @@
+"""The job table and the statements on it. All functions block; they run on the store's or a worker's thread."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from hexar.core.jobs.model import Effect, Job, JobState, LostLease
+from hexar.core.store import Database, metadata
+
+#: A job gains one step of priority for each of these seconds that it waits, so that none starves.
+AGEING_SECONDS = 30.0
+#: Jobs that ended are forgotten after this long, seconds.
+KEEP_SECONDS = 7 * 86400.0
+
+jobs_table = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("tenant", sa.String(128), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("dedupe_key", sa.String(256)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+    sa.Column("run_at", sa.Double, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("result", sa.LargeBinary),
+    sa.Index("ix_jobs_claim", "state", "run_at"),
+    sa.Index("ix_jobs_created", "created_at", "id"),
+    # One unfinished job a piece of work: the database itself refuses a second one.
+    sa.Index(
+        "uq_jobs_dedupe",
+        "tenant",
+        "kind",
+        "dedupe_key",
+        unique=True,
+        sqlite_where=sa.text("dedupe_key IS NOT NULL AND state IN ('queued', 'running')"),
+        postgresql_where=sa.text("dedupe_key IS NOT NULL AND state IN ('queued', 'running')"),
+    ),
+)
+
+_j = jobs_table.c
+_COLUMNS = (
+    _j.id, _j.tenant, _j.kind, _j.payload, _j.state, _j.priority, _j.dedupe_key, _j.attempts, _j.max_attempts, _j.fence,
+    _j.created_at, _j.updated_at, _j.error, _j.result,
+)  # fmt: skip
+_UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
+
+
+def _job(row: sa.Row[tuple[object, ...]]) -> Job:
+    values = dict(row._mapping)
+    values["state"] = JobState(values["state"])
+    return Job(**values)
+
+
+class JobQueue:
+    """Statements on the jobs of one database.
+
+    Thread-safety: all methods may be called from any thread and any process; each is one transaction.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(
+        self, tenant: str, kind: str, payload: bytes, *, priority: int, dedupe_key: str | None, max_attempts: int, delay: float
+    ) -> tuple[Job, bool]:
+        """Acknowledge a job: (job, created). An unfinished one with the same key is joined and raised to ``priority``."""
+        now = time.time()
+        with self._database.write() as connection:
+            if dedupe_key is not None:
+                same = sa.and_(_j.tenant == tenant, _j.kind == kind, _j.dedupe_key == dedupe_key, _j.state.in_(_UNFINISHED))
+                row = connection.execute(sa.select(*_COLUMNS).where(same)).one_or_none()
+                if row is not None:
+                    job = _job(row)
+                    if job.priority < priority:
+                        connection.execute(
+                            sa.update(jobs_table).where(_j.id == job.id).values(priority=priority, updated_at=now)
+                        )
+                    return job, False
+            values = {
+                "id": os.urandom(16).hex(), "tenant": tenant, "kind": kind, "payload": payload, "state": JobState.QUEUED.value,
+                "priority": priority, "dedupe_key": dedupe_key, "attempts": 0, "max_attempts": max_attempts, "fence": 0,
+                "lease_until": 0.0, "run_at": now + delay, "created_at": now, "updated_at": now, "error": "", "result": None,
+            }  # fmt: skip
+            connection.execute(sa.insert(jobs_table).values(values))
+            return self._get(connection, str(values["id"])), True
+
+    def claim(self, kinds: Sequence[str], lease: float) -> Job | None:
+        """Take the most urgent job that may run, for ``lease`` seconds. One that was delivered too often is put to the dead."""
+        now = time.time()
+        with self._database.write() as connection:
+            while True:
+                may_run = sa.or_(
+                    sa.and_(_j.state == JobState.QUEUED.value, _j.run_at <= now),
+                    sa.and_(_j.state == JobState.RUNNING.value, _j.lease_until < now),
+                )
+                urgency = _j.priority + (now - _j.created_at) / AGEING_SECONDS
+                query = (
+                    sa.select(*_COLUMNS)
+                    .where(may_run, _j.kind.in_(kinds))
+                    .order_by(urgency.desc(), _j.created_at, _j.id)
+                    .limit(1)
+                    .with_for_update(skip_locked=True)
+                )
+                row = connection.execute(query).one_or_none()
+                if row is None:
+                    return None
+                job = _job(row)
+                if job.attempts >= job.max_attempts:
+                    # Its worker died with it, as often as it may be tried: it would take the next worker along as well.
+                    self._end(connection, job, JobState.DEAD, error=job.error or "its worker died each time")
+                    continue
+                connection.execute(
+                    sa.update(jobs_table)
+                    .where(_j.id == job.id)
+                    .values(
+                        state=JobState.RUNNING.value,
+                        attempts=job.attempts + 1,
+                        fence=job.fence + 1,
+                        lease_until=now + lease,
+                        updated_at=now,
+                    )
+                )
+                return self._get(connection, job.id)
+
+    def heartbeat(self, job: Job, lease: float) -> bool:
+        """Extend the lease; False where it is lost."""
+        with self._database.write() as connection:
+            result = connection.execute(sa.update(jobs_table).where(self._held(job)).values(lease_until=time.time() + lease))
+            return bool(result.rowcount)
+
+    def complete(self, job: Job, result: bytes | None, effects: Sequence[Effect]) -> None:
+        """End ``job`` well and apply its effects, in one transaction. Raises LostLease, and then nothing was applied."""
+        with self._database.write() as connection:
+            self._end(connection, job, JobState.SUCCEEDED, result=result)
+            for effect in effects:
+                effect(connection)
+
+    def retry(self, job: Job, error: str, delay: float) -> JobState:
+        """After a failed attempt: queue again in ``delay`` seconds, or put to the dead after the last. Raises LostLease."""
+        with self._database.write() as connection:
+            if job.attempts >= job.max_attempts:
+                self._end(connection, job, JobState.DEAD, error=error)
+                return JobState.DEAD
+            now = time.time()
+            result = connection.execute(
+                sa.update(jobs_table)
+                .where(self._held(job))
+                .values(state=JobState.QUEUED.value, run_at=now + delay, error=error, updated_at=now)
+            )
+            if not result.rowcount:
+                raise LostLease(f"job {job.id} is not ours any more")
+            return JobState.QUEUED
+
+    def release(self, job: Job) -> None:
+        """Give the job back unfinished (the worker shuts down): it may run at once and the attempt does not count."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(jobs_table)
+                .where(self._held(job))
+                .values(state=JobState.QUEUED.value, attempts=job.attempts - 1, updated_at=time.time())
+            )
+
+    def cancel(self, tenant: str | None, job_id: str) -> Job | None:
+        """Cancel an unfinished job; the job as it is then, or None where it is unknown."""
+        now = time.time()
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(_j.id == job_id)).one_or_none()
+            if row is None or (tenant is not None and row.tenant != tenant):
+                return None
+            connection.execute(
+                sa.update(jobs_table)
+                .where(_j.id == job_id, _j.state.in_(_UNFINISHED))
+                .values(state=JobState.CANCELLED.value, fence=_j.fence + 1, updated_at=now)
+            )
+            return self._get(connection, job_id)
+
+    def get(self, tenant: str | None, job_id: str) -> Job | None:
+        """The job, or None where it is unknown to ``tenant`` (None: to anyone)."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(_j.id == job_id)).one_or_none()
+        return None if row is None or (tenant is not None and row.tenant != tenant) else _job(row)
+
+    def page(
+        self, tenant: str | None, *, state: JobState | None, kind: str, limit: int, before: tuple[float, str] | None
+    ) -> list[Job]:
+        """Jobs, the newest first, at most ``limit``; ``before`` is (created_at, id) of the last one seen."""
+        query = sa.select(*_COLUMNS).order_by(_j.created_at.desc(), _j.id.desc()).limit(limit)
+        if tenant is not None:
+            query = query.where(_j.tenant == tenant)
+        if state is not None:
+            query = query.where(_j.state == state.value)
+        if kind:
+            query = query.where(_j.kind == kind)
+        if before is not None:
+            at, job_id = before
+            query = query.where(sa.or_(_j.created_at < at, sa.and_(_j.created_at == at, _j.id < job_id)))
+        with self._database.read() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+    def depth(self) -> tuple[int, float | None]:
+        """(number of jobs that wait, seconds that the oldest of them waits or None)."""
+        with self._database.read() as connection:
+            count, oldest = connection.execute(
+                sa.select(sa.func.count(), sa.func.min(_j.created_at)).where(_j.state == JobState.QUEUED.value)
+            ).one()
+        return count, None if oldest is None else max(0.0, time.time() - oldest)
+
+    def forget_old(self) -> int:
+        """Delete jobs that ended long ago; how many."""
+        ended = (JobState.SUCCEEDED.value, JobState.DEAD.value, JobState.CANCELLED.value)
+        with self._database.write() as connection:
+            result = connection.execute(
+                sa.delete(jobs_table).where(_j.state.in_(ended), _j.updated_at < time.time() - KEEP_SECONDS)
+            )
+            return result.rowcount
+
+    @staticmethod
+    def _held(job: Job) -> sa.ColumnElement[bool]:
+        return sa.and_(_j.id == job.id, _j.fence == job.fence, _j.state == JobState.RUNNING.value)
+
+    @staticmethod
+    def _get(connection: sa.Connection, job_id: str) -> Job:
+        return _job(connection.execute(sa.select(*_COLUMNS).where(_j.id == job_id)).one())
+
+    def _end(
+        self, connection: sa.Connection, job: Job, state: JobState, *, result: bytes | None = None, error: str = ""
+    ) -> None:
+        values: dict[str, object] = {"state": state.value, "result": result, "updated_at": time.time()}
+        if error:
+            values["error"] = error
+        ended = connection.execute(sa.update(jobs_table).where(self._held_or_expired(job)).values(values))
+        if not ended.rowcount:
+            raise LostLease(f"job {job.id} is not ours any more")
+
+    @staticmethod
+    def _held_or_expired(job: Job) -> sa.ColumnElement[bool]:
+        # An expired lease that nobody took over still carries our token: finishing then is right, and applies once.
+        return sa.and_(_j.id == job.id, _j.fence == job.fence, _j.state.in_(_UNFINISHED))

@@ -123,7 +123,7 @@ class Metrics:
         self._agent_latency = Histogram(
             "hexar_agent_seconds", "Time of agent calls that succeeded", ["agent"], registry=self.registry, buckets=_BUCKETS
         )
-        self.registry.register(self.gauges)  # type: ignore[arg-type]
+        self.registry.register(self.gauges)
         self._ok_children: dict[str, tuple[Counter, Histogram, Histogram]] = {}
 
     def method(self, name: str) -> MethodFigures:

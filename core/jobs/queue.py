@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -57,7 +58,7 @@ _COLUMNS = (
 _UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
 
 
-def _job(row: sa.Row[tuple[object, ...]]) -> Job:
+def _job(row: Any) -> Job:
     values = dict(row._mapping)
     values["state"] = JobState(values["state"])
     return Job(**values)
@@ -224,7 +225,7 @@ class JobQueue:
             result = connection.execute(
                 sa.delete(jobs_table).where(_j.state.in_(ended), _j.updated_at < time.time() - KEEP_SECONDS)
             )
-            return result.rowcount
+            return int(result.rowcount)
 
     @staticmethod
     def _held(job: Job) -> sa.ColumnElement[bool]:

@@ -1,0 +1,58 @@
+"""The gate: more calls than the process can carry are refused early, with the time after which to come back.
+
+Calls that only replay from memory are refused last of all: they pass up to a higher limit.
+"""
+
+from __future__ import annotations
+
+from hexar.core.errors import ResourceExhausted, Unavailable
+from hexar.server.rpc import Call, Handler, Method
+
+#: Share of the limit that is kept for calls that a cache in memory answers.
+REPLAY_HEADROOM = 0.25
+
+
+class Admission:
+    """Counts calls in progress. ``limit`` calls of the systems may work at once; operators' calls always pass."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.draining = False
+        self.working = 0
+        self.inside = 0
+
+    def __call__(self, method: Method, handler: Handler) -> Handler:
+        """Guard ``handler``."""
+        if method.service.endswith(".OpsService"):
+            return handler
+        ceiling = int(self.limit * (1 + REPLAY_HEADROOM))
+
+        async def admitted(call: Call) -> bytes | None:
+            if self.draining:
+                raise Unavailable("the server is shutting down", 1.0)
+            if self.inside >= ceiling:
+                raise ResourceExhausted("too many calls are in progress", 1.0)
+            self.inside += 1
+            try:
+                return await handler(call)
+            finally:
+                self.inside -= 1
+
+        return admitted
+
+    def work(self) -> _Work:
+        """Enter the part of a call that does more than replay. Raises ResourceExhausted at the limit."""
+        if self.working >= self.limit:
+            raise ResourceExhausted("too many calls are in progress", 1.0)
+        return _Work(self)
+
+
+class _Work:
+    def __init__(self, gate: Admission) -> None:
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self._gate.working += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.working -= 1

@@ -420,27 +420,27 @@ def test_only_text_is_folded(text: object) -> None:
         normalize_text(text)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x" * 100_000,
-        "\u0301\u0316" * 50_000,
-        "a\u200b" * 50_000,
-        "\u200e\u200f\u202e" * 30_000,
-        "\U0001f468\u200d\U0001f469" * 30_000,
-        "\x00" * 100_000,
-        "\ud800" * 100_000,
-        "\ufdfa" * 100_000,
-        "ﾞ\u0301" * 50_000,
-        "\u0f73\u0f71" * 50_000,
-        "x " * 1_000_000,
-        "ß " * 300_000,
-        "क्षि" * 25_000,
-    ],
-    ids=ascii,
-)
-def test_hostile_text_neither_stalls_nor_crashes(text: str) -> None:
+HOSTILE = {
+    "one long token": "x" * 100_000,
+    "marks out of order": "\u0301\u0316" * 50_000,
+    "zero width": "a\u200b" * 50_000,
+    "directional marks": "\u200e\u200f\u202e" * 30_000,
+    "joined emoji": "\U0001f468\u200d\U0001f469" * 30_000,
+    "NULs": "\x00" * 100_000,
+    "lone surrogates": "\ud800" * 100_000,
+    "ligatures of eighteen letters": "\ufdfa" * 100_000,
+    "halfwidth marks": "\uff9e\u0301" * 50_000,
+    "marks without a class": "\u0f73\u0f71" * 50_000,
+    "a million tokens": "x " * 1_000_000,
+    "many sharp s": "ß " * 300_000,
+    "conjuncts": "\u0915\u094d\u0937\u093f" * 25_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_neither_stalls_nor_crashes(name: str) -> None:
     """Long, invisible, composed, broken: a text is folded or refused with a ValueError, and soon."""
+    text = HOSTILE[name]
     refusals = []
     start = time.perf_counter()
     for attempt in (lambda: normalize_text(text), lambda: cache_key("t", "k", {"q": text, text: 1})):

@@ -1,0 +1,580 @@
+# distutils: include_dirs = core
+# distutils: depends = core/sha256.hpp
+"""Cache keys: SHA-256 over an injective, typed, length-prefixed canonical encoding; and the folding of query text.
+
+**The encoding.** ``encode(tenant, kind, fields)`` is ``b"hxk"``, the schema version (one byte), the tenant, the kind and the
+fields. Every value is a tag byte and what the tag announces, so no encoding is the beginning of another one and a
+sequence of values can be read back in one way only: the encoding is injective. Netstrings (Bernstein, 1997) and bencode
+have the same property for fewer types. ``size`` is an unsigned LEB128 number, always in its shortest form.
+
+====  =========================================  =============================================================
+tag   value                                      what follows
+====  =========================================  =============================================================
+N     ``None``                                   nothing
+T F   ``True``, ``False``                        nothing
+i     int of any size                            size, then the shortest two's complement, little-endian
+f     float                                      8 bytes: IEEE 754 binary64, little-endian
+s     str                                        size, then UTF-8
+b     bytes                                      size, then the bytes
+l     list or tuple                              the number of items, then the items
+d     dict or other ``Mapping`` with str keys    the number of entries, then for each key, in the order of its
+                                                 UTF-8: size, UTF-8, and the value
+====  =========================================  =============================================================
+
+**What is equal.** The encoding is injective over *canonical* values: ``1``, ``1.0``, ``"1"`` and ``True`` differ, and so do both
+infinities. A tuple equals the list of its items, a subclass (``StrEnum``, ``IntEnum``, ``OrderedDict``) its base, ``-0.0``
+equals ``0.0``, the order of a dict does not matter, and strings inside ``fields``, keys too, are equal when their NFC forms are
+(Unicode Standard Annex #15; NFC of assigned characters never changes between Unicode versions). ``tenant`` and ``kind`` are
+identifiers: they are compared character by character and not normalised, so two tenants never share a key.
+
+**What is refused.** NaN, lone surrogates, two keys of one dict with the same NFC form, more than ``MAX_DEPTH`` containers
+inside each other (so a cyclic value is refused), more than ``MAX_BYTES`` of encoding (so is a small value that repeats
+itself exponentially) and more than ``MAX_MARKS`` combining marks in a row (normalising them takes quadratic time) are a
+``ValueError``; a value or key of another type is a ``TypeError``. Both name the path, as ``fields['filters'][2]``.
+
+**Changing it.** Any change of the encoding raises ``SCHEMA_VERSION``; tests/core/cachekey_vectors.json pins the bytes.
+
+Thread-safety: the functions share no state. A container is copied, under its own lock in free-threaded builds, before its
+items are read, so a change made meanwhile by another thread gives the key of some moment, never undefined behaviour.
+The GIL is released while 16 KiB or more are hashed.
+"""
+
+from collections.abc import Mapping
+from unicodedata import combining, normalize
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
+from cpython.list cimport PyList_Check
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check, PyUnicode_FromKindAndData
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcpy
+from libcpp cimport bool as cbool
+from libcpp.algorithm cimport sort
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    int PyUnicode_KIND(object text)
+    const void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index)
+    const int PyUnicode_1BYTE_KIND
+
+cdef extern from "sha256.hpp" namespace "hexar::sha256":
+    const cbool HAS_SHA_NI
+    void sha256_digest "hexar::sha256::digest"(
+        const uint8_t* data, size_t size, uint8_t* out, cbool portable) noexcept nogil
+
+cdef extern from *:
+    """
+    #include <cstdint>
+    #include <cstring>
+
+    namespace hexar {
+    // One entry of a dict while its keys are sorted. `name` and `value` are owned references.
+    struct Entry {
+        uint64_t prefix;   // the first 8 bytes of the key, big-endian, padded with zeros: most comparisons end here
+        const char *key;   // UTF-8, inside `name`
+        Py_ssize_t size;
+        PyObject *name;    // the str itself if it is ASCII, else bytes with its canonical UTF-8
+        PyObject *value;
+    };
+
+    inline uint64_t key_prefix(const char *key, Py_ssize_t size) {
+        unsigned char first[8] = {0};
+        std::memcpy(first, key, size < 8 ? size : 8);
+        uint64_t prefix = 0;
+        for (int i = 0; i < 8; ++i) prefix = prefix << 8 | first[i];
+        return prefix;
+    }
+
+    inline int compare(const Entry &a, const Entry &b) {
+        if (a.prefix != b.prefix) return a.prefix < b.prefix ? -1 : 1;
+        const int order = std::memcmp(a.key, b.key, a.size < b.size ? a.size : b.size);
+        return order ? order : (a.size > b.size) - (a.size < b.size);
+    }
+
+    inline bool operator<(const Entry &a, const Entry &b) { return compare(a, b) < 0; }
+    }
+    """
+    cdef struct Entry "hexar::Entry":
+        uint64_t prefix
+        const char* key
+        Py_ssize_t size
+        PyObject* name
+        PyObject* value
+    uint64_t key_prefix "hexar::key_prefix"(const char* key, Py_ssize_t size) noexcept
+    int compare_entries "hexar::compare"(const Entry& a, const Entry& b) noexcept
+
+
+cdef enum:
+    DEPTH_LIMIT = 64
+    BYTE_LIMIT = 1 << 24
+    MARK_LIMIT = 256
+    INLINE_BYTES = 2048  # most requests need no heap
+    INLINE_ENTRIES = 24
+    HASH_WITHOUT_GIL = 1 << 14
+
+#: Version of the encoding, inside every key.
+SCHEMA_VERSION = 1
+#: How many containers may stand inside each other, ``fields`` included.
+MAX_DEPTH = DEPTH_LIMIT
+#: The longest encoding, in bytes.
+MAX_BYTES = BYTE_LIMIT
+#: The longest run of combining marks in a text.
+MAX_MARKS = MARK_LIMIT
+
+cdef uint8_t SCHEMA = SCHEMA_VERSION
+
+# No text is known that changes after the third round; the bound is there so that none can keep a caller for ever.
+cdef int MAX_ROUNDS = 8
+
+# Characters that are no combining marks themselves, but whose decomposition begins with one.
+cdef str HIDDEN_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
+
+# Default_Ignorable_Code_Point (Unicode Character Database, DerivedCoreProperties.txt): what NFKC_Casefold removes. It holds
+# the zero-width space, joiners and no-break space, the soft hyphen, directional marks, variation selectors, fillers and tags.
+cdef list IGNORABLE_RANGES = [
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+]
+cdef dict IGNORABLE = {code: None for first, last in IGNORABLE_RANGES for code in range(first, last + 1)}
+
+
+cdef struct Step:
+    PyObject* name    # the key being encoded (see Entry.name), NULL inside a list
+    Py_ssize_t index  # the item being encoded
+
+
+cdef struct Writer:
+    char* data
+    size_t size
+    size_t capacity
+    const char* root  # the argument that is being encoded, for error messages
+    int depth
+    Step steps[DEPTH_LIMIT]
+    char inline_data[INLINE_BYTES]
+
+
+# --- The public face ------------------------------------------------------------------------------------------------
+
+cpdef bytes cache_key(object tenant, object kind, object fields):
+    """The cache key of a request: 32 bytes, SHA-256 (FIPS 180-4) of ``encode(tenant, kind, fields)``.
+
+    Equal for equal canonical values in every process, machine and release with the same ``SCHEMA_VERSION``.
+
+    Raises:
+        TypeError: a value has a type that has no encoding, or a key is no str.
+        ValueError: a value has no canonical form, or is too deep or too long (see the module).
+    """
+    cdef Writer writer
+    cdef uint8_t digest[32]
+    open_writer(&writer)
+    try:
+        write_request(&writer, tenant, kind, fields)
+        if writer.size >= HASH_WITHOUT_GIL:
+            with nogil:
+                sha256_digest(<const uint8_t*>writer.data, writer.size, digest, False)
+        else:
+            sha256_digest(<const uint8_t*>writer.data, writer.size, digest, False)
+    finally:
+        close_writer(&writer)
+    return PyBytes_FromStringAndSize(<const char*>digest, 32)
+
+
+cpdef bytes encode(object tenant, object kind, object fields):
+    """The canonical encoding that ``cache_key`` hashes. Raises what ``cache_key`` raises."""
+    cdef Writer writer
+    open_writer(&writer)
+    try:
+        write_request(&writer, tenant, kind, fields)
+        return PyBytes_FromStringAndSize(writer.data, <Py_ssize_t>writer.size)
+    finally:
+        close_writer(&writer)
+
+
+cpdef str normalize_text(object text):
+    """Fold a text so that spellings of one query are equal: NFKC, case-folded, spaces collapsed, zero-width removed.
+
+    Compatibility characters become plain ones (NFKC), case is folded (``str.casefold``), every run of white space
+    (``str.isspace``) becomes one space, none at the ends, and Default_Ignorable_Code_Point characters (zero-width spaces and
+    joiners, soft hyphens, directional marks, variation selectors) are removed. The steps are repeated until nothing
+    changes, as one can undo another: the function is idempotent. It agrees with NFKC_Casefold (Unicode Standard, section
+    3.13) up to white space. Control characters and lone surrogates stay. ASCII takes one pass.
+
+    Raises:
+        TypeError: ``text`` is no str.
+        ValueError: more than ``MAX_MARKS`` combining marks in a row.
+    """
+    if not PyUnicode_Check(text):
+        raise TypeError(f"text must be a str, not {type(text).__name__}")
+    if PyUnicode_IS_ASCII(text):
+        return fold_ascii(text)
+    cdef str before
+    cdef str folded = str(text)
+    for _ in range(MAX_ROUNDS):
+        before = folded
+        folded = folded.translate(IGNORABLE)
+        if has_long_run(folded):
+            raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
+        folded = " ".join(normalize("NFKC", normalize("NFKC", folded).casefold()).split())
+        if folded == before:
+            break
+    return folded
+
+
+def _sha256(const uint8_t[::1] data not None, *, bint portable=False):
+    """SHA-256 of a buffer, for tests: ``portable`` takes the path without special instructions."""
+    cdef uint8_t digest[32]
+    cdef const uint8_t* start = &data[0] if data.shape[0] else NULL
+    with nogil:
+        sha256_digest(start, data.shape[0], digest, portable)
+    return PyBytes_FromStringAndSize(<const char*>digest, 32)
+
+
+# --- Values ---------------------------------------------------------------------------------------------------------
+
+cdef int write_request(Writer* writer, object tenant, object kind, object fields) except -1:
+    reserve(writer, 4)
+    memcpy(writer.data, b"hxk", 3)
+    writer.data[3] = <char>SCHEMA
+    writer.size = 4
+    writer.root = "tenant"
+    write_identifier(writer, tenant)
+    writer.root = "kind"
+    write_identifier(writer, kind)
+    writer.root = "fields"
+    if type(fields) is not dict and not isinstance(fields, Mapping):
+        raise TypeError(f"fields must be a mapping, not {type(fields).__name__}")
+    return write_value(writer, fields)
+
+
+cdef int write_identifier(Writer* writer, object text) except -1:
+    """Write a str exactly as it is, without normalising."""
+    if not PyUnicode_Check(text):
+        raise TypeError(f"{path(writer)} must be a str, not {type(text).__name__}")
+    reserve(writer, 1)
+    put_byte(writer, b"s")
+    return write_utf8(writer, text)
+
+
+cdef int write_value(Writer* writer, object value) except -1:
+    """Write one value of any type, the most frequent types first. A bool is an int too, so it comes before."""
+    cdef Py_ssize_t size
+    if PyUnicode_Check(value):
+        reserve(writer, 1)
+        put_byte(writer, b"s")
+        return write_utf8(writer, value if PyUnicode_IS_ASCII(value) else canonical(writer, value))
+    if value is None or value is True or value is False:
+        reserve(writer, 1)
+        put_byte(writer, b"N" if value is None else b"T" if value is True else b"F")
+        return 0
+    if PyLong_Check(value):
+        return write_int(writer, value)
+    if PyFloat_Check(value):
+        return write_float(writer, PyFloat_AS_DOUBLE(value))
+    if type(value) is dict:
+        return write_dict(writer, value)
+    if PyList_Check(value) or PyTuple_Check(value):
+        return write_items(writer, tuple(value))
+    if PyBytes_Check(value):
+        size = PyBytes_GET_SIZE(value)
+        reserve(writer, <size_t>size + 1)
+        put_byte(writer, b"b")
+        return write_sized(writer, PyBytes_AS_STRING(value), size)
+    if isinstance(value, Mapping):
+        return write_dict(writer, dict(value))
+    raise TypeError(f"{path(writer)}: a value of type {type(value).__name__} has no canonical encoding")
+
+
+cdef int write_int(Writer* writer, object value) except -1:
+    """Write an int in its shortest two's complement form, so that one number has one encoding."""
+    cdef int overflow = 0
+    cdef long long small = PyLong_AsLongLongAndOverflow(value, &overflow)
+    cdef int length = 1
+    cdef int index
+    cdef bytes payload
+    if overflow:
+        value = int.__index__(value)  # of a subclass, the number alone
+        payload = value.to_bytes((value if value > 0 else ~value).bit_length() // 8 + 1, "little", signed=True)
+        reserve(writer, <size_t>PyBytes_GET_SIZE(payload) + 1)
+        put_byte(writer, b"i")
+        return write_sized(writer, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    while length < 8 and not -(1LL << (8 * length - 1)) <= small < 1LL << (8 * length - 1):
+        length += 1
+    reserve(writer, 10)
+    put_byte(writer, b"i")
+    put_byte(writer, <char>length)
+    for index in range(length):
+        put_byte(writer, <char>(<unsigned long long>small >> (8 * index)))
+    return 0
+
+
+cdef int write_float(Writer* writer, double value) except -1:
+    cdef uint64_t bits
+    cdef int index
+    if value != value:
+        raise ValueError(f"{path(writer)}: NaN equals nothing, so it has no key")
+    if value == 0.0:
+        value = 0.0  # -0.0 is the same number
+    memcpy(&bits, &value, 8)
+    reserve(writer, 9)
+    put_byte(writer, b"f")
+    for index in range(8):
+        put_byte(writer, <char>(bits >> (8 * index)))
+    return 0
+
+
+cdef int write_items(Writer* writer, tuple items) except -1:
+    """Write the items of a list or tuple. ``items`` is a copy: nobody changes it meanwhile."""
+    cdef Py_ssize_t count = PyTuple_GET_SIZE(items)
+    cdef Py_ssize_t index
+    cdef Step* step = enter(writer, b"l", count)
+    for index in range(count):
+        step.index = index
+        write_value(writer, items[index])
+    writer.depth -= 1
+    return 0
+
+
+cdef int write_dict(Writer* writer, dict mapping) except -1:
+    """Write a dict by its keys' UTF-8 order, from a copy of its entries that holds references."""
+    cdef Entry inline_entries[INLINE_ENTRIES]
+    cdef Entry* entries = inline_entries
+    cdef Py_ssize_t capacity = INLINE_ENTRIES
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t index
+    cdef PyObject* name
+    cdef PyObject* value
+    cdef Step* step
+    try:
+        with cython.critical_section(mapping):  # nothing in here runs Python code
+            if PyDict_Size(mapping) > capacity:
+                capacity = PyDict_Size(mapping)
+                entries = <Entry*>PyMem_Malloc(<size_t>capacity * sizeof(Entry))
+            while entries != NULL and PyDict_Next(mapping, &position, &name, &value):
+                Py_INCREF(<object>name)
+                Py_INCREF(<object>value)
+                entries[count].name = name
+                entries[count].value = value
+                count += 1
+        if entries == NULL:
+            raise MemoryError
+        for index in range(count):
+            read_key(writer, &entries[index])
+        sort(entries, entries + count)
+        for index in range(1, count):
+            if compare_entries(entries[index - 1], entries[index]) == 0:
+                raise ValueError(f"{path(writer)}: two keys are {key_text(entries[index].name)!r} after NFC")
+        step = enter(writer, b"d", count)
+        for index in range(count):
+            step.name = entries[index].name
+            reserve(writer, <size_t>entries[index].size)
+            write_sized(writer, entries[index].key, entries[index].size)
+            write_value(writer, <object>entries[index].value)
+        writer.depth -= 1
+    finally:
+        for index in range(count):
+            Py_DECREF(<object>entries[index].name)
+            Py_DECREF(<object>entries[index].value)
+        if entries != inline_entries:
+            PyMem_Free(entries)
+    return 0
+
+
+cdef int read_key(Writer* writer, Entry* entry) except -1:
+    """Fill ``prefix``, ``key`` and ``size`` from the name; a name that is not ASCII is replaced by its canonical UTF-8."""
+    cdef object name = <object>entry.name
+    if not PyUnicode_Check(name):
+        raise TypeError(f"{path(writer)}: a key must be a str, not {type(name).__name__}")
+    if PyUnicode_IS_ASCII(name):
+        entry.key = <const char*>PyUnicode_DATA(name)
+        entry.size = PyUnicode_GET_LENGTH(name)
+    else:
+        name = utf8(writer, canonical(writer, name))
+        Py_INCREF(name)
+        Py_DECREF(<object>entry.name)
+        entry.name = <PyObject*>name
+        entry.key = PyBytes_AS_STRING(name)
+        entry.size = PyBytes_GET_SIZE(name)
+    entry.prefix = key_prefix(entry.key, entry.size)
+    return 0
+
+
+cdef Step* enter(Writer* writer, char tag, Py_ssize_t count) except NULL:
+    """Begin a container of ``count`` items: write its tag and count, go one level deeper."""
+    cdef Step* step
+    if writer.depth == DEPTH_LIMIT:
+        raise ValueError(f"{path(writer)}: more than {DEPTH_LIMIT} containers inside each other, or a cycle")
+    reserve(writer, 1)
+    put_byte(writer, tag)
+    write_size(writer, <size_t>count)
+    step = &writer.steps[writer.depth]
+    step.name = NULL
+    step.index = 0
+    writer.depth += 1
+    return step
+
+
+# --- Text -----------------------------------------------------------------------------------------------------------
+
+cdef str canonical(Writer* writer, object text):
+    """The NFC form of a str. Latin-1 is NFC as it stands: what composes begins at U+0300."""
+    if PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND:
+        return str.__str__(text)
+    if has_long_run(text):
+        raise ValueError(f"{path(writer)}: more than {MARK_LIMIT} combining marks in a row")
+    return normalize("NFC", str.__str__(text))
+
+
+cdef int has_long_run(object text) except -1:
+    """Whether so many combining marks stand in a row that putting them in canonical order, quadratic work, would stall."""
+    cdef Py_ssize_t run = 0
+    cdef Py_UCS4 character
+    if PyUnicode_GET_LENGTH(text) <= MARK_LIMIT:
+        return 0
+    for character in <str>text:
+        if character < 0x300 or not (combining(character) or character in HIDDEN_MARKS):
+            run = 0
+            continue
+        run += 1
+        if run > MARK_LIMIT:
+            return 1
+    return 0
+
+
+cdef bytes utf8(Writer* writer, str text):
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path(writer)}: a lone surrogate at character {error.start} has no UTF-8") from None
+
+
+cdef int write_utf8(Writer* writer, object text) except -1:
+    """Write the size and the UTF-8 of a str."""
+    cdef Py_ssize_t size
+    cdef bytes encoded
+    if PyUnicode_IS_ASCII(text):
+        size = PyUnicode_GET_LENGTH(text)
+        reserve(writer, <size_t>size)
+        return write_sized(writer, <const char*>PyUnicode_DATA(text), size)
+    encoded = utf8(writer, str.__str__(text))
+    size = PyBytes_GET_SIZE(encoded)
+    reserve(writer, <size_t>size)
+    return write_sized(writer, PyBytes_AS_STRING(encoded), size)
+
+
+cdef str fold_ascii(object text):
+    """``normalize_text`` of ASCII: lower case and one space between words, in one pass."""
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text)
+    cdef const uint8_t* source = <const uint8_t*>PyUnicode_DATA(text)
+    cdef uint8_t inline_folded[256]
+    cdef uint8_t* folded = inline_folded
+    cdef Py_ssize_t size = 0
+    cdef Py_ssize_t index
+    cdef uint8_t character
+    cdef bint gap = False
+    if length > <Py_ssize_t>sizeof(inline_folded):
+        folded = <uint8_t*>PyMem_Malloc(<size_t>length)
+        if folded == NULL:
+            raise MemoryError
+    try:
+        for index in range(length):
+            character = source[index]
+            if character == c" " or c"\t" <= character <= c"\r" or 0x1C <= character <= 0x1F:
+                gap = size > 0
+                continue
+            if gap:
+                folded[size] = c" "
+                size += 1
+                gap = False
+            folded[size] = character + 32 if c"A" <= character <= c"Z" else character
+            size += 1
+        return <str>PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, folded, size)
+    finally:
+        if folded != inline_folded:
+            PyMem_Free(folded)
+
+
+# --- The buffer -----------------------------------------------------------------------------------------------------
+
+cdef void open_writer(Writer* writer) noexcept:
+    writer.data = writer.inline_data
+    writer.size = 0
+    writer.capacity = INLINE_BYTES
+    writer.depth = 0
+
+
+cdef void close_writer(Writer* writer) noexcept:
+    if writer.data != writer.inline_data:
+        PyMem_Free(writer.data)
+
+
+cdef inline int reserve(Writer* writer, size_t extra) except -1:
+    """Make room for ``extra`` bytes and one size."""
+    if writer.size + extra + 10 <= writer.capacity:
+        return 0
+    return grow(writer, writer.size + extra + 10)
+
+
+cdef int grow(Writer* writer, size_t needed) except -1:
+    cdef size_t capacity = max(needed, 2 * writer.capacity)
+    cdef char* data
+    if needed > BYTE_LIMIT:
+        raise ValueError(f"{path(writer)}: the encoding is longer than {BYTE_LIMIT} bytes")
+    data = <char*>PyMem_Realloc(NULL if writer.data == writer.inline_data else writer.data, capacity)
+    if data == NULL:
+        raise MemoryError
+    if writer.data == writer.inline_data:
+        memcpy(data, writer.inline_data, writer.size)
+    writer.data = data
+    writer.capacity = capacity
+    return 0
+
+
+cdef inline void put_byte(Writer* writer, char byte) noexcept:
+    writer.data[writer.size] = byte
+    writer.size += 1
+
+
+cdef inline int write_size(Writer* writer, size_t size) except -1:
+    """Write an unsigned LEB128 number; ``reserve`` made room for it."""
+    while size >= 0x80:
+        put_byte(writer, <char>(size & 0x7F | 0x80))
+        size >>= 7
+    put_byte(writer, <char>size)
+    return 0
+
+
+cdef inline int write_sized(Writer* writer, const char* data, Py_ssize_t size) except -1:
+    """Write the size and the bytes; the caller has reserved ``size`` bytes."""
+    write_size(writer, <size_t>size)
+    memcpy(writer.data + writer.size, data, <size_t>size)
+    writer.size += <size_t>size
+    return 0
+
+
+# --- Paths and messages ---------------------------------------------------------------------------------------------
+
+cdef str key_text(PyObject* name):
+    return (<bytes>name).decode() if PyBytes_Check(<object>name) else str.__str__(<object>name)
+
+
+cdef str path(Writer* writer):
+    """Where the encoder stands, as a reader would write it: ``fields['filters'][2]``."""
+    cdef list parts = [writer.root.decode()]
+    cdef int level
+    for level in range(writer.depth):
+        if writer.steps[level].name == NULL:
+            parts.append(f"[{writer.steps[level].index}]")
+        else:
+            parts.append(f"[{key_text(writer.steps[level].name)!r}]")
+    return "".join(parts)

@@ -9,6 +9,7 @@
     ├── NotFound                     NOT_FOUND
     ├── AlreadyExists                ALREADY_EXISTS
     ├── FailedPrecondition           FAILED_PRECONDITION
+    ├── Aborted                      ABORTED
     ├── ResourceExhausted            RESOURCE_EXHAUSTED   retry_after
     ├── Unavailable                  UNAVAILABLE          retry_after
     │   └── StreamBroken             UNAVAILABLE          last_seq
@@ -101,6 +102,12 @@ class FailedPrecondition(HexarError):
     """The request is well formed but the state does not allow it; repeating it changes nothing."""
 
     code = Code.FAILED_PRECONDITION
+
+
+class Aborted(HexarError):
+    """Something else happened meanwhile; begin again from the start."""
+
+    code = Code.ABORTED
 
 
 class _Retryable(HexarError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -73,22 +75,40 @@ class Jobs:
 
     async def wait(self, job_id: str, timeout: float) -> Job | None:
         """The job when it has ended, or as it is after ``timeout`` seconds; None where it is unknown."""
+        job: Job | None = await self._database.run(self.queue.get, None, job_id)
+        until = asyncio.get_running_loop().time() + timeout
+        while job is not None and not job.state.ended:
+            changed = await self.changed(job, until - asyncio.get_running_loop().time())
+            if changed is None:
+                return job
+            job = changed
+        return job
+
+    async def changed(self, job: Job, timeout: float) -> Job | None:
+        """``job`` once it differs from what is given, or None where it has not changed after ``timeout`` seconds."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
-        event = self._events.setdefault(job_id, asyncio.Event())
-        self._waiting[job_id] += 1
-        try:
+        with self._watch(job.id) as event:
             while True:
                 event.clear()
-                job = await self._database.run(self.queue.get, None, job_id)
+                now = await self._database.run(self.queue.get, None, job.id)
+                if now is not None and now != job:
+                    return now
                 left = until - loop.time()
-                if job is None or job.state.ended or left <= 0:
-                    return job
+                if now is None or left <= 0:
+                    return None
                 try:
                     async with asyncio.timeout(min(left, POLL_SECONDS)):
                         await event.wait()
                 except TimeoutError:
                     continue
+
+    @contextmanager
+    def _watch(self, job_id: str) -> Iterator[asyncio.Event]:
+        event = self._events.setdefault(job_id, asyncio.Event())
+        self._waiting[job_id] += 1
+        try:
+            yield event
         finally:
             self._waiting[job_id] -= 1
             if not self._waiting[job_id]:

@@ -1,0 +1,134 @@
+"""Configuration: environment variables (``HEXAR_*``) over ``hexar.yaml`` over the defaults here.
+
+Nested values take two underscores: ``HEXAR_CACHE__MEMORY_MB=512``. ``HEXAR_CONFIG`` names the file; without it ``hexar.yaml``
+in the working directory is read where it exists. Vendors are configured in ``vendors.yaml`` (``HEXAR_VENDORS``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Strict(BaseModel):
+    """A section: an unknown name is an error, not a silent no-op."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CacheConfig(Strict):
+    """Sizes of the tiers, and times to live by kind (seconds) where they differ from the defaults."""
+
+    memory_mb: int = Field(default=256, ge=1)
+    disk_mb: int = Field(default=2048, ge=0, description="0: no disk tier")
+    ttl: dict[str, Seconds] = {}
+
+
+class DispatchConfig(Strict):
+    """Threads and queue of one agent, and when its circuit breaker opens."""
+
+    threads: int = Field(default=8, ge=1, le=1024)
+    queue: int = Field(default=64, ge=0)
+    breaker_threshold: int = Field(default=5, ge=1)
+    breaker_open_seconds: Seconds = 60.0
+
+
+class JobsConfig(Strict):
+    """Workers of background jobs; a lease is renewed every third of its length."""
+
+    workers: int = Field(default=3, ge=0, le=256)
+    lease_seconds: Seconds = 15.0
+    poll_seconds: Seconds = 1.0
+
+
+class TokenConfig(Strict):
+    """What a static token may do."""
+
+    token: SecretStr
+    tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    scopes: list[Literal["use", "ops"]] = ["use"]
+
+
+class JwtConfig(Strict):
+    """How JWTs are checked: ``key`` is the shared secret or the PEM public key."""
+
+    key: SecretStr
+    algorithms: list[str] = ["RS256"]
+    audience: str | None = None
+
+
+class AuthConfig(Strict):
+    """Empty: authentication is off."""
+
+    tokens: list[TokenConfig] = []
+    jwt: JwtConfig | None = None
+
+
+class LimitsConfig(Strict):
+    """Calls that may work at once in a process, and the size of a message."""
+
+    concurrent_calls: int = Field(default=1000, ge=1)
+    message_mb: int = Field(default=8, ge=1)
+
+
+class TlsConfig(Strict):
+    """PEM files of the server's certificate. ``client_ca``: only clients with a certificate of this authority."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one server."""
+
+    model_config = SettingsConfigDict(env_prefix="HEXAR_", env_nested_delimiter="__", extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")
+    metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
+    data_dir: Path = Path(".hexar")
+    vendors: Path = Path("vendors.yaml")
+    drain_seconds: float = Field(default=20.0, ge=0)
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    cache: CacheConfig = CacheConfig()
+    dispatch: DispatchConfig = DispatchConfig()
+    jobs: JobsConfig = JobsConfig()
+    auth: AuthConfig = AuthConfig()
+    limits: LimitsConfig = LimitsConfig()
+    tls: TlsConfig | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, _file_values()))
+
+
+def _file_values() -> dict[str, Any]:
+    named = os.environ.get("HEXAR_CONFIG")
+    path = Path(named or "hexar.yaml")
+    if not path.is_file():
+        if named:
+            raise ValueError(f"HEXAR_CONFIG names {named}, which is not a file")
+        return {}
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold a mapping")
+    return values

@@ -1,0 +1,114 @@
+"""The parts that all systems share, built from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from prometheus_client.core import Metric
+
+from hexar.core.cache import KINDS, Caches, Kind
+from hexar.core.cache.sqlite import SqliteBackend
+from hexar.core.dispatch import Dispatcher, LaneConfig
+from hexar.core.eventlog import Answers
+from hexar.core.jobs import Jobs
+from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.looplag import LoopLag
+from hexar.core.metrics import Metrics, gauge
+from hexar.core.resilience import BreakerState
+from hexar.core.store import Database
+from hexar.core.versions import Versions
+from hexar.server.config import Settings
+from hexar.server.interceptors import Admission
+
+MEGABYTE = 1024 * 1024
+
+#: Given a tenant, query texts and vendor names: the jobs that fill caches ahead, as (kind, payload, dedupe key).
+Warmer = Callable[[str, list[str], list[str]], Iterable[tuple[str, bytes, str]]]
+_BREAKER_VALUE = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
+
+
+@dataclass(slots=True)
+class Engine:
+    """One process's engine. Built by :func:`build_engine`, opened on the event loop, closed before it ends."""
+
+    settings: Settings
+    database: Database
+    versions: Versions
+    caches: Caches
+    answers: Answers
+    dispatcher: Dispatcher
+    jobs: Jobs
+    metrics: Metrics
+    gate: Admission
+    loop_lag: LoopLag = field(default_factory=LoopLag)
+    #: What WarmCache asks; each system that can warm adds one.
+    warmers: list[Warmer] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Create tables, load versions, start workers; on the event loop."""
+        self.database.create_tables()
+        self.versions.load()
+        self.jobs.start()
+        self.loop_lag.start()
+
+    async def close(self) -> None:
+        """End in the order in which the parts lean on each other."""
+        await self.answers.close(grace=1.0)
+        await self.jobs.close()
+        await self.loop_lag.stop()
+        self.dispatcher.close()
+        await self.caches.close()
+        self.database.close()
+
+
+def build_engine(settings: Settings) -> Engine:
+    """The engine of ``settings``. Imports of tables must have happened before it is opened."""
+    database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
+    versions = Versions(database)
+    metrics = Metrics()
+    disk = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE) if settings.cache.disk_mb else None
+    caches = Caches(versions, disk, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
+    lane = LaneConfig(**settings.dispatch.model_dump())
+    worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
+    engine = Engine(
+        settings=settings,
+        database=database,
+        versions=versions,
+        caches=caches,
+        answers=Answers(caches),
+        dispatcher=Dispatcher(lane, observer=metrics.agent_called),
+        jobs=Jobs(database, worker),
+        metrics=metrics,
+        gate=Admission(settings.limits.concurrent_calls),
+    )
+    metrics.gauges.add(lambda: _gauges(engine))
+    return engine
+
+
+def _kinds(settings: Settings) -> dict[str, Kind]:
+    unknown = set(settings.cache.ttl) - set(KINDS)
+    if unknown:
+        raise ValueError(f"cache.ttl.{min(unknown)}: no such kind; known are {', '.join(sorted(KINDS))}")
+    return {name: replace(kind, ttl=settings.cache.ttl.get(name, kind.ttl)) for name, kind in KINDS.items()}
+
+
+def _gauges(engine: Engine) -> Iterable[Metric]:
+    caches, lanes = engine.caches, engine.dispatcher.status()
+    hits = [({"kind": kind, "tier": tier.value}, float(count)) for (kind, tier), count in list(caches.stats.hits.items())]
+    misses = [({"kind": kind}, float(count)) for kind, count in list(caches.stats.misses.items())]
+    breakers = [({"agent": lane.agent}, _BREAKER_VALUE[lane.breaker.state]) for lane in lanes]
+    busy = [({"agent": lane.agent}, float(lane.busy)) for lane in lanes]
+    queued = [({"agent": lane.agent}, float(lane.queued)) for lane in lanes]
+    depth, oldest = engine.jobs.queue.depth()
+    yield gauge("hexar_cache_hits", "Cache hits by kind and tier", hits)
+    yield gauge("hexar_cache_misses", "Cache misses by kind", misses)
+    yield gauge("hexar_cache_memory_bytes", "Bytes in the memory tier", [({}, float(caches.memory.used_bytes))])
+    yield gauge("hexar_breaker_open", "1 open, 0.5 probing, 0 closed", breakers)
+    yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
+    yield gauge("hexar_agent_queued_calls", "Calls that wait for a thread", queued)
+    yield gauge("hexar_jobs_queued", "Jobs that wait", [({}, float(depth))])
+    yield gauge("hexar_jobs_oldest_seconds", "Age of the oldest waiting job", [({}, oldest or 0.0)])
+    yield gauge("hexar_loop_lag_seconds", "Worst event loop delay of the last 10 s", [({}, engine.loop_lag.worst)])
+    yield gauge("hexar_requests_in_flight", "RPCs in progress", [({}, float(engine.metrics.in_flight))])
+    yield gauge("hexar_answers_live", "Answers that are being produced", [({}, float(engine.answers.live))])

@@ -90,7 +90,7 @@ class Call:
     def metadata(self) -> Mapping[str, str | bytes]:
         """The request's metadata; of a repeated name, the last value."""
         if self._metadata is None:
-            self._metadata = {name: value for name, value in self._context.invocation_metadata() or ()}
+            self._metadata = dict(self._context.invocation_metadata() or ())
         return self._metadata
 
     def text(self, name: str) -> str:
@@ -159,14 +159,14 @@ async def _unimplemented(call: Call) -> bytes | None:
     raise Unimplemented(f"{call.method.path} is in the contract, but this server does not answer it yet")
 
 
-class ServiceHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
+class ServiceHandler(grpc.GenericRpcHandler):
     """All methods of the services of some .proto files; those without a handler answer UNIMPLEMENTED."""
 
     def __init__(
         self, files: Iterable[FileDescriptor], handlers: Mapping[str, Handler], interceptors: Sequence[Interceptor]
     ) -> None:
         self.services: list[str] = []
-        self._handlers: dict[str, grpc.RpcMethodHandler] = {}
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         unused = set(handlers)
         for file in files:
             for service in file.services_by_name.values():
@@ -181,12 +181,12 @@ class ServiceHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
         if unused:
             raise ValueError(f"no such method in the contract: {', '.join(sorted(unused))}")
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of the method that a client names, for gRPC."""
         return self._handlers.get(details.method)
 
 
-def _grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler:
+def _grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     async def unary(request: Any, context: Any) -> bytes | None:
         return await handler(Call(method, request, context))
 

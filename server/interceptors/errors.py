@@ -12,6 +12,7 @@ import os
 import grpc
 import structlog
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from hexar.core.errors import Code, DeadlineExceeded, HexarError, InvalidArgument
@@ -62,9 +63,9 @@ async def fail(call: Call, error: HexarError, *, error_id: str = "") -> None:
     await call.abort(STATUS[int(error.code)], error.message, trailers)
 
 
-def details(error: HexarError, reference: str) -> list[object]:
+def details(error: HexarError, reference: str) -> list[Message]:
     """The google.rpc details that belong to ``error``."""
-    found: list[object] = []
+    found: list[Message] = []
     if isinstance(error, InvalidArgument):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description=text) for field, text in error.violations

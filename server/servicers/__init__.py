@@ -7,7 +7,6 @@ from typing import Protocol
 
 from hexar.server.engine import Engine
 from hexar.server.rpc import Handler
-from hexar.server.servicers.query import QueryServicer
 
 
 class Servicer(Protocol):
@@ -27,4 +26,4 @@ class Servicer(Protocol):
 
 
 #: The systems that this server answers.
-SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = (QueryServicer,)
+SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = ()

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from hexar.server.app import App
 
 SERVICE = "hexar.v1.OpsService"
-_JOB_STATE = {state: pb.JobState.Value(f"JOB_STATE_{state.name}") for state in JobState}
-_JOB_STATE_BACK = {value: state for state, value in _JOB_STATE.items()}
-_BREAKER = {state: pb.BreakerState.Value(f"BREAKER_STATE_{state.name}") for state in BreakerState}
+_JOB_STATE = {state: f"JOB_STATE_{state.name}" for state in JobState}
+_JOB_STATE_BACK = {pb.JobState.Value(name): state for state, name in _JOB_STATE.items()}
+_BREAKER = {state: f"BREAKER_STATE_{state.name}" for state in BreakerState}
 _JOB_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 #: A lag of the event loop that an operator should look at, seconds.
 LAG_PROBLEM = 0.25

@@ -1,0 +1,70 @@
+# Everything happens in .venv; `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
+STUBS := $(VENV)/.stubs
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PROTOS := $(wildcard proto/hexar/v1/*.proto)
+PYTEST_ARGS ?=
+# The stubs and packages as mypy sees them: the folders linked under their import names.
+MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-sanitize check format bench proto clean dist
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(KERNELS) ## start demo shops and a server, ask each system one question, stop
+	$(BIN)/python -m hexar.server.demo
+
+run: $(KERNELS) ## serve with the demo shops until Ctrl-C
+	$(BIN)/python -m hexar.server.demo --stay
+
+test: $(KERNELS) $(STUBS) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the import rule, buf lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
+	cd clients/python && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p hexar_client
+	$(BIN)/python -m pytest -q tests/test_imports.py
+	$(BIN)/buf lint proto
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(KERNELS) ## run every benchmark and write docs/benchmarks.md from what it measured
+	$(BIN)/python tests/bench/run_all.py
+
+proto: $(STUBS) ## generate the stubs beside the .proto files, and install them
+
+test-sanitize: $(KERNELS) ## run the kernel tests over a build with bounds checks, ASan and UBSan
+	$(BIN)/python tests/sanitize.py
+
+dist: $(STAMP) ## build the sdists and wheels of the three distributions
+	for part in proto clients/python .; do $(BIN)/python -m build --outdir dist $$part; done
+
+clean: ## remove everything that was built
+	rm -rf $(VENV) build dist *.egg-info */*.egg-info clients/python/*.egg-info
+	rm -f core/*.so core/*.cpp proto/hexar/v1/*_pb2*.py proto/hexar/v1/*_pb2*.pyi
+
+$(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py clients/python/pyproject.toml $(PROTOS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt --upgrade pip
+	rm -rf proto/build
+	PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet -c constraints.txt --force-reinstall --no-deps ./proto
+	PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet -c constraints.txt -e ./clients/python -e . --group dev
+	touch $(STAMP) $(KERNELS)
+
+$(KERNELS): $(STAMP) $(wildcard core/*.pyx core/*.pxd core/*.hpp)
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $(KERNELS)
+
+$(STUBS): $(STAMP) $(PROTOS)
+	cd proto && ../$(BIN)/python setup.py --quiet build_py --build-lib ../build/stubs
+	touch $(STUBS)

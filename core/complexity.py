@@ -1,0 +1,182 @@
+"""How much work a message asks for: five levels, and the retrieval and answer sizes that go with them.
+
+=============  ======  ===========  ==============================================================================
+level          top_k   max_tokens   asked for
+=============  ======  ===========  ==============================================================================
+TRIVIAL             0          500  courtesy only: a greeting, thanks, a goodbye, yes, no, an acknowledgement
+SIMPLE              3         2000  one fact
+MEDIUM              8         4000  an explanation, a list, a longer question
+COMPLEX            10         5000  a comparison, an analysis, several questions at once
+COMPREHENSIVE      15         6000  a comparison, analysis or summary over everything
+=============  ======  ===========  ==============================================================================
+
+The highest level whose cue is met wins, except that courtesy must cover *all* words. Cues are whole words or
+sequences of words, in English and Spanish, without regard to case and accents; they are data (``complexity.toml``).
+Time is bounded: at most :data:`MAX_CHARACTERS` of a message are read.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+from hexar.core.courtesy import fold, grammar
+from hexar.core.language import detect
+
+#: Characters of a message that are read; what is longer is at least COMPLEX by its length.
+MAX_CHARACTERS = 4000
+
+#: More words than this make a question MEDIUM, and COMPLEX.
+MEDIUM_WORDS = 18
+COMPLEX_WORDS = 50
+
+_WORD = re.compile(r"[^\W_]+(?:['’`´ʼ][^\W_]+)*")
+_APOSTROPHES = str.maketrans("", "", "'’`´ʼ")
+
+
+class Level(IntEnum):
+    """How much work a message asks for; ordered."""
+
+    TRIVIAL = 0
+    SIMPLE = 1
+    MEDIUM = 2
+    COMPLEX = 3
+    COMPREHENSIVE = 4
+
+
+#: (chunks to retrieve, tokens of the answer at most) for each level.
+SIZES: Mapping[Level, tuple[int, int]] = {
+    Level.TRIVIAL: (0, 500),
+    Level.SIMPLE: (3, 2000),
+    Level.MEDIUM: (8, 4000),
+    Level.COMPLEX: (10, 5000),
+    Level.COMPREHENSIVE: (15, 6000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """What a message asks for.
+
+    ``top_k`` is the number of chunks to retrieve, ``max_tokens`` bounds the answer, ``language`` is ``"en"``,
+    ``"es"`` or ``"und"``, and ``reasons`` are short sentences for a reader.
+    """
+
+    level: Level
+    top_k: int
+    max_tokens: int
+    language: str
+    reasons: tuple[str, ...]
+
+
+class _Cues:
+    """Sequences of words, found in one pass. Longer sequences win over their beginnings."""
+
+    def __init__(self, lexicon: Mapping[str, object]) -> None:
+        self._by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for table in ("scope", "work"):
+            groups = lexicon[table]
+            if not isinstance(groups, dict):
+                raise ValueError(f"complexity lexicon: {table} is a table")
+            for name, rows in groups.items():
+                for row in rows:
+                    words = tuple(row.split())
+                    self._by_first.setdefault(words[0], []).append((words, f"{table}.{name}"))
+        for entries in self._by_first.values():
+            entries.sort(key=lambda entry: -len(entry[0]))
+
+    def find(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """The sequences of ``words`` that are cues, by group."""
+        found: dict[str, list[str]] = {}
+        taken_scope = -1
+        for index, word in enumerate(words):
+            longest: dict[str, int] = {}
+            for sequence, group in self._by_first.get(word, ()):
+                length = len(sequence)
+                if length > 1 and tuple(words[index : index + length]) != sequence:
+                    continue
+                if length < longest.get(group, 0) or (group == "scope.all" and index <= taken_scope):
+                    continue
+                # "How many" hides "how".
+                if group == "work.explain" and length < longest.get("work.fact", 0):
+                    continue
+                longest[group] = length
+                if group == "scope.none":
+                    taken_scope = max(taken_scope, index + length - 1)
+                else:
+                    found.setdefault(group, []).append(" ".join(sequence))
+        return found
+
+
+@cache
+def _cues() -> _Cues:
+    return _Cues(tomllib.loads(Path(__file__).with_name("complexity.toml").read_text("utf-8")))
+
+
+def _complexity(level: Level, language: str, reasons: Iterable[str]) -> Complexity:
+    top_k, max_tokens = SIZES[level]
+    return Complexity(level, top_k, max_tokens, language, tuple(reasons))
+
+
+def classify(text: str) -> Complexity:
+    """Class ``text`` by the work that it asks for. Deterministic; never raises."""
+    head = text[:MAX_CHARACTERS]
+    words = [word.translate(_APOSTROPHES) for word in _WORD.findall(fold(head))]
+    whole = len(text) <= MAX_CHARACTERS
+    if not words:
+        if whole:
+            return _complexity(Level.TRIVIAL, "und", ("the message holds no word",))
+        return _complexity(Level.COMPLEX, "und", (f"the message is longer than {MAX_CHARACTERS} characters",))
+    if whole:
+        courtesy = grammar().recognise(words, asks=head.rstrip().endswith("?"))
+        if courtesy is not None:
+            return _complexity(Level.TRIVIAL, courtesy.language, (f"only courtesy: {', '.join(courtesy.kinds)}",))
+    language = detect(head)
+    level, reasons = _level(words, head, _cues().find(words))
+    if not whole and level < Level.COMPLEX:
+        level, reasons = Level.COMPLEX, [f"the message is longer than {MAX_CHARACTERS} characters"]
+    return _complexity(level, language, reasons)
+
+
+def _level(words: Sequence[str], text: str, cues: Mapping[str, Sequence[str]]) -> tuple[Level, list[str]]:
+    """The level of a message that is not courtesy, and why."""
+    scope, compare, analyse, gather = (
+        cues.get(name, ()) for name in ("scope.all", "work.compare", "work.analyse", "work.gather")
+    )
+    total = cues.get("work.total", ())
+    if total:
+        return Level.COMPREHENSIVE, [f"asks for all there is ({_quote(total)})"]
+    if scope and compare:
+        return Level.COMPREHENSIVE, [f"a comparison ({_quote(compare)}) over everything ({_quote(scope)})"]
+    if scope and (analyse or gather):
+        return Level.COMPREHENSIVE, [
+            f"an overview or analysis ({_quote(analyse or gather)}) over everything ({_quote(scope)})"
+        ]
+    reasons = []
+    if compare:
+        reasons.append(f"a comparison ({_quote(compare)})")
+    if analyse:
+        reasons.append(f"an analysis ({_quote(analyse)})")
+    if text.count("?") >= 2:
+        reasons.append("several questions")
+    if len(words) > COMPLEX_WORDS:
+        reasons.append(f"more than {COMPLEX_WORDS} words")
+    if reasons:
+        return Level.COMPLEX, reasons
+    explain, fact = cues.get("work.explain", ()), cues.get("work.fact", ())
+    if explain:
+        reasons.append(f"an explanation ({_quote(explain)})")
+    if scope:
+        reasons.append(f"a question over everything ({_quote(scope)})")
+    if len(words) > MEDIUM_WORDS:
+        reasons.append(f"more than {MEDIUM_WORDS} words")
+    if reasons:
+        return Level.MEDIUM, reasons
+    return Level.SIMPLE, [f"one fact ({_quote(fact)})" if fact else "a short message"]
+
+
+def _quote(found: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(found[:3]))

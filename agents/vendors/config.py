@@ -57,13 +57,15 @@ class VendorConfig(BaseModel):
     feed_format: Literal["auto", "xml", "tsv"] = "auto"
     #: ISO 4217 code of prices that state none. Empty: such a price has no currency, none is guessed.
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
-    #: How a price such as 1.234 is written here; ``auto`` reads it where it is unambiguous, and as a point otherwise.
+    #: How this shop writes the decimal mark of a price in running text; ``auto`` reads each price by its own shape.
     decimal: Literal["auto", "point", "comma"] = "auto"
     user_agent: str = "Hexar/1 (+product comparison)"
     #: Sent to the vendor's own host only, never after a redirect to another one.
     headers: dict[str, str] = Field(default_factory=dict)
     #: Hosts that may resolve to a private or loopback address, for shops in one's own network.
     allow_private_hosts: tuple[str, ...] = ()
+    #: PEM file of certificate authorities beside the system's, for shops in one's own network.
+    ca_file: str = ""
     #: Ports that may be connected to beside the one of ``url``.
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = (80, 443)
     connect_timeout: Annotated[float, Field(gt=0, le=60)] = 3.0

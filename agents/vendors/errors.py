@@ -1,4 +1,4 @@
-"""What can go wrong between us and a vendor. The pipeline names the missing vendor and why; it never shows more than ``message``.
+"""What can go wrong between us and a vendor. The pipeline names the missing vendor and why, and shows only ``message``.
 
 ::
 
@@ -36,7 +36,7 @@ class VendorError(Unavailable):
 
 
 class VendorTimeout(VendorError):
-    """Time was over before the answer was complete. ``fair`` is False when the caller left too little time to blame the vendor."""
+    """Time was over before the answer was complete. ``fair`` is False when the caller left the vendor too little of it."""
 
     failure = "timeout"
     retryable = True
@@ -54,7 +54,7 @@ class VendorUnreachable(VendorError):
 
 
 class VendorStatus(VendorError):
-    """The vendor answered with an HTTP ``status`` that is not a success; ``retry_after`` seconds where it named them, else 0."""
+    """An HTTP ``status`` that is not a success; ``retry_after`` seconds where the vendor named them, else 0."""
 
     failure = "status"
 

@@ -1,0 +1,135 @@
+"""Reading prices. A currency is stated or it is unknown: "$" alone is the dollar of some country, and nobody guesses which."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from price_parser import Price
+
+from hexar.agents.vendors.model import Money
+
+Decimals = Literal["auto", "point", "comma"]
+
+#: A larger amount is not a price of gear but an error.
+MAX_AMOUNT = Decimal(1_000_000_000)
+
+#: ISO 4217 codes of currencies in use.
+CODES = frozenset(
+    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
+    COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD
+    IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK
+    MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS
+    SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
+    ZWL""".split()
+)
+#: Currencies that are written without decimals, so that "129.990" is a hundred thousand.
+_NO_DECIMALS = frozenset("BIF CLP COP DJF GNF HUF IDR IQD ISK JPY KMF KRW LAK LBP PYG RWF UGX VND VUV XAF XOF XPF".split())
+_CERTAIN = {
+    "US$": "USD", "U$S": "USD", "CA$": "CAD", "C$": "CAD", "CDN$": "CAD", "AU$": "AUD", "A$": "AUD", "NZ$": "NZD",
+    "HK$": "HKD", "S$": "SGD", "NT$": "TWD", "MX$": "MXN", "R$": "BRL", "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW",
+    "₽": "RUB", "zł": "PLN", "₺": "TRY", "₴": "UAH", "₫": "VND", "₪": "ILS", "Kč": "CZK", "Ft": "HUF", "฿": "THB",
+    "₱": "PHP", "Fr.": "CHF",
+}  # fmt: skip
+_SHARED = {
+    "$": frozenset("USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP UYU BSD BBD BMD BND BZD FJD GYD JMD KYD LRD NAD TTD XCD".split()),
+    "¥": frozenset({"JPY", "CNY"}),
+    "kr": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+}
+_CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
+_CERTAIN_SYMBOL = re.compile("|".join(
+    rf"(?<![A-Za-z]){re.escape(symbol)}(?![A-Za-z])" if symbol[0].isalpha() else re.escape(symbol)
+    for symbol in sorted(_CERTAIN, key=len, reverse=True)
+))  # fmt: skip
+_SHARED_SYMBOL = re.compile(r"\$|¥|(?<![A-Za-z])kr\.?(?![A-Za-z])", re.I)
+_PLAIN = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
+_AMOUNT = r"\d{1,3}(?:[.,' \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?!\d)"
+_MARK = r"[A-Z]{1,3}\$|[A-Z]{3}|[$€£¥₹₩₽₺₴₫₪฿₱]"
+_TAIL = r"[A-Z]{3}\b|[$€£¥₹₩₽₺₴₫₪฿₱]|zł|Kč|kr\b"
+_PRICE_TEXT = re.compile(rf"(?:(?:{_MARK})\s?(?:{_AMOUNT})(?:\s?[A-Z]{{3}}\b)?)|(?:(?:{_AMOUNT})\s?(?:{_TAIL}))")
+
+
+def currency_code(value: Any) -> str:
+    """``value`` as an ISO 4217 code in use, upper case; empty for anything else."""
+    code = value.strip().upper() if isinstance(value, str) else ""
+    return code if code in CODES else ""
+
+
+def currency_in(text: str, hint: str = "") -> str:
+    """The currency that ``text`` states by code or symbol. A shared symbol ("$") is settled by ``hint`` where it fits.
+
+    Without any mark the hint holds; with a mark that the hint contradicts, the currency is unknown (empty).
+    """
+    for match in _CODE.finditer(text):
+        if match.group(1) in CODES:
+            return match.group(1)
+    certain = _CERTAIN_SYMBOL.search(text)
+    if certain is not None:
+        return _CERTAIN[certain.group()]
+    shared = _SHARED_SYMBOL.search(text)
+    if shared is not None:
+        symbol = shared.group().rstrip(".").lower()
+        return hint if hint in _SHARED[symbol] else ""
+    return hint
+
+
+def money(value: Any, currency: str = "", *, decimals: Decimals = "auto", zero: bool = False) -> Money | None:
+    """The price that ``value`` states: a JSON number, "399.99", "399.99 USD", "1.299,00 €", "$1,299".
+
+    Args:
+        value: a number or text; anything else is no price.
+        currency: the ISO code that holds where the text states none; empty when it is unknown.
+        decimals: the decimal mark of running text.
+        zero: keep 0 (free shipping); as a price it is a placeholder, so it is None.
+
+    Returns:
+        None when there is no finite, non-negative amount in it.
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float, Decimal)):
+        amount, text = _decimal(str(value)), ""
+    elif isinstance(value, str):
+        text = value.strip()[:200]
+        if "-" in text and re.match(r"^[^\d]{0,4}-\s?[^\d]{0,4}\d", text):
+            return None
+        amount = _amount(text, currency_in(text, currency), decimals)
+    else:
+        return None
+    if amount is None or not amount.is_finite() or amount < 0 or amount > MAX_AMOUNT or (amount == 0 and not zero):
+        return None
+    return Money(currency_in(text, currency), int((amount * 1_000_000).to_integral_value()))
+
+
+def prices(text: str, currency: str = "", *, decimals: Decimals = "auto") -> list[Money]:
+    """Every price with a currency mark that running text holds, in its order ("$261.95 $379.95 (31% Off)" holds two)."""
+    found = (money(match.group(), currency, decimals=decimals) for match in _PRICE_TEXT.finditer(text[:2000]))
+    return [price for price in found if price is not None]
+
+
+def sale_and_list(text: str, currency: str = "", *, decimals: Decimals = "auto") -> tuple[Money | None, Money | None]:
+    """The price to pay and the higher one that is struck out, of a text with one or two prices; else (None, None)."""
+    found = list(dict.fromkeys(prices(text, currency, decimals=decimals)))
+    if not found or len(found) > 2 or len({price.currency for price in found}) > 1:
+        return None, None
+    low, high = min(found, key=lambda price: price.micros), max(found, key=lambda price: price.micros)
+    return low, (high if high.micros > low.micros else None)
+
+
+def _amount(text: str, currency: str, decimals: Decimals) -> Decimal | None:
+    if _PLAIN.fullmatch(text):
+        # Structured data writes a point. Three digits behind it are thousands only where the currency has no decimals.
+        whole, _, behind = text.partition(".")
+        if len(behind) == 3 and len(whole) <= 3 and (currency in _NO_DECIMALS or decimals == "comma"):
+            return _decimal(whole + behind)
+        return _decimal(text)
+    separator = {"point": ".", "comma": ","}.get(decimals)
+    return Price.fromstring(text, decimal_separator=separator).amount
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None

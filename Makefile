@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROTOS := $(wildcard proto/hexar/v1/*.proto)
 PYTEST_ARGS ?=
 # The stubs and packages as mypy sees them: the folders linked under their import names.
-MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server
+MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-sanitize check format bench proto clean dist
@@ -30,7 +30,6 @@ check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the import rule, buf lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
-	cd clients/python && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p hexar_client
 	$(BIN)/python -m pytest -q tests/test_imports.py
 	$(BIN)/buf lint proto
 

@@ -152,9 +152,7 @@ def _level(words: Sequence[str], text: str, cues: Mapping[str, Sequence[str]]) -
     if scope and compare:
         return Level.COMPREHENSIVE, [f"a comparison ({_quote(compare)}) over everything ({_quote(scope)})"]
     if scope and (analyse or gather):
-        return Level.COMPREHENSIVE, [
-            f"an overview or analysis ({_quote(analyse or gather)}) over everything ({_quote(scope)})"
-        ]
+        return Level.COMPREHENSIVE, [f"an overview or analysis ({_quote(analyse or gather)}) over everything ({_quote(scope)})"]
     reasons = []
     if compare:
         reasons.append(f"a comparison ({_quote(compare)})")

@@ -311,9 +311,7 @@ def _near(left: str, right: str) -> bool:
         i += 1
     if len(left) < len(right):
         return left[i:] == right[i + 1 :]
-    return left[i + 1 :] == right[i + 1 :] or (
-        left[i + 2 :] == right[i + 2 :] and left[i : i + 2] == right[i : i + 2][::-1]
-    )
+    return left[i + 1 :] == right[i + 1 :] or (left[i + 2 :] == right[i + 2 :] and left[i : i + 2] == right[i : i + 2][::-1])
 
 
 def _stretches(known: str, word: str) -> bool:

@@ -1,1 +1,58 @@
-"""x"""
+"""The Python SDK of Hexar.
+
+Synchronous::
+
+    from hexar_client import Client
+
+    with Client("localhost:50051") as client:
+        for event in client.query("beginner snowboard under $400"):
+            print(event.kind, event.body)
+
+Asynchronous: the same names on :class:`AsyncClient`. Streams resume by themselves after a lost connection; errors are the
+exceptions of :mod:`hexar_client.errors`.
+"""
+
+from hexar_client._stream import Event
+from hexar_client.aio import AsyncClient
+from hexar_client.client import Client
+from hexar_client.errors import (
+    Aborted,
+    AlreadyExists,
+    Cancelled,
+    DeadlineExceeded,
+    FailedPrecondition,
+    HexarError,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+from hexar_client.gear import QueryEvents, Ranking, filters, money
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "AsyncClient",
+    "Cancelled",
+    "Client",
+    "DeadlineExceeded",
+    "Event",
+    "FailedPrecondition",
+    "HexarError",
+    "Internal",
+    "InvalidArgument",
+    "NotFound",
+    "PermissionDenied",
+    "QueryEvents",
+    "Ranking",
+    "ResourceExhausted",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "filters",
+    "money",
+]

@@ -1,0 +1,58 @@
+"""The asynchronous client: the same names as the blocking one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+
+from hexar.v1 import query_pb2_grpc
+from hexar_client._channel import Connection
+from hexar_client._stream import AsyncStream
+from hexar_client.client import STREAM_TIMEOUT, UNARY_TIMEOUT
+from hexar_client.errors import convert_rpc
+from hexar_client.gear import QueryBody, query_request
+from hexar_client.ops import AsyncOps
+
+
+class AsyncClient:
+    """A connection to Hexar for one event loop. Arguments as for :class:`hexar_client.Client`."""
+
+    def __init__(self, target: str = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
+        self._connection = Connection(target, token, tls)
+        self.channel: grpc.aio.Channel = self._connection.open_aio()
+        self.ops = AsyncOps(self)
+
+    def query(
+        self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any
+    ) -> AsyncStream[QueryBody]:
+        """Ask for products; ``async for`` over the result gives typed events. Arguments as for Client.query."""
+        return self.stream(
+            query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
+        )
+
+    def stream(self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT) -> AsyncStream[Any]:
+        """A resuming stream over any server-streaming method of a generated stub."""
+        return AsyncStream(method, request, self._connection.metadata, timeout)
+
+    async def unary(self, method: Callable[..., Any], request: Message, timeout: float = UNARY_TIMEOUT) -> Any:
+        """Call any unary method of a generated stub; errors are the SDK's."""
+        try:
+            return await method(request, timeout=timeout, metadata=self._connection.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
+
+    async def close(self) -> None:
+        """Close the connection; streams in progress are cancelled."""
+        await self.channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,71 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from hexar.v1 import query_pb2_grpc
+from hexar_client._channel import Connection
+from hexar_client._stream import Stream
+from hexar_client.errors import convert_rpc
+from hexar_client.gear import QueryBody, query_request
+from hexar_client.ops import Ops
+
+R = TypeVar("R", bound=Message)
+
+#: Seconds that a call may take where the caller does not say.
+UNARY_TIMEOUT = 30.0
+STREAM_TIMEOUT = 60.0
+
+
+class Client:
+    """A connection to Hexar for blocking code.
+
+    Thread-safety: one client may be shared by all threads; a stream belongs to one.
+
+    Args:
+        target: "host:port".
+        token: sent as bearer token; empty: none.
+        tls: True, or the PEM bytes of the authority to trust.
+    """
+
+    def __init__(self, target: str = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
+        self._connection = Connection(target, token, tls)
+        self.channel: grpc.Channel = self._connection.open()
+        self.ops = Ops(self)
+
+    def query(self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any) -> Stream[QueryBody]:
+        """Ask for products; iterate the result for typed events.
+
+        ``fields`` are those of QueryRequest (filters, user_id, user, limit, cache_policy, vendors); ``wait`` is how many
+        seconds the stream stays open for background analyses.
+        """
+        return self.stream(
+            query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
+        )
+
+    def stream(self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT) -> Stream[Any]:
+        """A resuming stream over any server-streaming method of a generated stub."""
+        return Stream(method, request, self._connection.metadata, timeout)
+
+    def unary(self, method: Callable[..., R], request: Message, timeout: float = UNARY_TIMEOUT) -> R:
+        """Call any unary method of a generated stub; errors are the SDK's."""
+        try:
+            return method(request, timeout=timeout, metadata=self._connection.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
+
+    def close(self) -> None:
+        """Close the connection; streams in progress are cancelled."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

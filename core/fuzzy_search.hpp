@@ -1,0 +1,472 @@
+// A query against an index: which units it is made of, which tokens are close to them, and the exact best names.
+#pragma once
+
+#include "fuzzy_index.hpp"
+
+namespace hexar::fuzzy {
+
+constexpr uint32_t MAX_QUERY_TOKENS = 64;
+constexpr uint32_t MAX_UNITS = 2 * MAX_QUERY_TOKENS;           // each token may be cut in two
+constexpr uint32_t GLUED = ONE * 95 / 100;                     // "head light" found as "headlight"
+constexpr uint32_t KIN = ONE * 90 / 100;                       // a word of several meanings found as one of them
+constexpr uint32_t MIN_SPLIT_REST = 4, MAX_SPLIT_LENGTH = 32;  // the mistyped half of a glued word; the glued word
+constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped constraint word has this many letters
+
+struct Hit {
+    double score;
+    uint32_t index;
+};
+
+// The better hit first: higher score, then smaller index.
+inline bool better(const Hit& a, const Hit& b) {
+    return a.score != b.score ? a.score > b.score : a.index < b.index;
+}
+
+// P and R are shares of 65536 * query mass and 65536 * name mass. Only products, quotients and a root: no sum that a
+// compiler could fuse, so the same bits come out everywhere.
+inline double combine(uint64_t query_cover, double query_mass, uint64_t name_cover, double name_mass) {
+    return std::sqrt((static_cast<double>(query_cover) / query_mass) * (static_cast<double>(name_cover) / name_mass));
+}
+
+// What one search needs beyond the index; one for each thread, reused.
+struct Scratch {
+    LookupScratch lookup;
+    std::vector<uint64_t> seen;
+    std::string text;
+    std::vector<std::string_view> tokens, spare;
+};
+
+class Search {
+  public:
+    Search(const Index& index, Scratch& scratch) : index_(index), scratch_(scratch) {}
+
+    // `text` is folded. Throws std::invalid_argument when the query has too many tokens.
+    void prepare(const char* text, size_t size) {
+        scratch_.text.assign(text, size);
+        auto& tokens = scratch_.tokens;
+        tokenize(scratch_.text, tokens);
+        check_size(tokens);
+        index_.tables.rewritings.apply(tokens, scratch_.spare);
+        mask_ = index_.tables.constraints.apply(tokens, scratch_.spare);
+        correct_constraints(tokens);
+        check_size(tokens);
+        plan(tokens);
+    }
+
+    // The `limit` best compatible names with a score of at least `least` (and above 0), best first.
+    std::vector<Hit> run(size_t limit, double least);
+
+    // The same by scoring every name: the definition, without bounds.
+    std::vector<Hit> run_exhaustively(size_t limit, double least);
+
+  private:
+    struct Entry {
+        uint32_t token, unit, closeness, share;  // share: how many units the token stands for at once
+    };
+    struct Unit {
+        std::string text;
+        uint64_t mass;
+    };
+    struct List {  // the postings of one token, and the entries that make it interesting
+        uint32_t token, first_entry, last_entry;
+        uint64_t query_bound, name_bound;  // of any name that is in this list or a later one, but in no earlier one
+    };
+    struct Best {
+        uint32_t closeness, mass, token;
+    };
+
+    static void check_size(const std::vector<std::string_view>& tokens) {
+        if (tokens.size() > MAX_QUERY_TOKENS) {
+            throw std::invalid_argument("the query has more than MAX_QUERY_TOKENS = 64 tokens");
+        }
+    }
+    void correct_constraints(std::vector<std::string_view>& tokens);
+    const Rule* mistyped_constraint(std::string_view token) const;
+    std::pair<const Rule*, std::string_view> glued_constraint(std::string_view token) const;
+    uint32_t choose_cut(std::string_view token, uint32_t id);
+    void plan(const std::vector<std::string_view>& tokens);
+    void close_tokens(std::string_view text, std::vector<Close>& out);
+    uint32_t unit_of(std::string_view text);
+    void order_lists();
+    double score(uint32_t name);
+
+    const Index& index_;
+    Scratch& scratch_;
+    uint64_t mask_ = 0;
+    double query_mass_ = 1.0;  // times ONE
+    std::vector<Unit> units_;
+    std::vector<Entry> entries_;
+    std::vector<List> lists_;
+    std::vector<uint32_t> slots_;  // open addressing: token -> list + 1
+    Best best_[MAX_UNITS];
+};
+
+// A mistyped or glued side is still a side. For a token that no name uses, either
+// - a constraint word of at least four letters has the same first letter and is one edit away that is no replacement
+//   ("lfet", "rigt"; never "light" for right), or
+// - such a word is its beginning or its end and the rest is a token of the names or a constraint word ("rearbumper").
+inline void Search::correct_constraints(std::vector<std::string_view>& tokens) {
+    if (index_.tables.constraints.empty()) return;
+    auto& out = scratch_.spare;
+    out.clear();
+    const auto take = [&](const Rule& rule) {
+        mask_ |= rule.mask;
+        for (const std::string& word : rule.output) out.emplace_back(word);
+    };
+    for (const std::string_view token : tokens) {
+        if (token.size() < MIN_SIDE_LENGTH || !is_word(token) || index_.find(token) != NONE) {
+            out.push_back(token);
+        } else if (const Rule* slip = mistyped_constraint(token)) {
+            take(*slip);
+        } else if (const auto [side, rest] = glued_constraint(token); side != nullptr) {
+            const Rule* other = index_.tables.constraints.word(rest);
+            const bool first = rest.data() != token.data();
+            if (first) take(*side);
+            if (other != nullptr) take(*other);
+            else out.push_back(rest);
+            if (!first) take(*side);
+        } else {
+            out.push_back(token);
+        }
+    }
+    tokens.swap(out);
+}
+
+inline const Rule* Search::mistyped_constraint(std::string_view token) const {
+    const auto sorted = [](std::string_view text) {
+        std::string letters(text);
+        std::sort(letters.begin(), letters.end());
+        return letters;
+    };
+    const Pattern pattern(token);
+    const Rule* found = nullptr;
+    const auto& table = index_.tables.constraints.table();
+    for (auto at = table.lower_bound(token.substr(0, 1)); at != table.end() && at->first[0] == token[0]; ++at) {
+        const std::string& word = at->first;
+        const Rule* rule = index_.tables.constraints.word(word);
+        if (rule == nullptr || rule->mask == 0 || word.size() < MIN_SIDE_LENGTH) continue;
+        if (word.size() == token.size() && sorted(word) != sorted(token)) continue;
+        if (pattern.distance(word) != 1) continue;
+        if (found != nullptr && found->mask != rule->mask) return nullptr;
+        found = rule;
+    }
+    return found;
+}
+
+// The longest constraint word at the beginning of a token, else at its end, and what is left of the token.
+inline std::pair<const Rule*, std::string_view> Search::glued_constraint(std::string_view token) const {
+    const auto usable = [&](std::string_view side, std::string_view rest) -> const Rule* {
+        const Rule* rule = index_.tables.constraints.word(side);
+        if (rule == nullptr || rule->mask == 0) return nullptr;
+        const bool known = index_.find(rest) != NONE || index_.tables.constraints.word(rest) != nullptr;
+        return known ? rule : nullptr;
+    };
+    for (size_t size = token.size() - 1; size >= MIN_SIDE_LENGTH; --size) {
+        const std::string_view rest = token.substr(size);
+        if (rest.size() < MIN_PART_LENGTH) continue;
+        if (const Rule* rule = usable(token.substr(0, size), rest)) return {rule, rest};
+    }
+    for (size_t size = token.size() - 1; size >= MIN_SIDE_LENGTH; --size) {
+        const std::string_view rest = token.substr(0, token.size() - size);
+        if (rest.size() < MIN_PART_LENGTH) continue;
+        if (const Rule* rule = usable(token.substr(token.size() - size), rest)) return {rule, rest};
+    }
+    return {nullptr, {}};
+}
+
+inline uint32_t Search::unit_of(std::string_view text) {
+    for (uint32_t unit = 0; unit < units_.size(); ++unit) {
+        if (units_[unit].text == text) return unit;
+    }
+    units_.push_back({std::string(text), 0});
+    return static_cast<uint32_t>(units_.size() - 1);
+}
+
+// Every token of the vocabulary that is close to `text`: itself, its kin, typing mistakes, abbreviations.
+inline void Search::close_tokens(std::string_view text, std::vector<Close>& out) {
+    out.clear();
+    const uint32_t id = index_.find(text);
+    if (id != NONE) out.push_back({id, ONE});
+    index_.similar(text, 2, scratch_.lookup, out);
+    index_.abbreviations(text, out);
+    const auto kin = index_.tables.kin.find(text);
+    if (kin == index_.tables.kin.end()) return;
+    for (const std::string& word : kin->second) {
+        const uint32_t other = index_.find(word);
+        if (other != NONE) out.push_back({other, KIN});
+    }
+}
+
+// Where a token is cut in two units, or 0. A token of the vocabulary is cut where the names cut it. An unknown one is cut
+// between two known tokens, the pair whose rarer half is most frequent; failing that, and when nothing is close to it,
+// between a known token, the longest, and a mistyped one.
+inline uint32_t Search::choose_cut(std::string_view token, uint32_t id) {
+    if (id != NONE) return index_.array<uint8_t>(Section::TOKEN_CUTS)[id];
+    const uint32_t size = static_cast<uint32_t>(token.size());
+    if (size > MAX_SPLIT_LENGTH || size < 2 * MIN_PART_LENGTH) return 0;
+    const auto foreign = [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == ':'; };
+    if (std::any_of(token.begin(), token.end(), foreign)) return 0;
+    uint32_t cut = 0, support = 0;
+    for (uint32_t at = MIN_PART_LENGTH; at + MIN_PART_LENGTH <= size; ++at) {
+        const uint32_t a = index_.find(token.substr(0, at)), b = index_.find(token.substr(at));
+        if (a == NONE || b == NONE) continue;
+        const uint32_t least = std::min(index_.holders(a), index_.holders(b));
+        if (least > support) cut = at, support = least;
+    }
+    if (cut != 0) return cut;
+    std::vector<Close> close;
+    close_tokens(token, close);
+    if (!close.empty()) return 0;
+    const auto mistyped = [&](std::string_view part) {
+        if (part.size() < MIN_SPLIT_REST || index_.find(part) != NONE) return false;
+        close.clear();
+        index_.similar(part, 2, scratch_.lookup, close);
+        return !close.empty();
+    };
+    for (uint32_t known = size - MIN_SPLIT_REST; known >= MIN_PART_LENGTH; --known) {
+        if (index_.find(token.substr(0, known)) != NONE && mistyped(token.substr(known))) return known;
+        if (index_.find(token.substr(size - known)) != NONE && mistyped(token.substr(0, size - known))) return size - known;
+    }
+    return 0;
+}
+
+inline void Search::plan(const std::vector<std::string_view>& tokens) {
+    units_.clear();
+    entries_.clear();
+    std::vector<Close> close;
+    std::vector<std::vector<uint32_t>> spans(tokens.size());  // the units of each token
+    std::vector<uint32_t> ids(tokens.size());
+    const auto attach = [&](uint32_t token, uint32_t closeness, const std::vector<uint32_t>& span) {
+        for (const uint32_t unit : span) entries_.push_back({token, unit, closeness, static_cast<uint32_t>(span.size())});
+    };
+    const auto taken = [&](std::string_view text) {
+        return std::find(tokens.begin(), tokens.end(), text) != tokens.end() ||
+               std::any_of(units_.begin(), units_.end(), [&](const Unit& unit) { return unit.text == text; });
+    };
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        ids[i] = index_.find(tokens[i]);
+        const size_t earlier = std::find(tokens.begin(), tokens.begin() + i, tokens[i]) - tokens.begin();
+        if (earlier < i) {
+            spans[i] = spans[earlier];
+            continue;
+        }
+        // Halves must be new units: otherwise a name that holds both the compound and its half could not be told apart.
+        const uint32_t cut = choose_cut(tokens[i], ids[i]);
+        if (cut == 0 || taken(tokens[i].substr(0, cut)) || taken(tokens[i].substr(cut)) ||
+            tokens[i].substr(0, cut) == tokens[i].substr(cut)) {
+            spans[i] = {unit_of(tokens[i])};
+            continue;
+        }
+        spans[i] = {unit_of(tokens[i].substr(0, cut)), unit_of(tokens[i].substr(cut))};
+        close_tokens(tokens[i], close);
+        for (const Close& c : close) attach(c.token, c.closeness, spans[i]);
+    }
+    for (uint32_t unit = 0; unit < units_.size(); ++unit) {
+        close_tokens(units_[unit].text, close);
+        for (const Close& c : close) attach(c.token, c.closeness, {unit});
+    }
+    // Neighbours that may be one word of the names. An edit is forgiven when it spoils at most a third of the shorter half.
+    for (size_t i = 0; i + 1 < tokens.size(); ++i) {
+        if (((letter_set(tokens[i]) | letter_set(tokens[i + 1])) & EXACT_ONLY) != 0) continue;
+        std::vector<uint32_t> span = spans[i];
+        for (const uint32_t unit : spans[i + 1]) {
+            if (std::find(span.begin(), span.end(), unit) == span.end()) span.push_back(unit);
+        }
+        const std::string glued = std::string(tokens[i]).append(tokens[i + 1]);
+        const uint32_t id = index_.find(glued);
+        if (id != NONE) attach(id, GLUED, span);
+        const uint32_t edits = std::min(code_points(tokens[i]), code_points(tokens[i + 1])) / 3;
+        if (edits == 0 || (ids[i] != NONE && ids[i + 1] != NONE)) continue;
+        close.clear();
+        index_.similar(glued, std::min(edits, 2u), scratch_.lookup, close);
+        for (const Close& c : close) {
+            attach(c.token, static_cast<uint32_t>((static_cast<uint64_t>(c.closeness) * GLUED) >> 16), span);
+        }
+    }
+    // One entry for each token and unit: the closest, then the least shared.
+    std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+        if (a.token != b.token) return a.token < b.token;
+        if (a.unit != b.unit) return a.unit < b.unit;
+        return a.closeness != b.closeness ? a.closeness > b.closeness : a.share < b.share;
+    });
+    entries_.erase(std::unique(entries_.begin(), entries_.end(),
+                               [](const Entry& a, const Entry& b) { return a.token == b.token && a.unit == b.unit; }),
+                   entries_.end());
+    // A unit weighs what its token weighs; an unknown one weighs what its closest token weighs, and if there is none,
+    // what a token of a single name would.
+    std::vector<uint32_t> closest(units_.size(), 0);
+    for (const Entry& entry : entries_) {
+        const uint64_t mass = std::max<uint64_t>(1, index_.mass(entry.token) / entry.share);
+        if (entry.closeness > closest[entry.unit] || (entry.closeness == closest[entry.unit] && mass < units_[entry.unit].mass)) {
+            closest[entry.unit] = entry.closeness;
+            units_[entry.unit].mass = mass;
+        }
+    }
+    uint64_t total = 0;
+    for (Unit& unit : units_) {
+        const uint32_t id = index_.find(unit.text);
+        if (id != NONE) unit.mass = index_.mass(id);
+        else if (unit.mass == 0) unit.mass = idf_mass(index_.names(), 1);
+        total += unit.mass;
+    }
+    query_mass_ = static_cast<double>(total) * ONE;
+    order_lists();
+}
+
+// Rare tokens first. Walking back from the last list, the bounds add up what a name could still gain at most.
+inline void Search::order_lists() {
+    lists_.clear();
+    for (uint32_t at = 0; at < entries_.size();) {
+        const uint32_t first = at, token = entries_[at].token;
+        while (at < entries_.size() && entries_[at].token == token) ++at;
+        lists_.push_back({token, first, at, 0, 0});
+    }
+    std::sort(lists_.begin(), lists_.end(), [&](const List& a, const List& b) {
+        const uint32_t x = index_.holders(a.token), y = index_.holders(b.token);
+        return x != y ? x < y : a.token < b.token;
+    });
+    size_t size = 16;
+    while (size < 2 * lists_.size()) size *= 2;
+    slots_.assign(size, 0);
+    for (uint32_t i = 0; i < lists_.size(); ++i) {
+        size_t at = (lists_[i].token * 2654435761u) & (size - 1);
+        while (slots_[at] != 0) at = (at + 1) & (size - 1);
+        slots_[at] = i + 1;
+    }
+    std::vector<uint64_t> query(units_.size(), 0), name(units_.size(), 0);
+    uint64_t query_sum = 0, name_sum = 0;
+    for (size_t i = lists_.size(); i-- > 0;) {
+        List& list = lists_[i];
+        for (uint32_t at = list.first_entry; at < list.last_entry; ++at) {
+            const Entry& entry = entries_[at];
+            const uint64_t q = units_[entry.unit].mass * entry.closeness;
+            const uint64_t n = static_cast<uint64_t>(index_.mass(entry.token)) * entry.closeness;
+            if (q > query[entry.unit]) query_sum += q - query[entry.unit], query[entry.unit] = q;
+            if (n > name[entry.unit]) name_sum += n - name[entry.unit], name[entry.unit] = n;
+        }
+        list.query_bound = query_sum;
+        list.name_bound = name_sum;
+    }
+}
+
+inline double Search::score(uint32_t name) {
+    const uint32_t* offsets = index_.array<uint32_t>(Section::NAME_OFFSETS);
+    const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
+    const size_t units = units_.size(), slots = slots_.size() - 1;
+    for (size_t unit = 0; unit < units; ++unit) best_[unit] = {0, 0, NONE};
+    for (uint32_t i = offsets[name]; i < offsets[name + 1]; ++i) {
+        const uint32_t token = tokens[i];
+        size_t at = (token * 2654435761u) & slots;
+        while (slots_[at] != 0 && lists_[slots_[at] - 1].token != token) at = (at + 1) & slots;
+        if (slots_[at] == 0) continue;
+        const List& list = lists_[slots_[at] - 1];
+        const uint32_t mass = index_.mass(token);
+        for (uint32_t e = list.first_entry; e < list.last_entry; ++e) {
+            const Entry& entry = entries_[e];
+            Best& best = best_[entry.unit];
+            if (entry.closeness > best.closeness || (entry.closeness == best.closeness && mass > best.mass)) {
+                best = {entry.closeness, mass, token};
+            }
+        }
+    }
+    uint64_t query_cover = 0, name_cover = 0;
+    for (size_t unit = 0; unit < units; ++unit) {
+        const Best& best = best_[unit];
+        if (best.closeness == 0) continue;
+        query_cover += units_[unit].mass * best.closeness;
+        // A token that stands for several units is part of the name once, as well as its closest unit covers it.
+        bool counted = false;
+        for (size_t other = 0; other < units && !counted; ++other) {
+            counted = other != unit && best_[other].token == best.token &&
+                      (best_[other].closeness > best.closeness || (best_[other].closeness == best.closeness && other < unit));
+        }
+        if (!counted) name_cover += static_cast<uint64_t>(best.mass) * best.closeness;
+    }
+    if (query_cover == 0) return 0.0;
+    return combine(query_cover, query_mass_, name_cover,
+                   static_cast<double>(index_.array<uint64_t>(Section::NAME_MASSES)[name]) * ONE);
+}
+
+// Keeps the best `limit` hits: a heap whose top is the worst of them.
+class Top {
+  public:
+    Top(size_t limit, double least) : limit_(limit), least_(least) {}
+
+    // Can a hit of this score and index still get in?
+    bool admits(double score, uint32_t index) const {
+        if (hits_.size() < limit_) return score >= least_;
+        return better({score, index}, hits_.front());
+    }
+    void offer(double score, uint32_t index) {
+        if (score <= 0.0 || !admits(score, index)) return;
+        if (hits_.size() == limit_) {
+            std::pop_heap(hits_.begin(), hits_.end(), better);
+            hits_.pop_back();
+        }
+        hits_.push_back({score, index});
+        std::push_heap(hits_.begin(), hits_.end(), better);
+    }
+    // No score below this one can get in.
+    double threshold() const { return hits_.size() < limit_ ? least_ : hits_.front().score; }
+
+    std::vector<Hit> sorted() {
+        std::sort(hits_.begin(), hits_.end(), better);
+        return std::move(hits_);
+    }
+
+  private:
+    size_t limit_;
+    double least_;
+    std::vector<Hit> hits_;
+};
+
+// Exact top-k by the threshold idea of MaxScore (Turtle & Flood, 1995) over random access: lists are read from rare to
+// frequent; a name that is only in the lists not yet read cannot score above what those lists could give it, and a heavier
+// name less than a lighter one. Lists, and within a list the names from the first too heavy on, are skipped when that
+// bound is below the worst of the best. The bound is computed by the same expression as the score from operands that are
+// at least as large, and every operation rounds monotonically, so it is never below the score, not even by rounding.
+inline std::vector<Hit> Search::run(size_t limit, double least) {
+    const uint64_t* masses = index_.array<uint64_t>(Section::NAME_MASSES);
+    const uint64_t* masks = index_.array<uint64_t>(Section::NAME_MASKS);
+    const uint32_t* indexes = index_.array<uint32_t>(Section::NAME_INDEXES);
+    const uint32_t* offsets = index_.array<uint32_t>(Section::POSTING_OFFSETS);
+    const uint32_t* postings = index_.array<uint32_t>(Section::POSTINGS);
+    scratch_.seen.assign((index_.names() + 63) / 64, 0);
+    Top top(limit, least);
+    for (const List& list : lists_) {
+        for (uint32_t at = offsets[list.token]; at < offsets[list.token + 1]; ++at) {
+            const uint32_t name = postings[at];
+            const uint64_t mass = masses[name];
+            const double bound = combine(list.query_bound, query_mass_, std::min(list.name_bound, mass * ONE),
+                                         static_cast<double>(mass) * ONE);
+            if (bound < top.threshold()) break;
+            if (!top.admits(bound, indexes[name])) continue;
+            uint64_t& word = scratch_.seen[name >> 6];
+            const uint64_t bit = 1ull << (name & 63);
+            if ((word & bit) != 0) continue;
+            word |= bit;
+            if (mask_ != 0 && !index_.tables.compatible(mask_, masks[name])) continue;
+            top.offer(score(name), indexes[name]);
+        }
+    }
+    return top.sorted();
+}
+
+inline std::vector<Hit> Search::run_exhaustively(size_t limit, double least) {
+    Top top(limit, least);
+    for (uint32_t name = 0; name < index_.names(); ++name) {
+        if (!index_.tables.compatible(mask_, index_.array<uint64_t>(Section::NAME_MASKS)[name])) continue;
+        top.offer(score(name), index_.array<uint32_t>(Section::NAME_INDEXES)[name]);
+    }
+    return top.sorted();
+}
+
+// The entry point: plan and run one query in this thread's scratch.
+inline std::vector<Hit> search(const Index& index, const char* text, size_t size, size_t limit, double least, bool exhaustive) {
+    thread_local Scratch scratch;
+    Search query(index, scratch);
+    query.prepare(text, size);
+    return exhaustive ? query.run_exhaustively(limit, least) : query.run(limit, least);
+}
+
+}  // namespace hexar::fuzzy

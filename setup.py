@@ -53,6 +53,7 @@ def extensions() -> list[Extension]:
             f"hexar.core.{source.stem}",
             [source.relative_to(ROOT).as_posix()],
             language="c++",
+            depends=[header.relative_to(ROOT).as_posix() for header in sorted((ROOT / "core").glob("*.hpp"))],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
         )

@@ -70,7 +70,7 @@ def jobs(
     request.page.size = size
     if state:
         try:
-            request.state = ops_pb2.JobState.Value(f"JOB_STATE_{state.upper()}")
+            request.state = ops_pb2.JobState.Name(ops_pb2.JobState.Value(f"JOB_STATE_{state.upper()}"))  # type: ignore[assignment]
         except ValueError:
             raise typer.BadParameter("no such state", param_hint="--state") from None
     with common.client(context) as client:

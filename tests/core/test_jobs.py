@@ -1,0 +1,178 @@
+"""Durable jobs: priorities, one queueing a piece of work, retries, fencing, dead letters."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from hexar.core.errors import Unavailable
+from hexar.core.jobs import Job, JobContext, Jobs, JobState, LostLease
+from hexar.core.jobs.queue import JobQueue, jobs_table
+from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.store import Database
+
+FAST = WorkerConfig(threads=3, lease=2.0, poll=0.05, retry_base=0.01)
+
+
+@pytest.fixture
+async def jobs(database: Database) -> AsyncIterator[Jobs]:
+    made = Jobs(database, FAST)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def queue(database: Database) -> JobQueue:
+    return JobQueue(database)
+
+
+def submit(queue: JobQueue, name: str, *, priority: int = 5, key: str | None = None, attempts: int = 3) -> Job:
+    job, _ = queue.submit("t", "work", name.encode(), priority=priority, dedupe_key=key, max_attempts=attempts, delay=0)
+    return job
+
+
+async def test_a_job_runs_and_its_result_is_kept(jobs: Jobs) -> None:
+    """A submitted job is run by a worker, and a waiter gets it with its result."""
+    jobs.handler("double", lambda payload, context: payload * 2)
+    jobs.start()
+    job = await jobs.submit("double", b"ab")
+    ended = await jobs.wait(job.id, 5)
+    assert ended is not None
+    assert (ended.state, ended.result, ended.attempts) == (JobState.SUCCEEDED, b"abab", 1)
+
+
+async def test_a_failing_job_is_tried_again_and_then_dead(jobs: Jobs) -> None:
+    """After the last attempt the job is kept with the reason; an error of a library shows only its class."""
+    tries: list[int] = []
+
+    def fail(payload: bytes, context: JobContext) -> None:
+        tries.append(context.job.attempts)
+        raise Unavailable("the shop is closed") if payload == b"ours" else RuntimeError("secret path")
+
+    jobs.handler("fail", fail)
+    jobs.start()
+    ours, library = await jobs.submit("fail", b"ours"), await jobs.submit("fail", b"theirs", max_attempts=1)
+    dead = await jobs.wait(ours.id, 5)
+    other = await jobs.wait(library.id, 5)
+    assert dead is not None
+    assert other is not None
+    assert (dead.state, dead.error, dead.attempts) == (JobState.DEAD, "the shop is closed", 3)
+    assert (other.state, other.error) == (JobState.DEAD, "RuntimeError")
+    assert sorted(tries) == [1, 1, 2, 3]
+
+
+def test_the_more_urgent_job_runs_first_and_age_counts(queue: JobQueue, database: Database) -> None:
+    """A higher priority is claimed first; a job that waited long enough overtakes it."""
+    low, high = submit(queue, "low", priority=0), submit(queue, "high", priority=10)
+    with database.write() as connection:
+        connection.execute(sa.update(jobs_table).where(jobs_table.c.id == low.id).values(created_at=time.time() - 3600))
+    newer = submit(queue, "newer", priority=10)
+    claimed = [queue.claim(["work"], 60) for _ in range(4)]
+    assert [job.id if job else None for job in claimed] == [low.id, high.id, newer.id, None]
+
+
+def test_the_same_work_is_queued_once_and_its_priority_raised(queue: JobQueue) -> None:
+    """An unfinished job with the same key is joined; when it has ended, the work may be queued again."""
+    first = submit(queue, "a", priority=0, key="k")
+    assert submit(queue, "a", priority=10, key="k").id == first.id
+    claimed = queue.claim(["work"], 60)
+    assert claimed is not None
+    assert claimed.priority == 10
+    assert submit(queue, "a", key="k").id == first.id
+    queue.complete(claimed, None, ())
+    assert submit(queue, "a", key="k").id != first.id
+
+
+def test_a_taken_over_job_cannot_be_ended_by_its_first_worker(queue: JobQueue, database: Database) -> None:
+    """Once another worker holds the job, the first one's effects and result are refused: the fencing token decides."""
+    effects = sa.Table("effects", sa.MetaData(), sa.Column("worker", sa.Text))
+    with database.write() as connection:
+        effects.create(connection)
+    submit(queue, "a")
+    first = queue.claim(["work"], 0.01)
+    time.sleep(0.02)
+    second = queue.claim(["work"], 60)
+    assert first is not None
+    assert second is not None
+    assert second.fence == first.fence + 1
+    assert not queue.heartbeat(first, 60)
+    with pytest.raises(LostLease):
+        queue.complete(first, None, [lambda c: c.execute(effects.insert().values(worker="first")) and None])
+    with pytest.raises(LostLease):
+        queue.retry(first, "late", 0)
+    queue.complete(second, None, [lambda c: c.execute(effects.insert().values(worker="second")) and None])
+    with database.read() as connection:
+        assert [row.worker for row in connection.execute(sa.select(effects))] == ["second"]
+
+
+def test_a_job_that_kills_its_workers_ends_with_the_dead(queue: JobQueue) -> None:
+    """Delivered as often as allowed and never ended: the job is put aside, with a reason, and others go on."""
+    poison = submit(queue, "poison", priority=10, attempts=3)
+    good = submit(queue, "good", priority=0)
+    for _ in range(3):
+        job = queue.claim(["work"], 0.001)
+        assert job is not None
+        assert job.id == poison.id
+        time.sleep(0.005)
+    job = queue.claim(["work"], 60)
+    assert job is not None
+    assert job.id == good.id
+    dead = queue.get("t", poison.id)
+    assert dead is not None
+    assert dead.state is JobState.DEAD
+    assert dead.error == "its worker died each time"
+
+
+def test_another_tenants_job_is_unknown(queue: JobQueue) -> None:
+    """A job is seen, listed and cancelled by its own tenant only."""
+    job = submit(queue, "a")
+    assert queue.get("other", job.id) is None
+    assert queue.cancel("other", job.id) is None
+    assert queue.page("other", state=None, kind="", limit=10, before=None) == []
+    cancelled = queue.cancel("t", job.id)
+    assert cancelled is not None
+    assert cancelled.state is JobState.CANCELLED
+    assert queue.claim(["work"], 60) is None
+
+
+def test_pages_hold_every_job_once(queue: JobQueue) -> None:
+    """Paging from the newest on gives each job exactly once."""
+    ids = {submit(queue, str(number)).id for number in range(7)}
+    seen: list[str] = []
+    before = None
+    while page := queue.page("t", state=None, kind="", limit=3, before=before):
+        seen += [job.id for job in page]
+        before = (page[-1].created_at, page[-1].id)
+    assert len(seen) == 7
+    assert set(seen) == ids
+    assert queue.depth()[0] == 7
+
+
+async def test_a_long_job_keeps_its_lease(jobs: Jobs) -> None:
+    """A handler that runs longer than the lease is not delivered twice: heartbeats extend it."""
+    runs: list[int] = []
+
+    def slow(payload: bytes, context: JobContext) -> bytes:
+        runs.append(1)
+        time.sleep(3.0)
+        return b"lost" if context.lost else b"held"
+
+    jobs.handler("slow", slow)
+    jobs.start()
+    job = await jobs.submit("slow", b"")
+    ended = await jobs.wait(job.id, 10)
+    assert ended is not None
+    assert (ended.state, ended.result, len(runs)) == (JobState.SUCCEEDED, b"held", 1)
+
+
+async def test_waiters_are_told_at_once(jobs: Jobs) -> None:
+    """A waiter in the same process learns of the end without polling."""
+    jobs.handler("quick", lambda payload, context: None)
+    jobs.start()
+    job = await jobs.submit("quick", b"")
+    began = time.monotonic()
+    ended = await asyncio.wait_for(jobs.wait(job.id, 5), 5)
+    assert ended is not None
+    assert ended.state is JobState.SUCCEEDED
+    assert time.monotonic() - began < 0.45

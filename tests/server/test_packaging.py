@@ -1,0 +1,93 @@
+"""The three distributions: sdist → wheel → clean environment, and nothing outside the namespace."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree as a checkout has it: no build results, no environments."""
+    target = tmp_path_factory.mktemp("checkout") / "hexar"
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", "build", "dist", "*.egg-info", "*.so", "*.cpp", "*_pb2*", "__pycache__", ".hypothesis", ".hexar", ".*_cache"
+    )
+    shutil.copytree(ROOT, target, ignore=ignored, symlinks=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheels(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels of all three, each built from its sdist."""
+    dist = tmp_path_factory.mktemp("dist")
+    for part in ("proto", "clients/python", "."):
+        run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), str(source / part))
+    return dist
+
+
+def run(*command: str, cwd: Path | None = None) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
+    """hexar and hexar-proto own parts of the namespace, hexar-client its package, and no file stands beside them."""
+    tops = {"hexar-": "hexar/", "hexar_proto-": "hexar/v1/", "hexar_client-": "hexar_client/"}
+    found = sorted(wheels.glob("*.whl"))
+    assert len(found) == 3
+    for wheel in found:
+        prefix = next(top for name, top in tops.items() if wheel.name.startswith(name))
+        names = zipfile.ZipFile(wheel).namelist()
+        outside = [name for name in names if not name.startswith(prefix) and ".dist-info/" not in name]
+        assert outside == []
+        assert "hexar/__init__.py" not in names
+        assert any(name.endswith("py.typed") for name in names)
+    (server,) = (wheel for wheel in found if wheel.name.startswith("hexar-"))
+    names = zipfile.ZipFile(server).namelist()
+    for part in ("core/cachekey.pyx", "core/cachekey.pyi", "core/cachekey.pxd", "agents/py.typed", "server/__main__.py"):
+        assert f"hexar/{part}" in names
+    assert any(name.startswith("hexar/core/cachekey.") and name.endswith((".so", ".pyd")) for name in names)
+    assert not [name for name in names if name.endswith(".cpp") or "/tests/" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_wheels_install_and_run_from_any_folder(wheels: Path, tmp_path: Path) -> None:
+    """In an environment that has only them (and their dependencies), the server module and the command start."""
+    target = tmp_path / "site"
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target),
+        *(str(wheel) for wheel in wheels.glob("*.whl")))  # fmt: skip
+    # The wheels come from the target folder alone; the dependencies from this environment, which -P and -I keep apart
+    # from the checkout.
+    probe = (
+        f"import sys; sys.path.insert(0, {str(target)!r}); sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)];"
+        "import hexar.core.cachekey, hexar.server.app, hexar.v1.query_pb2, hexar_client;"
+        "print(hexar.core.cachekey.__file__); print(hexar.v1.query_pb2.__file__); print(hexar_client.__file__)"
+    )
+    where = run(sys.executable, "-P", "-c", probe, cwd=tmp_path).split()
+    assert len(where) == 3
+    assert all(path.startswith(str(target)) for path in where), where
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_wheel_built_from_the_sdist_names_the_released_contract(wheels: Path) -> None:
+    """Its metadata requires hexar-proto by version, and no file of the machine that built it."""
+    for wheel in wheels.glob("*.whl"):
+        archive = zipfile.ZipFile(wheel)
+        (name,) = (entry for entry in archive.namelist() if entry.endswith("METADATA"))
+        metadata = archive.read(name).decode()
+        assert "file:" not in metadata
+        if not wheel.name.startswith("hexar_proto-"):
+            assert "Requires-Dist: hexar-proto==0.1.0" in metadata

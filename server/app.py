@@ -77,6 +77,7 @@ class App:
         self.engine.open()
         for servicer in self._servicers:
             await servicer.open()
+        self.engine.start_workers()
         generic = ServiceHandler(CONTRACT, handlers, self._interceptors())
         self._server = self._listen(generic)
         await self._server.start()

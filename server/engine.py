@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from prometheus_client.core import Metric
 
@@ -20,6 +23,8 @@ from hexar.core.store import Database
 from hexar.core.versions import Versions
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
+
+T = TypeVar("T")
 
 MEGABYTE = 1024 * 1024
 
@@ -45,12 +50,24 @@ class Engine:
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
 
+    loop: asyncio.AbstractEventLoop | None = None
+
     def open(self) -> None:
-        """Create tables, load versions, start workers; on the event loop."""
+        """Create tables and load versions; on the event loop."""
+        self.loop = asyncio.get_running_loop()
         self.database.create_tables()
         self.versions.load()
-        self.jobs.start()
         self.loop_lag.start()
+
+    def start_workers(self) -> None:
+        """Run background jobs, once every system has opened."""
+        self.jobs.start()
+
+    def run_soon(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run ``work`` on the event loop, from a thread of the job workers."""
+        if self.loop is None:
+            raise RuntimeError("the engine is not open")
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     async def close(self) -> None:
         """End in the order in which the parts lean on each other."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hexar.server.engine import Engine
 from hexar.server.rpc import Handler
+from hexar.server.servicers.query import QueryServicer
 
 
 class Servicer(Protocol):
@@ -26,4 +27,4 @@ class Servicer(Protocol):
 
 
 #: The systems that this server answers.
-SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = ()
+SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = (QueryServicer,)

@@ -1,0 +1,141 @@
+"""QueryService: ranked products, streamed while vendors answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from hexar.agents.gear.pipeline import GearPipeline
+from hexar.agents.gear.plan import KIND, Plan
+from hexar.agents.vendors.base import LightRequest
+from hexar.agents.vendors.config import build_agents, load_vendors
+from hexar.core.cachekey import cache_key
+from hexar.core.deadline import Deadline
+from hexar.core.dispatch import LaneConfig
+from hexar.core.errors import InvalidArgument
+from hexar.core.eventlog import AnswerSpec, Completion, EventLog
+from hexar.core.jobs.model import JobContext
+from hexar.server.engine import Engine
+from hexar.server.rpc import Call, Handler
+from hexar.server.streaming import send_answer, stream_answer
+from hexar.v1 import query_pb2
+
+PATH = "hexar.v1.QueryService/Query"
+WARM_JOB = "gear.warm"
+#: Seconds that a warming query may take.
+WARM_SECONDS = 60.0
+#: Requests whose key is remembered by their bytes, so that a replay decodes nothing at all.
+MEMO = 4096
+
+
+class QueryServicer:
+    """Gear queries over the vendors of vendors.yaml."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        path = engine.settings.vendors
+        configs = load_vendors(path) if path.exists() else []
+        for config in configs:
+            engine.dispatcher.configure(config.name, _lane(engine))
+        self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs)
+        self._memo: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        engine.jobs.handler(WARM_JOB, self._warm)
+        engine.warmers.append(self._warm_jobs)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Handlers by method path."""
+        return {PATH: self.query}
+
+    async def open(self) -> None:
+        """Let background work reach the event loop."""
+        self.pipeline.open()
+
+    async def close(self) -> None:
+        """Nothing of its own is open."""
+
+    async def query(self, call: Call) -> None:
+        """Stream one answer."""
+        assert isinstance(call.request, bytes)
+        memo_key = (call.tenant, call.request)
+        key = self._memo.get(memo_key)
+        if key is not None and (answer := self._engine.answers.replay(KIND, key)) is not None:
+            await send_answer(call, answer, 0)
+            return
+        request = call.decode(query_pb2.QueryRequest)
+        plan = await self.pipeline.prepare(request, call.tenant)
+        if _is_plain(request):
+            self._remember(memo_key, plan.key)
+        spec = self._spec(plan, call.deadline)
+        await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
+
+    def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
+        async def produce(events: EventLog) -> Completion:
+            def emit(event: query_pb2.QueryEvent) -> None:
+                events.append(event.SerializeToString())
+
+            return await self.pipeline.produce(plan, emit, deadline)
+
+        return AnswerSpec(
+            kind=KIND,
+            key=plan.key,
+            produce=produce,
+            depends=self._engine.caches.snapshot(plan.tenant, KIND, *plan.depends),
+            read_cache=plan.read_cache,
+            write_cache=plan.write_cache,
+            # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
+            finish_alone=True,
+            adaptive=True,
+        )
+
+    def _remember(self, memo_key: tuple[str, bytes], key: bytes) -> None:
+        self._memo[memo_key] = key
+        if len(self._memo) > MEMO:
+            self._memo.popitem(last=False)
+
+    # -- warming ---------------------------------------------------------------------------------------------------------
+
+    def _warm_jobs(self, tenant: str, queries: list[str], vendors: list[str]) -> Iterable[tuple[str, bytes, str]]:
+        for index, vendor in enumerate(vendors):
+            if vendor not in self.pipeline.agents:
+                raise InvalidArgument(f"vendors[{index}]", "no such vendor")
+        for text in queries or [""]:
+            work = {"text": text, "vendors": sorted(vendors)}
+            payload = orjson.dumps(work)
+            yield WARM_JOB, payload, cache_key(tenant, WARM_JOB, work).hex()
+
+    def _warm(self, payload: bytes, context: JobContext) -> bytes | None:
+        work = orjson.loads(payload)
+        future = self._engine.run_soon(self._answer_ahead(context.job.tenant, work["text"], work["vendors"]))
+        return orjson.dumps({"events": future.result(WARM_SECONDS + 5)})
+
+    async def _answer_ahead(self, tenant: str, text: str, vendors: list[str]) -> int:
+        deadline = Deadline.after(WARM_SECONDS)
+        if not text:
+            # No query to answer: what the vendors offer as a whole is read into the live caches.
+            return await self._read_ahead(tenant, vendors or sorted(self.pipeline.agents), deadline)
+        plan = await self.pipeline.prepare(query_pb2.QueryRequest(text=text, vendors=vendors), tenant)
+        answer = await self._engine.answers.open(self._spec(plan, deadline), deadline)
+        try:
+            return sum([len(batch) async for batch in answer.batches()])
+        finally:
+            answer.close()
+
+    async def _read_ahead(self, tenant: str, vendors: list[str], deadline: Deadline) -> int:
+        offers, request = self.pipeline.offers, LightRequest()
+        agents = [self.pipeline.agents[name] for name in vendors]
+        batches = await asyncio.gather(
+            *(offers.fetch(tenant, agent, request, offers.key(tenant, agent, request), deadline) for agent in agents)
+        )
+        return sum(len(batch) for batch in batches)
+
+
+def _is_plain(request: query_pb2.QueryRequest) -> bool:
+    """True where the bytes of the request alone decide its key: no user, no resumption, no cache policy."""
+    return not (request.user_id or request.HasField("user") or request.resume_after or request.cache_policy)
+
+
+def _lane(engine: Engine) -> LaneConfig:
+    return LaneConfig(**engine.settings.dispatch.model_dump())

@@ -86,6 +86,8 @@ def _load_concepts() -> dict[tuple[str, ...], Token]:
 
 
 _CONCEPTS = _load_concepts()
+#: Words that begin a phrase of more than one word: only there is a longer match worth trying.
+_OPENERS = frozenset(key[0] for key in _CONCEPTS if len(key) > 1)
 _SINGLE_SURFACES: tuple[str, ...] = tuple(sorted({key[0] for key in _CONCEPTS if len(key) == 1 and len(key[0]) > 3}))
 
 
@@ -99,7 +101,8 @@ def _join(stems: Sequence[str]) -> tuple[Token, ...]:
     found: list[Token] = []
     position = 0
     while position < len(stems):
-        for length in range(min(_LONGEST_PHRASE, len(stems) - position), 0, -1):
+        longest = _LONGEST_PHRASE if stems[position] in _OPENERS else 1
+        for length in range(min(longest, len(stems) - position), 0, -1):
             concept = _CONCEPTS.get(tuple(stems[position : position + length]))
             if concept is not None:
                 found.append(concept)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from hexar.agents.gear.analyst import Mention, summarise
 from hexar.agents.gear.candidates import Facts
@@ -228,7 +229,7 @@ def _attributes(product: query_pb2.Product, parts: Assembly, sources: _Sources) 
 def _stated(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
     for reading in parts.readings:
         if reading.facts.levels:
-            product.skill_levels.extend(query_pb2.SkillLevel.ValueType(level) for level in reading.facts.levels)
+            product.skill_levels.extend(cast(query_pb2.SkillLevel, level) for level in reading.facts.levels)
             sources.field("skill_levels", reading)
             break
     for reading in parts.readings:

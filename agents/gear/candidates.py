@@ -36,8 +36,8 @@ THRESHOLD = 0.5
 SIMILAR = 0.8
 
 #: Attributes, by the words of their names, whose values state a level or a terrain.
-_LEVEL_NAMES = frozenset("skill level ability rider nivel habilidad experience".split())
-_TERRAIN_NAMES = frozenset("terrain terreno riding style estilo use uso snow nieve".split())
+_LEVEL_NAMES = frozenset(["skill", "level", "ability", "rider", "nivel", "habilidad", "experience"])
+_TERRAIN_NAMES = frozenset(["terrain", "terreno", "riding", "style", "estilo", "use", "uso", "snow", "nieve"])
 _STOPWORDS = frozenset(
     stem(word) for language in ("en", "es") for item in table("understanding")["stopwords"][language] for word in words(item)
 )
@@ -104,7 +104,7 @@ class Batch:
     Of listings with the same sku the first is kept: a vendor that repeats itself has one offer.
     """
 
-    __slots__ = ("_close", "_vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "vendor")
+    __slots__ = ("_close", "_vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "rows", "vendor")
 
     def __init__(self, vendor: str, listings: Iterable[Listing]) -> None:
         self.vendor = vendor
@@ -112,19 +112,21 @@ class Batch:
         for listing in listings:
             unique.setdefault(listing.sku, listing)
         self.listings = tuple(unique[sku] for sku in sorted(unique))
+        self.rows = {listing.sku: row for row, listing in enumerate(self.listings)}
         self.facts = tuple(facts(listing) for listing in self.listings)
         self.records = tuple(record(listing) for listing in self.listings)
         self.brands = frozenset(listing.brand for listing in self.listings if listing.brand)
         #: The oldest reading, Unix seconds; zero where nothing was read.
         self.fetched_at = min((listing.fetched_at for listing in self.listings), default=0.0)
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        weights: defaultdict[str, list[float]] = defaultdict(list)
+        found: defaultdict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
         for row, fact in enumerate(self.facts):
             for token, weight in fact.tokens.items():
-                rows[token].append(row)
-                weights[token].append(weight)
+                rows, weights = found[token]
+                rows.append(row)
+                weights.append(weight)
         self.postings = {
-            token: (np.array(found, dtype=np.int64), np.array(weights[token], dtype=np.float64)) for token, found in rows.items()
+            token: (np.array(rows, dtype=np.int64), np.array(weights, dtype=np.float64))
+            for token, (rows, weights) in found.items()
         }
         self._vocabulary = [token for token in self.postings if len(token) >= 4 and token.isalpha()]
         self._close: dict[str, tuple[tuple[str, float], ...]] = {}

@@ -26,7 +26,12 @@ def _alternatives(marks: list[str]) -> str:
 
 
 _MARKS = _alternatives(list(_CODES))
-_DIGITS = r"[1-9]\d{{0,2}}(?:(?P<group{n}>[.,'’\u00a0])\d{{3}}(?:(?P=group{n})\d{{3}})*)(?:[.,]\d{{1,2}})?|[1-9]\x20\d{{3}}(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?"
+_DECIMALS = r"(?:[.,]\d{{1,2}})?"
+_DIGITS = (
+    r"[1-9]\d{{0,2}}(?:(?P<group{n}>[.,'’\u00a0])\d{{3}}(?:(?P=group{n})\d{{3}})*)" + _DECIMALS  # 1.200,50
+    + r"|[1-9]\x20\d{{3}}" + _DECIMALS  # 1 200
+    + r"|\d+" + _DECIMALS
+)  # fmt: skip
 #: 10^15 micros, the highest amount that a request may name.
 _HIGHEST = 1_000_000_000.0
 

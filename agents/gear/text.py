@@ -23,7 +23,9 @@ from rapidfuzz.distance import DamerauLevenshtein
 _WORD = re.compile(r"[^\W_]+")
 #: What ends the noun phrase that says what a thing is.
 _BREAK_MARKS = re.compile(r"[(\[,;+|]|\s[-–—]\s")
-_BREAK_WORDS = frozenset("de del para con with for of in by from w sin without y and und e".split())
+_BREAK_WORDS = frozenset(
+    ("de", "del", "para", "con", "with", "for", "of", "in", "by", "from", "w", "sin", "without", "y", "and", "und", "e")
+)
 _LONGEST_PHRASE = 4
 #: A word of a query is read as a word of the table when at least this similar to it (1 - distance / length).
 _CORRECTION = 0.84

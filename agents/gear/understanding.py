@@ -7,7 +7,9 @@ The phrases are data (data/understanding.json, data/brands.json); this module on
 - a negated phrase ("not for beginners") sets nothing and leaves the terms;
 - "$" is the US dollar; an amount without a currency compares with any; "around 400" is 400 ± 20 %;
 - an amount with a currency and no other word ("snowboard 400€") is the most one would pay;
-- a brand is a filter where its name is known and is no everyday word, or where "by", "marca" and their like name it.
+- a brand is a filter where its name is known; one that is also an everyday word ("Ride") only after "by" or "marca".
+
+The case of letters means nothing, so that texts which share a cache key share their meaning.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 from hexar.agents.gear.numbers import Amount, amount_pattern, read_amount
 from hexar.agents.gear.text import fold, table, tokens, words
@@ -27,7 +30,7 @@ _LANGUAGES = ("en", "es")
 _STOPWORDS = {language: frozenset(fold(word) for word in _TABLE["stopwords"][language]) for language in _LANGUAGES}
 _ALL_STOPWORDS = _STOPWORDS["en"] | _STOPWORDS["es"]
 _NEGATIONS = frozenset(fold(word) for word in _TABLE["negations"])
-_LEVELS = {
+_LEVELS: dict[str, query_pb2.SkillLevel] = {
     "beginner": query_pb2.SKILL_LEVEL_BEGINNER,
     "intermediate": query_pb2.SKILL_LEVEL_INTERMEDIATE,
     "advanced": query_pb2.SKILL_LEVEL_ADVANCED,
@@ -182,8 +185,6 @@ def _price_phrases() -> Iterator[_PricePhrase]:
         for kind, phrases in kinds.items():
             for phrase in phrases:
                 yield _PricePhrase(_price_pattern(phrase), kind, language, phrase in strict)
-    yield _PricePhrase(_price_pattern("NUM"), "max", "any", True)
-
 
 def _price_pattern(phrase: str) -> re.Pattern[str]:
     pattern, amounts, previous = "", 0, ""
@@ -210,19 +211,20 @@ class _PriceMatch:
     amounts: tuple[Amount, ...]
 
 
-_PRICES = tuple(_price_phrases())
+_BARE = _PricePhrase(_price_pattern("NUM"), "max", "any", needs_currency=True)
+_PRICES = (*_price_phrases(), _BARE)
 
 
 def _price_matches(folded: str) -> list[_PriceMatch]:
     """All price phrases, leftmost and longest first, without those that overlap an earlier one."""
-    found = []
+    found: list[_PriceMatch] = []
     for phrase in _PRICES:
-        for match in phrase.pattern.finditer(folded):
-            read = [read_amount(match, number + 1) for number in range(2 if phrase.kind == "range" else 1)]
+        for spot in phrase.pattern.finditer(folded):
+            read = [read_amount(spot, number + 1) for number in range(2 if phrase.kind == "range" else 1)]
             amounts = tuple(amount for amount in read if amount is not None)
             if len(amounts) == len(read) and (not phrase.needs_currency or any(amount.currency for amount in amounts)):
-                bare = phrase.language == "any" and phrase.kind == "max" and match.end() - match.start() == len(match[0].strip("<≤="))
-                found.append(_PriceMatch(match.start(), match.end(), phrase.kind, phrase.language, bare, amounts))
+                bare = phrase is _BARE
+                found.append(_PriceMatch(spot.start(), spot.end(), phrase.kind, phrase.language, bare, amounts))
     # A bare amount yields to any phrase that holds it, wherever the phrase begins.
     found.sort(key=lambda match: (match.bare, match.start, match.start - match.end))
     chosen: list[_PriceMatch] = []
@@ -291,6 +293,7 @@ _BRAND_BEFORE = re.compile(
     rf"(?<!\w)(?:{_alternation([*_TABLE['brand_before']['en'], *_TABLE['brand_before']['es']])})\s+$"
 )
 _BRAND_ASSUMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_assumed'])})\s+$")
+_BRAND_NAMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_named'])})\s+$")
 _BRAND_NOT_AFTER = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_not_after'])})\s+(?:(?:the|a|el|la)\s+)?$")
 _BRAND_WORD = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
 
@@ -324,14 +327,13 @@ def _brand_at(reading: _Reading, start: int, end: int, brands: Brands) -> str | 
     written = reading.text[reading.origin[start] : reading.origin[end - 1] + 1]
     if _BRAND_NOT_AFTER.search(reading.folded, 0, start):
         return None
-    named = _BRAND_BEFORE.search(reading.folded, 0, start) is not None
+    assumed = _BRAND_ASSUMED.search(reading.folded, 0, start) is not None
     known = brands.find(key)
-    if known is not None and (not brands.everyday(key) or (named and written[:1].isupper())):
-        return known
-    if known is None and len(key) == 1 and written[:1].isupper() and not brands.everyday(key):
-        assumed = _BRAND_ASSUMED.search(reading.folded, 0, start) is not None
-        return written if assumed and key[0] not in _ALL_STOPWORDS else None
-    return None
+    if known is not None:
+        return known if assumed or not brands.everyday(key) else None
+    # "marca Foobar" names a brand that nobody here has heard of, in any case of its letters.
+    named = _BRAND_NAMED.search(reading.folded, 0, start) is not None
+    return written if named and len(key) == 1 and key[0] not in _ALL_STOPWORDS else None
 
 
 # -- levels, stock, terrain --------------------------------------------------------------------------------------------
@@ -344,11 +346,13 @@ def _phrase_pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
 
 def _phrases(reading: _Reading, table_part: Mapping[str, Iterable[str]]) -> list[tuple[int, int, bool, str]]:
     """The places of a table's phrases: (start, end, negated, language), leftmost and longest first."""
-    found = []
+    found: list[tuple[int, int, bool, str]] = []
     for language in _LANGUAGES:
         pattern = _phrase_pattern(tuple(table_part[language]))
-        for match in pattern.finditer(reading.folded):
-            found.append((match.start(), match.end(), reading.negated(match.start()), language))
+        found.extend(
+            (match.start(), match.end(), reading.negated(match.start()), language)
+            for match in pattern.finditer(reading.folded)
+        )
     found.sort(key=lambda row: (row[0], row[0] - row[1]))
     return found
 
@@ -418,8 +422,8 @@ def _stated_levels(folded: str) -> tuple[int, ...]:
         if not negated
     ]
     spots.sort()
-    levels = {level for _, _, level in spots}
-    for (_, end, low), (start, _, high) in zip(spots, spots[1:], strict=False):
+    levels: set[int] = {level for _, _, level in spots}
+    for (_, end, low), (start, _, high) in pairwise(spots):
         if folded[end:start].strip() in _TABLE["skill_range"] and high > low:
             levels.update(range(low, high + 1))
     return tuple(sorted(levels))

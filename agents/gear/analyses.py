@@ -1,0 +1,183 @@
+"""Background analyses: which products need one, which are under way, and what came of them.
+
+The same work is never queued twice: a listing that a job already covers is not put into another one, and the job itself
+has a dedupe key, which also holds between processes. A user who waits raises the priority of the jobs that cover what they
+look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from hexar.agents.gear.assemble import Assembly
+from hexar.agents.gear.knowledge import JOB, KIND, Knowledge, key_fields
+from hexar.agents.vendors.model import Listing
+from hexar.core.cache import Caches, Entry
+from hexar.core.cachekey import cache_key
+from hexar.core.jobs import Job, Jobs
+from hexar.core.jobs.jobs import NORMAL, WAITED_FOR
+
+log = structlog.get_logger(__name__)
+
+#: Products in one job.
+BATCH = 20
+#: How long a listing is taken to be covered by a job that this process queued, seconds; the handler ends it sooner.
+COVERED_SECONDS = 120.0
+#: How long an analysis that ended in the dead letters is not tried again, seconds.
+DEAD_SECONDS = 600.0
+#: Fields of a listing that a heavy agent needs to find the product again.
+_IDENTITY = ("vendor", "sku", "name", "fetched_at", "url", "brand", "gtin", "mpn", "model", "category", "year")
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Covered:
+    job: str
+    until: float
+    payload: bytes
+    dedupe_key: str
+    priority: int
+
+
+class Analyses:
+    """Static knowledge by listing, and the jobs that make it.
+
+    Thread-safety: :meth:`ended` may be called from any thread, the rest belongs to the event loop.
+    """
+
+    def __init__(self, caches: Caches, jobs: Jobs | None, delay: float) -> None:
+        self._caches = caches
+        self._jobs = jobs
+        self._delay = delay
+        self._covered: dict[tuple[str, Key], _Covered] = {}
+        self._dead: dict[tuple[str, Key], float] = {}
+
+    @property
+    def available(self) -> bool:
+        """True where analyses can be queued."""
+        return self._jobs is not None
+
+    async def known(self, tenant: str, keys: Iterable[Key]) -> list[Knowledge]:
+        """The static knowledge that the caches hold of ``keys``, also stale knowledge, marked so."""
+        found: list[Knowledge] = []
+        for vendor, sku in keys:
+            key = cache_key(tenant, KIND, key_fields(vendor, sku))
+            entry = await self._caches.get(KIND, key, allow_stale=True)
+            if entry is not None and (one := _view(entry)) is not None:
+                found.append(one)
+        return found
+
+    def dead(self, tenant: str, keys: Iterable[Key]) -> list[Key]:
+        """Those of ``keys`` whose analysis failed for good not long ago."""
+        now = time.monotonic()
+        return [key for key in keys if self._dead.get((tenant, key), 0.0) > now]
+
+    async def request(self, tenant: str, products: Sequence[Assembly], *, waiting: bool, refresh: bool) -> dict[str, list[Key]]:
+        """Queue the analysis of ``products``, or join what covers them already; the jobs, and the listings that each covers.
+
+        ``refresh`` reads the products again although they are known.
+        """
+        jobs = self._jobs
+        if jobs is None:
+            return {}
+        now = time.monotonic()
+        priority = WAITED_FOR if waiting else NORMAL
+        ids: defaultdict[str, list[Key]] = defaultdict(list)
+        raised: dict[str, _Covered] = {}
+        needed: list[list[Listing]] = []
+        for product in products:
+            lacking = []
+            for member in product.members:
+                if not refresh and member.knowledge is not None and not member.knowledge.stale:
+                    continue
+                covered = self._covered.get((tenant, member.key))
+                if covered is not None and covered.until > now:
+                    ids[covered.job].append(member.key)
+                    raised[covered.job] = covered
+                elif self._dead.get((tenant, member.key), 0.0) <= now:
+                    lacking.append(member.live.listing)
+            if lacking:
+                needed.append(lacking)
+        for covered in raised.values():
+            if covered.priority < priority:
+                covered.priority = priority
+                await jobs.submit(JOB, covered.payload, tenant=tenant, priority=priority, dedupe_key=covered.dedupe_key)
+        for start in range(0, len(needed), BATCH):
+            covered = _cover(needed[start : start + BATCH], refresh)
+            job = await jobs.submit(
+                JOB,
+                covered.payload,
+                tenant=tenant,
+                priority=priority,
+                dedupe_key=covered.dedupe_key,
+                # Nobody waits: the vendors' light readings of the queries that follow go first.
+                delay=0.0 if waiting else self._delay,
+            )
+            covered.job, covered.priority, covered.until = job.id, priority, now + COVERED_SECONDS
+            for listing in (listing for product in needed[start : start + BATCH] for listing in product):
+                ids[job.id].append((listing.vendor, listing.sku))
+                self._covered[tenant, (listing.vendor, listing.sku)] = covered
+        self._forget(now)
+        return dict(ids)
+
+    async def request_or_none(
+        self, tenant: str, products: Sequence[Assembly], *, waiting: bool, refresh: bool
+    ) -> dict[str, list[Key]] | None:
+        """As :meth:`request`; None where the store cannot be asked: an answer does not fail for that."""
+        try:
+            return await self.request(tenant, products, waiting=waiting, refresh=refresh)
+        except SQLAlchemyError as error:
+            log.warning("analysis_not_queued", error=type(error).__name__)
+            return None
+
+    async def wait(self, job_id: str, timeout: float) -> Job | None:
+        """The job when it has ended, or as it is after ``timeout`` seconds."""
+        return await self._jobs.wait(job_id, timeout) if self._jobs is not None else None
+
+    def ended(self, tenant: str, keys: Iterable[Key], *, dead: bool) -> None:
+        """Told by the handler: these listings are analysed, or their job has failed for the last time."""
+        now = time.monotonic()
+        for key in keys:
+            self._covered.pop((tenant, key), None)
+            if dead:
+                self._dead[tenant, key] = now + DEAD_SECONDS
+
+    def _forget(self, now: float) -> None:
+        if len(self._covered) > 50_000:
+            self._covered = {key: one for key, one in list(self._covered.items()) if one.until > now}
+        if len(self._dead) > 50_000:
+            self._dead = {key: until for key, until in list(self._dead.items()) if until > now}
+
+
+def _view(entry: Entry) -> Knowledge | None:
+    """The knowledge in ``entry``, parsed once while the entry stays in memory."""
+    kept = entry.view
+    if isinstance(kept, Knowledge) and kept.tier is entry.tier and kept.stale is entry.stale:
+        return kept
+    try:
+        known = Knowledge.decode(entry.value, entry.tier, stale=entry.stale)
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("static_knowledge_unreadable", error=type(error).__name__)
+        return None
+    entry.view = known
+    return known
+
+
+def _cover(products: Sequence[Sequence[Listing]], refresh: bool) -> _Covered:
+    rows = [
+        [{name: value for name, value in listing.to_json().items() if name in _IDENTITY} for listing in product]
+        for product in products
+    ]
+    names = sorted(f"{listing.vendor}\0{listing.sku}" for product in products for listing in product)
+    digest = hashlib.sha256("\1".join([str(refresh), *names]).encode()).hexdigest()
+    payload = orjson.dumps({"refresh": refresh, "products": rows})
+    return _Covered("", 0.0, payload, f"{JOB}:{digest[:40]}", NORMAL)

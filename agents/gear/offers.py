@@ -1,0 +1,158 @@
+"""The live offers of one vendor: from the caches, or from the vendor, once for everyone who asks meanwhile.
+
+Different queries that need the same reading (a catalogue does not depend on the terms) share one call. The call runs to the
+deadline of the query that began it; a query that joined with more time left begins another one when that call runs out of
+time, so that no caller is cut short by another's hurry. When nobody waits any more the call is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+import structlog
+
+from hexar.agents.gear.candidates import Batch
+from hexar.agents.vendors.base import LightRequest, VendorAgent
+from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable
+from hexar.agents.vendors.model import Listing
+from hexar.core.cache import Caches, Entry, Tier
+from hexar.core.cachekey import cache_key
+from hexar.core.deadline import Deadline
+from hexar.core.dispatch import Dispatcher
+from hexar.core.errors import DeadlineExceeded
+from hexar.core.resilience import RetryPolicy
+
+log = structlog.get_logger(__name__)
+
+#: The cache kind.
+KIND = "live_offers"
+#: Cached offers up to this size are read on the loop, larger ones on a thread: reading costs about 10 ms a megabyte.
+INLINE_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A vendor's cached offers."""
+
+    batch: Batch
+    tier: Tier
+    stale: bool
+
+
+@dataclass(slots=True)
+class _Flight:
+    task: asyncio.Task[Batch]
+    deadline: Deadline
+    waiting: int = 0
+
+
+class LiveOffers:
+    """Cached and fetched offers of all vendors.
+
+    Thread-safety: everything belongs to the event loop; fetching and reading happen on the dispatcher's threads.
+    """
+
+    def __init__(self, caches: Caches, dispatcher: Dispatcher, retry: RetryPolicy) -> None:
+        self._caches = caches
+        self._dispatcher = dispatcher
+        self._retry = retry
+        self._flights: dict[bytes, _Flight] = {}
+
+    def key(self, tenant: str, agent: VendorAgent, request: LightRequest) -> bytes:
+        """The cache key of what ``agent`` answers to ``request``."""
+        return cache_key(tenant, KIND, {"vendor": agent.name, "reading": agent.light_key(request)})
+
+    async def held(self, vendor: str, key: bytes) -> Held | None:
+        """The cached offers, also stale ones; None where nothing, or nothing readable, is there."""
+        entry = await self._caches.get(KIND, key, allow_stale=True)
+        if entry is None:
+            return None
+        if entry.view is None and (batch := await self._read(vendor, entry)) is not None:
+            entry.view = batch
+        return Held(entry.view, entry.tier, entry.stale) if entry.view is not None else None
+
+    async def _read(self, vendor: str, entry: Entry) -> Batch | None:
+        try:
+            if len(entry.value) <= INLINE_BYTES:
+                return _decode(vendor, entry.value)
+            return await self._dispatcher.call("gear", _decode, vendor, entry.value)
+        except (KeyError, TypeError, ValueError) as error:
+            # Written by another release: as good as nothing.
+            log.warning("cached_offers_unreadable", vendor=vendor, error=type(error).__name__)
+            return None
+
+    async def fetch(self, tenant: str, agent: VendorAgent, request: LightRequest, key: bytes, deadline: Deadline) -> Batch:
+        """The vendor's offers now; cached when they arrive.
+
+        A call for the same reading that is under way is joined.
+
+        Raises what the agent raises (VendorError), or BreakerOpen, BulkheadFull, DeadlineExceeded.
+        """
+        began = False
+        while True:
+            flight = self._flights.get(key)
+            if flight is None:
+                task = asyncio.create_task(self._fly(tenant, agent, request, key, deadline))
+                flight = self._flights[key] = _Flight(task, deadline)
+                task.add_done_callback(partial(self._landed, key, flight))
+                began = True
+            try:
+                return await self._wait(flight, deadline)
+            except (DeadlineExceeded, VendorTimeout):
+                hurried = flight.deadline.at < deadline.at - 0.05
+                if began or not hurried or deadline.remaining() < 0.05:
+                    raise
+                self._landed(key, flight, flight.task)
+
+    async def _wait(self, flight: _Flight, deadline: Deadline) -> Batch:
+        flight.waiting += 1
+        remaining = deadline.remaining()
+        try:
+            done, _ = await asyncio.wait({flight.task}, timeout=None if remaining == float("inf") else max(0.0, remaining))
+            if not done:
+                raise DeadlineExceeded("the vendor did not answer in time")
+            if flight.task.cancelled():
+                raise DeadlineExceeded("the call was given up")
+            return flight.task.result()
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done():
+                flight.task.cancel()
+
+    def _landed(self, key: bytes, flight: _Flight, task: asyncio.Task[Batch]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if task.done() and not task.cancelled():
+            task.exception()  # looked at: a call whose waiters all left may have failed unheard
+
+    async def _fly(self, tenant: str, agent: VendorAgent, request: LightRequest, key: bytes, deadline: Deadline) -> Batch:
+        depends = self._caches.snapshot(tenant, KIND, f"vendor:{agent.name}")
+        batch, value = await self._dispatcher.call(
+            agent.name, _ask, agent, request, deadline, deadline=deadline, retry=self._retry
+        )
+        self._caches.put(KIND, key, value, depends, view=batch)
+        return batch
+
+
+def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline) -> tuple[Batch, bytes]:
+    """On a thread of the vendor: ask, index, encode."""
+    try:
+        listings = agent.light(request, deadline)
+    except VendorError as error:
+        # A query asks each vendor once. Only one that was not reached has not been asked yet.
+        error.retryable = error.retryable and isinstance(error, VendorUnreachable)
+        raise
+    batch = Batch(agent.name, listings)
+    return batch, _encode(batch.listings)
+
+
+def _encode(listings: Sequence[Listing]) -> bytes:
+    return orjson.dumps([listing.to_json() for listing in listings])
+
+
+def _decode(vendor: str, value: bytes) -> Batch:
+    return Batch(vendor, [Listing.from_json(row) for row in orjson.loads(value)])

@@ -64,7 +64,10 @@ class Article:
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(files("hexar.server.demo").joinpath("products.yaml").read_text("utf-8"))
+    # libyaml, where PyYAML was built with it, reads the file ten times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    source = files("hexar.server.demo").joinpath("products.yaml").read_text("utf-8")
+    loaded: dict[str, Any] = yaml.load(source, Loader=loader)
     return loaded
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -111,6 +112,8 @@ class DemoShops:
         """Listen. Raises OSError when a fixed port is taken."""
         try:
             for name in NAMES:
+                # Read the stock now: the first caller shall not wait for it.
+                stock_of(name)
                 server = _Server((self._host, self._ports.get(name, 0)), _Handler)
                 server.shop, server.shops = name, self
                 self._servers.append(server)
@@ -246,7 +249,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, "text/plain", b"there is no such page\n")
             return
         kind, body = answer
-        self._send(200, kind, body[: len(body) // 2] if how.malformed else body, drip=how.drip)
+        etag = f'"{zlib.crc32(body):08x}"'
+        if self.headers.get("If-None-Match") == etag:
+            self._send(304, kind, b"", {"ETag": etag})
+            return
+        self._send(200, kind, body[: len(body) // 2] if how.malformed else body, {"ETag": etag}, drip=how.drip)
 
     def _send(
         self, status: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None, *, drip: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Literal
 
 from price_parser import Price
@@ -48,6 +49,7 @@ _CERTAIN_SYMBOL = re.compile("|".join(
     for symbol in sorted(_CERTAIN, key=len, reverse=True)
 ))  # fmt: skip
 _SHARED_SYMBOL = re.compile(r"\$|¥|(?<![A-Za-z])kr\.?(?![A-Za-z])", re.I)
+_NEGATIVE = re.compile(r"^[^\d]{0,4}-\s?[^\d]{0,4}\d")
 _PLAIN = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
 _AMOUNT = r"\d{1,3}(?:[.,' \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?!\d)"
 _MARK = r"[A-Z]{1,3}\$|[A-Z]{3}|[$€£¥₹₩₽₺₴₫₪฿₱]"
@@ -61,6 +63,7 @@ def currency_code(value: Any) -> str:
     return code if code in CODES else ""
 
 
+@lru_cache(maxsize=4096)
 def currency_in(text: str, hint: str = "") -> str:
     """The currency that ``text`` states by code or symbol. A shared symbol ("$") is settled by ``hint`` where it fits.
 
@@ -97,9 +100,7 @@ def money(value: Any, currency: str = "", *, decimals: Decimals = "auto", zero: 
         amount, text = _decimal(str(value)), ""
     elif isinstance(value, str):
         text = value.strip()[:200]
-        if "-" in text and re.match(r"^[^\d]{0,4}-\s?[^\d]{0,4}\d", text):
-            return None
-        amount = _amount(text, currency_in(text, currency), decimals)
+        amount = _amount(text, currency, decimals)
     else:
         return None
     if amount is None or not amount.is_finite() or amount < 0 or amount > MAX_AMOUNT or (amount == 0 and not zero):
@@ -122,7 +123,12 @@ def sale_and_list(text: str, currency: str = "", *, decimals: Decimals = "auto")
     return low, (high if high.micros > low.micros else None)
 
 
+@lru_cache(maxsize=4096)
 def _amount(text: str, currency: str, decimals: Decimals) -> Decimal | None:
+    # Cached: a size run repeats one price many times. A minus before the digits is no price.
+    if "-" in text and _NEGATIVE.match(text):
+        return None
+    currency = currency_in(text, currency)
     if _PLAIN.fullmatch(text):
         # Structured data writes a point. Three digits behind it are thousands only where the currency has no decimals.
         whole, _, behind = text.partition(".")

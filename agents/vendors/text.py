@@ -47,6 +47,8 @@ def clean(value: Any, limit: int = MAX_LINE) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     text = str(value)[: limit * 8 + 4096]
+    if text.isascii() and text.isprintable() and "<" not in text and "&" not in text and "  " not in text:
+        return bounded(text.strip(), limit)
     if "<" in text and _TAG.search(text):
         text = _markup_to_text(text)
     for _ in range(2):
@@ -95,6 +97,8 @@ def decode(body: bytes, content_type: str = "") -> str:
 
 def gtin(value: Any) -> str:
     """A GTIN-8, 12, 13 or 14 with a right check digit, digits only; else empty."""
+    if not value:
+        return ""
     digits = re.sub(r"[\s-]", "", clean(value, 40))
     if not _GTIN.match(digits) or not digits.isascii() or not digits.strip("0"):
         return ""

@@ -29,6 +29,11 @@ _SPANISH_SHAPES = re.compile(
 )
 
 
+def function_words(language: str) -> frozenset[str]:
+    """The function words of ``"en"`` or ``"es"``, with their accents; of both for any other language."""
+    return {"en": _ENGLISH, "es": _SPANISH}.get(language, _ENGLISH | _SPANISH)
+
+
 def detect(text: str) -> str:
     """``"en"``, ``"es"`` or ``"und"`` for ``text``. Deterministic; reads at most :data:`MAX_WORDS` words of it."""
     words = []

@@ -1,0 +1,40 @@
+"""Language models: what is asked and answered, who answers, and how tokens reach the event loop."""
+
+from hexar.agents.llm.attempts import Candidate, collect, complete
+from hexar.agents.llm.bridge import Bridge
+from hexar.agents.llm.cancel import Cancel
+from hexar.agents.llm.config import ModelConfig, Timeouts
+from hexar.agents.llm.models import Models
+from hexar.agents.llm.types import (
+    Completion,
+    Delta,
+    Done,
+    Event,
+    Message,
+    Passage,
+    Provider,
+    Request,
+    SegmentReset,
+    TokenUsage,
+)
+
+__all__ = [
+    "Bridge",
+    "Cancel",
+    "Candidate",
+    "Completion",
+    "Delta",
+    "Done",
+    "Event",
+    "Message",
+    "ModelConfig",
+    "Models",
+    "Passage",
+    "Provider",
+    "Request",
+    "SegmentReset",
+    "Timeouts",
+    "TokenUsage",
+    "collect",
+    "complete",
+]

@@ -1,0 +1,149 @@
+"""A model's answer on the event loop: threads do what blocks, the loop gets batches of events.
+
+A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send; the answer is then
+read by :class:`hexar.agents.llm.readers.Readers`. Any other provider keeps its thread of the pool for as long as it
+answers.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Protocol, TypeVar, runtime_checkable
+from weakref import WeakKeyDictionary
+
+from hexar.agents.llm.attempts import Attempts, Candidate
+from hexar.agents.llm.cancel import Cancel
+from hexar.agents.llm.channel import Channel, Waker
+from hexar.agents.llm.openai import OpenAnswer
+from hexar.agents.llm.readers import Readers
+from hexar.agents.llm.types import Delta, Done, Event, Provider, Request
+from hexar.core.deadline import Deadline
+from hexar.core.errors import HexarError
+from hexar.core.resilience import RetryPolicy
+
+T = TypeVar("T")
+
+
+class Pool(Protocol):
+    """The part of :class:`hexar.core.dispatch.Dispatcher` that is used here."""
+
+    async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T: ...
+
+
+@runtime_checkable
+class Openable(Protocol):
+    """A provider whose answers are read by the readers."""
+
+    def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
+
+
+class Bridge:
+    """Streams answers onto the event loop. One for a process; it may serve several loops."""
+
+    def __init__(self, pool: Pool, readers: Readers | None = None, policy: RetryPolicy | None = None) -> None:
+        self._pool = pool
+        self._readers = readers or Readers()
+        self._policy = policy
+        self._wakers: WeakKeyDictionary[asyncio.AbstractEventLoop, Waker] = WeakKeyDictionary()
+
+    async def stream(
+        self,
+        candidates: Sequence[Candidate],
+        request: Request,
+        deadline: Deadline,
+        cancel: Cancel | None = None,
+    ) -> AsyncGenerator[list[Event], None]:
+        """Batches of events, the last one ending with Done.
+
+        Close the iterator (``aclosing``) or cancel its task to stop: the provider's socket is shut down at once. Raises
+        ModelError, BreakerOpen, BulkheadFull, DeadlineExceeded or StreamBroken.
+        """
+        attempts = Attempts(candidates, request, deadline, self._policy)
+        cancel = cancel or Cancel()
+        try:
+            while True:
+                try:
+                    attempts.begin()
+                    async with aclosing(self._attempt(attempts, request, deadline, cancel)) as batches:
+                        async for events in batches:
+                            yield attempts.saw(events)
+                    return
+                except HexarError as error:
+                    pause, reset = attempts.failed(error)
+                if reset is not None:
+                    yield [reset]
+                if pause:
+                    await asyncio.sleep(pause)
+        finally:
+            attempts.abandon()
+            cancel.cancel()
+
+    def close(self) -> None:
+        """Stop the readers; open streams end with ModelCancelled."""
+        self._readers.close()
+
+    async def _attempt(
+        self, attempts: Attempts, request: Request, deadline: Deadline, cancel: Cancel
+    ) -> AsyncGenerator[list[Delta | Done], None]:
+        candidate = attempts.candidate
+        waker = self._waker()
+        channel = Channel(waker)
+        lane = f"llm:{candidate.config.name}"
+        provider = candidate.provider
+        pumping: asyncio.Future[None] | None = None
+        if isinstance(provider, Openable):
+            await self._pool.call(
+                lane, self._open, provider, request, deadline, cancel, channel, waker, attempts.fresh, deadline=deadline
+            )
+        else:
+            pumping = asyncio.ensure_future(
+                self._pool.call(lane, _pump, provider, request, deadline, cancel, channel, deadline=deadline)
+            )
+            pumping.add_done_callback(lambda done: _report(done, channel))
+        try:
+            while True:
+                events = await channel.get()
+                yield events
+                if isinstance(events[-1], Done):
+                    return
+        finally:
+            if pumping is not None and not pumping.done():
+                pumping.cancel()
+
+    def _open(
+        self,
+        provider: Openable,
+        request: Request,
+        deadline: Deadline,
+        cancel: Cancel,
+        channel: Channel,
+        waker: Waker,
+        fresh: bool,
+    ) -> None:
+        """On a thread of the pool. The answer goes to the readers from here: a caller that left leaves no socket
+        behind."""
+        self._readers.add(provider.open(request, deadline, cancel, fresh=fresh), cancel, channel, waker)
+
+    def _waker(self) -> Waker:
+        loop = asyncio.get_running_loop()
+        waker = self._wakers.get(loop)
+        if waker is None:
+            waker = self._wakers[loop] = Waker(loop)
+        return waker
+
+
+def _pump(provider: Provider, request: Request, deadline: Deadline, cancel: Cancel, channel: Channel) -> None:
+    """On a thread of the pool: everything that ``provider`` streams."""
+    for event in provider.stream(request, deadline, cancel):
+        channel.put_waiting([event], cancel)
+        if cancel.cancelled:
+            return
+
+
+def _report(done: asyncio.Future[None], channel: Channel) -> None:
+    """A pump that ended by an error tells its consumer."""
+    if done.cancelled():
+        return
+    error = done.exception()
+    if error is not None:
+        channel.fail(error)

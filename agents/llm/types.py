@@ -1,0 +1,132 @@
+"""What goes to a language model and what comes back.
+
+An answer is a sequence of :data:`Event`: any number of :class:`Delta`, a :class:`SegmentReset` wherever another model
+took over (what was received before it is void), and exactly one :class:`Done` at the end. An answer without Done broke.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from hexar.agents.llm.cancel import Cancel
+from hexar.core.deadline import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation that is sent."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of retrieved text. ``marker`` is the number of its citation: ``[3]`` in an answer points to it."""
+
+    marker: int
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked.
+
+    ``messages`` are complete: an HTTP model sends them as they are. ``passages`` are the retrieved texts once more, for
+    providers that compose an answer from them. ``language`` is ``"en"``, ``"es"`` or ``"und"``.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 2000
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    language: str = "und"
+
+    def question(self) -> str:
+        """The last message of the user."""
+        return next((message.content for message in reversed(self.messages) if message.role == "user"), "")
+
+
+@dataclass(slots=True)
+class Delta:
+    """The next piece of the answer's text; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReset:
+    """Another model took over in mid-stream and starts anew: what was received before is void.
+
+    ``model`` is the one that goes on, ``reason`` a sentence for a reader, ``discarded`` the number of void deltas.
+    """
+
+    model: str
+    reason: str
+    discarded: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens of one call; ``estimated`` where the provider reported none and they were counted from the text."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer is complete.
+
+    ``finish`` is ``"stop"``, ``"length"`` or what else the provider said. ``usage`` and ``cost_micros`` (millionths of
+    ``currency``; None: no price is configured) count every model that was asked, also one that broke in mid-stream.
+    ``first_token_seconds`` is counted from the first attempt.
+    """
+
+    model: str
+    finish: str
+    usage: TokenUsage
+    cost_micros: int | None = None
+    currency: str = ""
+    first_token_seconds: float = 0.0
+    total_seconds: float = 0.0
+
+
+Event: TypeAlias = Delta | SegmentReset | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer."""
+
+    text: str
+    done: Done
+    resets: int = field(default=0)
+
+
+class Provider(Protocol):
+    """A language model. Blocking: it runs on a thread of a pool, and ends within ``deadline`` or soon after ``cancel``.
+
+    :meth:`stream` yields Delta and ends with one Done; it raises :class:`hexar.agents.llm.errors.ModelError` or
+    DeadlineExceeded. It makes one attempt: repeating and falling back is its caller's choice.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]: ...
+
+
+def estimate_tokens(texts: Sequence[str]) -> int:
+    """About how many tokens ``texts`` are: four characters each, as is usual for English and Spanish."""
+    return sum(-(-len(text) // 4) for text in texts)

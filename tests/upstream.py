@@ -1,0 +1,314 @@
+"""A local OpenAI-compatible server for tests and benchmarks, in a process of its own so that its work is not ours.
+
+``with Upstream() as upstream:`` starts it on a free port. What it does is asked for by the model's name: settings after
+``?``, as in ``"fast?tokens=40&rate=20&fault=cut&after=7"``:
+
+``tokens``   content chunks of an answer (20)            ``rate``   chunks a second (0: all at once)
+``first``    seconds before the first chunk (0)          ``usage``  0: send no usage even where it is asked for
+``fault``    none, status, cut, malformed, silent, drip, error, notsse, hang, reset, keepalive, crlf, nodone, huge
+``after``    chunks before the fault (0)                 ``status`` with ``fault=status`` (500)
+``retry``    seconds of Retry-After                      ``times``  the fault strikes only the first N calls of this
+model
+
+Chunk ``i`` of an answer is ``"tok{i} "``: a lost, doubled or reordered chunk shows in the text. ``GET /stats`` tells
+the calls, the streams that are open, and how many were cut off by the client; ``/v1/embeddings`` answers unit vectors
+made of the text's hash.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class _Server:
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.open = 0
+        self.abandoned = 0
+        self.last_abandoned = 0.0
+        self.last_request: dict[str, Any] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event) -> None:
+        try:
+            while True:
+                try:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    return
+                line, *rows = head.decode("latin-1").split("\r\n")
+                method, path, _ = line.split(" ", 2)
+                headers = {k.lower(): v.strip() for k, _, v in (row.partition(":") for row in rows if row)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                if not await self._route(method, path, headers, body, writer, gone):
+                    return
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def _route(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        writer: asyncio.StreamWriter,
+        gone: asyncio.Event,
+    ) -> bool:
+        if path == "/stats":
+            stats = {
+                "calls": dict(self.calls),
+                "open": self.open,
+                "abandoned": self.abandoned,
+                "last_abandoned": self.last_abandoned,
+                "last_request": self.last_request,
+            }
+            return self._json(writer, 200, stats)
+        if path.endswith("/embeddings"):
+            request = json.loads(body)
+            texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
+            rows = [{"index": i, "object": "embedding", "embedding": embed(text)} for i, text in enumerate(texts)]
+            return self._json(writer, 200, {"data": rows, "usage": {"prompt_tokens": sum(len(t.split()) for t in texts)}})
+        if path.endswith("/chat/completions"):
+            request = json.loads(body)
+            self.last_request = {**request, "authorization": headers.get("authorization", "")}
+            return await self._chat(request, writer, gone)
+        return self._json(writer, 404, {"error": {"message": "no such path"}})
+
+    def _json(self, writer: asyncio.StreamWriter, status: int, value: object, extra: str = "") -> bool:
+        data = json.dumps(value).encode()
+        writer.write(
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
+            f"{extra}Content-Length: {len(data)}\r\n\r\n".encode()
+            + data
+        )
+        return True
+
+    async def _chat(self, request: dict[str, Any], writer: asyncio.StreamWriter, gone: asyncio.Event) -> bool:
+        model = request["model"]
+        settings = dict(parse_qsl(model.partition("?")[2]))
+
+        def number(name: str, default: float) -> float:
+            return float(settings.get(name, default))
+
+        self.calls[model] += 1
+        tokens, rate, after = int(number("tokens", 20)), number("rate", 0), int(number("after", 0))
+        fault = settings.get("fault", "")
+        if "times" in settings and self.calls[model] > number("times", 0):
+            fault = ""
+        if fault == "status":
+            status = int(number("status", 500))
+            extra = f"Retry-After: {settings['retry']}\r\n" if "retry" in settings else ""
+            return self._json(writer, status, {"error": {"message": "secret upstream text"}}, extra)
+        if fault == "hang":
+            await gone.wait()
+            return False
+        if fault == "reset":
+            writer.transport.abort()
+            return False
+        if fault == "notsse":
+            return self._json(writer, 200, {"hello": "world"})
+        if not request.get("stream"):
+            text = "".join(f"tok{i} " for i in range(tokens))
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            return self._json(writer, 200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": tokens}})
+        self.open += 1
+        watcher = asyncio.ensure_future(gone.wait())
+        try:
+            work = asyncio.ensure_future(
+                self._stream(request, settings, fault, tokens, rate, after, number("first", 0), writer)
+            )
+            done, _ = await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            if work not in done:
+                work.cancel()
+                self.abandoned += 1
+                self.last_abandoned = time.time()
+                return False
+            try:
+                return work.result()
+            except ConnectionError:
+                self.abandoned += 1
+                self.last_abandoned = time.time()
+                return False
+        finally:
+            self.open -= 1
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+
+    async def _stream(
+        self,
+        request: dict[str, Any],
+        settings: dict[str, str],
+        fault: str,
+        tokens: int,
+        rate: float,
+        after: int,
+        first: float,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        newline = b"\r\n" if fault == "crlf" else b"\n"
+
+        def send(data: bytes) -> None:
+            writer.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+        def event(value: object) -> bytes:
+            return b"data: " + json.dumps(value).encode() + newline + newline
+
+        def delta(content: str, finish: str | None = None) -> dict[str, Any]:
+            inner = {"content": content} if content else {}
+            return {
+                "id": "chatcmpl-1",
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": request["model"],
+                "choices": [{"index": 0, "delta": inner, "finish_reason": finish}],
+            }
+
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        role = delta("")
+        role["choices"][0]["delta"] = {"role": "assistant", "content": ""}
+        if first:
+            await asyncio.sleep(first)
+        send(event(role))
+        before, behind = event(delta("\0")).split(b"\\u0000")
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for index in range(tokens):
+            if rate:
+                await asyncio.sleep(max(0.0, start + index / rate - loop.time()))
+            if fault and index == after:
+                if fault == "cut":
+                    await writer.drain()
+                    writer.transport.abort() if settings.get("hard") else writer.close()
+                    return False
+                if fault == "malformed":
+                    send(b"data: {not json" + newline + newline)
+                if fault == "error":
+                    send(event({"error": {"message": "secret upstream text", "code": 500}}))
+                if fault == "silent":
+                    await asyncio.sleep(3600)
+                if fault == "huge":
+                    for _ in range(64):
+                        send(b"x" * 65536)
+                        await writer.drain()
+                if fault == "drip":
+                    for byte in event(delta(f"tok{index} ")) * 100:
+                        send(bytes([byte]))
+                        await asyncio.sleep(0.05)
+            if fault == "keepalive":
+                send(b": ping" + newline + newline)
+            send(before + b"tok%d " % index + behind)
+            if not rate and index % 64 == 0:
+                await writer.drain()
+        send(event(delta("", "stop")))
+        if (request.get("stream_options") or {}).get("include_usage") and settings.get("usage") != "0":
+            send(event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}}))
+        if fault != "nodone":
+            send(b"data: [DONE]" + newline + newline)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
+
+def embed(text: str, dimensions: int = 64) -> list[float]:
+    """A unit vector that depends on the text alone."""
+    digest = hashlib.shake_256(text.encode()).digest(dimensions)
+    raw = [byte / 127.5 - 1.0 for byte in digest]
+    norm = sum(value * value for value in raw) ** 0.5 or 1.0
+    return [value / norm for value in raw]
+
+
+class _Protocol(asyncio.StreamReaderProtocol):
+    """Tells at once when the client closed or reset the connection."""
+
+    def __init__(self, server: _Server) -> None:
+        gone = asyncio.Event()
+        super().__init__(asyncio.StreamReader(), lambda reader, writer: server.serve(reader, writer, gone))
+        self._gone = gone
+
+    def eof_received(self) -> bool | None:
+        self._gone.set()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
+        super().connection_lost(exc)
+
+
+class Upstream:
+    """The server as a child process; ``base_url`` is what a client is configured with."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def start(self) -> Self:
+        self._process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        return self
+
+    def stop(self) -> None:
+        """End the server; open streams break, later calls are refused."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as response:
+            value: dict[str, Any] = json.load(response)
+            return value
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+async def _main() -> None:
+    parser = argparse.ArgumentParser(description="OpenAI-compatible server for tests")
+    parser.add_argument("--port", type=int, default=0)
+    shared = _Server()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Protocol(shared), "127.0.0.1", parser.parse_args().port, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # The parent holds our standard input open: when it dies, even killed, we end too.
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    try:
+        import uvloop
+
+        uvloop.run(_main())
+    except ImportError:
+        asyncio.run(_main())

@@ -185,19 +185,16 @@ class Builder {
             for (auto at = first; at != first + sizes[name]; ++at) masses[name] += token_masses[*at];
             total += sizes[name];
         }
-        uint32_t* order = storage.allocate<uint32_t>(index, Section::NAME_INDEXES, n);
-        std::iota(order, order + n, 0u);
-        std::sort(order, order + n, [&](uint32_t a, uint32_t b) { return masses[a] != masses[b] ? masses[a] < masses[b] : a < b; });
-        uint64_t* sorted_masses = storage.allocate<uint64_t>(index, Section::NAME_MASSES, n);
-        uint64_t* sorted_masks = storage.allocate<uint64_t>(index, Section::NAME_MASKS, n);
-        uint32_t* offsets = storage.allocate<uint32_t>(index, Section::NAME_OFFSETS, n + 1);
+        std::vector<uint32_t> order(n);
+        std::iota(order.begin(), order.end(), 0u);
+        std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return masses[a] != masses[b] ? masses[a] < masses[b] : a < b; });
+        Name* names = storage.allocate<Name>(index, Section::NAMES, n + 1);
         uint32_t* tokens = storage.allocate<uint32_t>(index, Section::NAME_TOKENS, total);
         for (uint32_t name = 0; name < n; ++name) {
-            const uint32_t source = order[name];
-            sorted_masses[name] = masses[source];
-            sorted_masks[name] = masks_[source];
-            offsets[name + 1] = offsets[name] + sizes[source];
-            std::copy_n(sequence_.begin() + name_starts_[source], sizes[source], tokens + offsets[name]);
+            const uint32_t source = order[name], first = names[name].first_token;
+            names[name] = {masses[source], masks_[source], source, first};
+            names[name + 1].first_token = first + sizes[source];
+            std::copy_n(sequence_.begin() + name_starts_[source], sizes[source], tokens + first);
         }
         release(sequence_);
         release(name_starts_);
@@ -207,12 +204,12 @@ class Builder {
     void invert(Index& index, Storage& storage) {
         const uint32_t v = index.vocabulary(), n = index.names();
         const uint32_t* offsets = index.array<uint32_t>(Section::POSTING_OFFSETS);
-        const uint32_t* names = index.array<uint32_t>(Section::NAME_OFFSETS);
+        const Name* names = index.array<Name>(Section::NAMES);
         const uint32_t* tokens = index.array<uint32_t>(Section::NAME_TOKENS);
         uint32_t* postings = storage.allocate<uint32_t>(index, Section::POSTINGS, offsets[v]);
         std::vector<uint32_t> next(offsets, offsets + v);
         for (uint32_t name = 0; name < n; ++name) {
-            for (uint32_t at = names[name]; at < names[name + 1]; ++at) postings[next[tokens[at]]++] = name;
+            for (uint32_t at = names[name].first_token; at < names[name + 1].first_token; ++at) postings[next[tokens[at]]++] = name;
         }
     }
 

@@ -31,14 +31,19 @@ enum class Section : int {
     BIGRAM_TOKENS,   // u32[]: the tokens that hold a bigram, ascending
     POSTING_OFFSETS, // u32[V + 1] into POSTINGS
     POSTINGS,        // u32[]: the names that hold a token, ascending
-    NAME_OFFSETS,    // u32[N + 1] into NAME_TOKENS
+    NAMES,           // Name[N + 1], sorted by mass, then index; the last one only ends the tokens of the one before
     NAME_TOKENS,     // u32[]: the distinct tokens of a name, ascending
-    NAME_MASSES,     // u64[N]: sum of the token masses; names are sorted by it
-    NAME_INDEXES,    // u32[N]: position of the name in the caller's sequence
-    NAME_MASKS,      // u64[N]: constraint bits
     COUNT
 };
 constexpr int SECTIONS = static_cast<int>(Section::COUNT);
+
+// What a search needs of a name, side by side in memory: a search visits names at random.
+struct Name {
+    uint64_t mass;         // sum of the masses of its tokens
+    uint64_t mask;         // constraint bits
+    uint32_t index;        // position in the caller's sequence
+    uint32_t first_token;  // into NAME_TOKENS
+};
 
 inline uint64_t hash_token(std::string_view token) {  // FNV-1a, then a finalizer (Stafford's Mix13)
     uint64_t h = 0xCBF29CE484222325ull;
@@ -102,7 +107,7 @@ class Index {
     const void* data(int section) const { return data_[section]; }
     uint64_t bytes(int section) const { return bytes_[section]; }
 
-    uint32_t names() const { return static_cast<uint32_t>(count<uint32_t>(Section::NAME_INDEXES)); }
+    uint32_t names() const { return static_cast<uint32_t>(count<Name>(Section::NAMES) - 1); }
     uint32_t vocabulary() const { return static_cast<uint32_t>(count<uint32_t>(Section::TOKEN_MASSES)); }
 
     template <class T>
@@ -257,9 +262,14 @@ inline bool Index::consistent() const {
                        count<uint8_t>(Section::TOKEN_CUTS) == v && count<uint32_t>(Section::POSTING_OFFSETS) == v + 1 &&
                        count<uint32_t>(Section::LENGTH_STARTS) == MAX_FUZZY_LENGTH + 3 && slots > v &&
                        (slots & (slots - 1)) == 0 && count<uint32_t>(Section::BIGRAM_OFFSETS) == BIGRAM_BUCKETS + 1 &&
-                       count<uint32_t>(Section::NAME_OFFSETS) == n + 1 && count<uint64_t>(Section::NAME_MASSES) == n &&
-                       count<uint64_t>(Section::NAME_MASKS) == n;
+                       n != NONE;
     if (!sized) return false;
+    const Name* all = array<Name>(Section::NAMES);
+    const uint64_t name_tokens = count<uint32_t>(Section::NAME_TOKENS);
+    if (all[0].first_token != 0 || all[n].first_token != name_tokens) return false;
+    for (uint64_t i = 0; i < n; ++i) {
+        if (all[i].first_token > all[i + 1].first_token || all[i].index >= n) return false;
+    }
     const uint32_t* table = array<uint32_t>(Section::TOKEN_SLOTS);
     const uint64_t used = static_cast<uint64_t>(slots - std::count(table, table + slots, 0u));
     const uint8_t* cuts = array<uint8_t>(Section::TOKEN_CUTS);
@@ -271,11 +281,9 @@ inline bool Index::consistent() const {
            ascending(array<uint32_t>(Section::LENGTH_STARTS), MAX_FUZZY_LENGTH + 2, v) &&
            ascending(array<uint32_t>(Section::BIGRAM_OFFSETS), BIGRAM_BUCKETS, count<uint32_t>(Section::BIGRAM_TOKENS)) &&
            ascending(array<uint32_t>(Section::POSTING_OFFSETS), v, count<uint32_t>(Section::POSTINGS)) &&
-           ascending(array<uint32_t>(Section::NAME_OFFSETS), n, count<uint32_t>(Section::NAME_TOKENS)) &&
            below(array<uint32_t>(Section::BIGRAM_TOKENS), count<uint32_t>(Section::BIGRAM_TOKENS), v) &&
            below(array<uint32_t>(Section::POSTINGS), count<uint32_t>(Section::POSTINGS), n) &&
-           below(array<uint32_t>(Section::NAME_TOKENS), count<uint32_t>(Section::NAME_TOKENS), v) &&
-           below(array<uint32_t>(Section::NAME_INDEXES), n, n);
+           below(array<uint32_t>(Section::NAME_TOKENS), name_tokens, v);
 }
 
 }  // namespace hexar::fuzzy

@@ -12,6 +12,14 @@ constexpr uint32_t KIN = ONE * 90 / 100;                       // a word of seve
 constexpr uint32_t MIN_SPLIT_REST = 4, MAX_SPLIT_LENGTH = 32;  // the mistyped half of a glued word; the glued word
 constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped constraint word has this many letters
 
+constexpr uint32_t FAR = 40, NEAR = 20;  // how far ahead memory is asked for
+
+inline void prefetch([[maybe_unused]] const void* address) {
+#if defined(__GNUC__)
+    __builtin_prefetch(address);
+#endif
+}
+
 struct Hit {
     double score;
     uint32_t index;
@@ -68,13 +76,17 @@ class Search {
         uint64_t mass;
     };
     struct List {  // the postings of one token, and the entries that make it interesting
-        uint32_t token, first_entry, last_entry;
+        uint32_t token, mass, first_entry, last_entry;
         uint64_t query_bound, name_bound;  // of any name that is in this list or a later one, but in no earlier one
+    };
+    struct Slot {
+        uint32_t token, list;
     };
     struct Best {
         uint32_t closeness, mass, token;
     };
 
+    static size_t slot_of(uint32_t token) { return (token * 2654435761u) >> 7; }
     static void check_size(const std::vector<std::string_view>& tokens) {
         if (tokens.size() > MAX_QUERY_TOKENS) {
             throw std::invalid_argument("the query has more than MAX_QUERY_TOKENS = 64 tokens");
@@ -88,7 +100,7 @@ class Search {
     void close_tokens(std::string_view text, std::vector<Close>& out);
     uint32_t unit_of(std::string_view text);
     void order_lists();
-    double score(uint32_t name);
+    double score(const Name* name);
 
     const Index& index_;
     Scratch& scratch_;
@@ -97,7 +109,7 @@ class Search {
     std::vector<Unit> units_;
     std::vector<Entry> entries_;
     std::vector<List> lists_;
-    std::vector<uint32_t> slots_;  // open addressing: token -> list + 1
+    std::vector<Slot> slots_;  // open addressing, NONE means empty
     Best best_[MAX_UNITS];
 };
 
@@ -319,7 +331,7 @@ inline void Search::order_lists() {
     for (uint32_t at = 0; at < entries_.size();) {
         const uint32_t first = at, token = entries_[at].token;
         while (at < entries_.size() && entries_[at].token == token) ++at;
-        lists_.push_back({token, first, at, 0, 0});
+        lists_.push_back({token, index_.mass(token), first, at, 0, 0});
     }
     std::sort(lists_.begin(), lists_.end(), [&](const List& a, const List& b) {
         const uint32_t x = index_.holders(a.token), y = index_.holders(b.token);
@@ -327,11 +339,11 @@ inline void Search::order_lists() {
     });
     size_t size = 16;
     while (size < 2 * lists_.size()) size *= 2;
-    slots_.assign(size, 0);
+    slots_.assign(size, {0, NONE});
     for (uint32_t i = 0; i < lists_.size(); ++i) {
-        size_t at = (lists_[i].token * 2654435761u) & (size - 1);
-        while (slots_[at] != 0) at = (at + 1) & (size - 1);
-        slots_[at] = i + 1;
+        size_t at = slot_of(lists_[i].token) & (size - 1);
+        while (slots_[at].list != NONE) at = (at + 1) & (size - 1);
+        slots_[at] = {lists_[i].token, i};
     }
     std::vector<uint64_t> query(units_.size(), 0), name(units_.size(), 0);
     uint64_t query_sum = 0, name_sum = 0;
@@ -340,7 +352,7 @@ inline void Search::order_lists() {
         for (uint32_t at = list.first_entry; at < list.last_entry; ++at) {
             const Entry& entry = entries_[at];
             const uint64_t q = units_[entry.unit].mass * entry.closeness;
-            const uint64_t n = static_cast<uint64_t>(index_.mass(entry.token)) * entry.closeness;
+            const uint64_t n = static_cast<uint64_t>(list.mass) * entry.closeness;
             if (q > query[entry.unit]) query_sum += q - query[entry.unit], query[entry.unit] = q;
             if (n > name[entry.unit]) name_sum += n - name[entry.unit], name[entry.unit] = n;
         }
@@ -349,23 +361,21 @@ inline void Search::order_lists() {
     }
 }
 
-inline double Search::score(uint32_t name) {
-    const uint32_t* offsets = index_.array<uint32_t>(Section::NAME_OFFSETS);
+inline double Search::score(const Name* name) {
     const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
-    const size_t units = units_.size(), slots = slots_.size() - 1;
+    const size_t units = units_.size(), mask = slots_.size() - 1;
     for (size_t unit = 0; unit < units; ++unit) best_[unit] = {0, 0, NONE};
-    for (uint32_t i = offsets[name]; i < offsets[name + 1]; ++i) {
+    for (uint32_t i = name[0].first_token; i < name[1].first_token; ++i) {
         const uint32_t token = tokens[i];
-        size_t at = (token * 2654435761u) & slots;
-        while (slots_[at] != 0 && lists_[slots_[at] - 1].token != token) at = (at + 1) & slots;
-        if (slots_[at] == 0) continue;
-        const List& list = lists_[slots_[at] - 1];
-        const uint32_t mass = index_.mass(token);
+        size_t at = slot_of(token) & mask;
+        while (slots_[at].list != NONE && slots_[at].token != token) at = (at + 1) & mask;
+        if (slots_[at].list == NONE) continue;
+        const List& list = lists_[slots_[at].list];
         for (uint32_t e = list.first_entry; e < list.last_entry; ++e) {
             const Entry& entry = entries_[e];
             Best& best = best_[entry.unit];
-            if (entry.closeness > best.closeness || (entry.closeness == best.closeness && mass > best.mass)) {
-                best = {entry.closeness, mass, token};
+            if (entry.closeness > best.closeness || (entry.closeness == best.closeness && list.mass > best.mass)) {
+                best = {entry.closeness, list.mass, token};
             }
         }
     }
@@ -383,8 +393,7 @@ inline double Search::score(uint32_t name) {
         if (!counted) name_cover += static_cast<uint64_t>(best.mass) * best.closeness;
     }
     if (query_cover == 0) return 0.0;
-    return combine(query_cover, query_mass_, name_cover,
-                   static_cast<double>(index_.array<uint64_t>(Section::NAME_MASSES)[name]) * ONE);
+    return combine(query_cover, query_mass_, name_cover, static_cast<double>(name->mass) * ONE);
 }
 
 // Keeps the best `limit` hits: a heap whose top is the worst of them.
@@ -426,37 +435,39 @@ class Top {
 // bound is below the worst of the best. The bound is computed by the same expression as the score from operands that are
 // at least as large, and every operation rounds monotonically, so it is never below the score, not even by rounding.
 inline std::vector<Hit> Search::run(size_t limit, double least) {
-    const uint64_t* masses = index_.array<uint64_t>(Section::NAME_MASSES);
-    const uint64_t* masks = index_.array<uint64_t>(Section::NAME_MASKS);
-    const uint32_t* indexes = index_.array<uint32_t>(Section::NAME_INDEXES);
+    const Name* names = index_.array<Name>(Section::NAMES);
+    const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
     const uint32_t* offsets = index_.array<uint32_t>(Section::POSTING_OFFSETS);
     const uint32_t* postings = index_.array<uint32_t>(Section::POSTINGS);
     scratch_.seen.assign((index_.names() + 63) / 64, 0);
     Top top(limit, least);
     for (const List& list : lists_) {
-        for (uint32_t at = offsets[list.token]; at < offsets[list.token + 1]; ++at) {
-            const uint32_t name = postings[at];
-            const uint64_t mass = masses[name];
-            const double bound = combine(list.query_bound, query_mass_, std::min(list.name_bound, mass * ONE),
-                                         static_cast<double>(mass) * ONE);
+        const uint32_t end = offsets[list.token + 1];
+        for (uint32_t at = offsets[list.token]; at < end; ++at) {
+            // Names lie all over memory: ask for those to come, first for the name, then for its tokens.
+            if (at + FAR < end) prefetch(names + postings[at + FAR]);
+            if (at + NEAR < end) prefetch(tokens + names[postings[at + NEAR]].first_token);
+            const Name* name = names + postings[at];
+            const double bound = combine(list.query_bound, query_mass_, std::min(list.name_bound, name->mass * ONE),
+                                         static_cast<double>(name->mass) * ONE);
             if (bound < top.threshold()) break;
-            if (!top.admits(bound, indexes[name])) continue;
-            uint64_t& word = scratch_.seen[name >> 6];
-            const uint64_t bit = 1ull << (name & 63);
+            if (!top.admits(bound, name->index)) continue;
+            uint64_t& word = scratch_.seen[postings[at] >> 6];
+            const uint64_t bit = 1ull << (postings[at] & 63);
             if ((word & bit) != 0) continue;
             word |= bit;
-            if (mask_ != 0 && !index_.tables.compatible(mask_, masks[name])) continue;
-            top.offer(score(name), indexes[name]);
+            if (mask_ != 0 && !index_.tables.compatible(mask_, name->mask)) continue;
+            top.offer(score(name), name->index);
         }
     }
     return top.sorted();
 }
 
 inline std::vector<Hit> Search::run_exhaustively(size_t limit, double least) {
+    const Name* names = index_.array<Name>(Section::NAMES);
     Top top(limit, least);
-    for (uint32_t name = 0; name < index_.names(); ++name) {
-        if (!index_.tables.compatible(mask_, index_.array<uint64_t>(Section::NAME_MASKS)[name])) continue;
-        top.offer(score(name), index_.array<uint32_t>(Section::NAME_INDEXES)[name]);
+    for (const Name* name = names; name != names + index_.names(); ++name) {
+        if (index_.tables.compatible(mask_, name->mask)) top.offer(score(name), name->index);
     }
     return top.sorted();
 }

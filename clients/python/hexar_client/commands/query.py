@@ -83,8 +83,9 @@ def draw(ranking: Ranking, cache: str, elapsed: float) -> Any:
     for product in ranking.products:
         name = Text(product.name)
         for sign, claims, style in (("+", product.analysis.pros, "green"), ("−", product.analysis.cons, "red")):
-            for claim in claims[:2]:
-                name.append(f"\n  {sign} {claim.text}", style=style)
+            # One sentence may speak of several aspects: it is shown once.
+            for text in list(dict.fromkeys(claim.text for claim in claims))[:2]:
+                name.append(f"\n  {sign} {text}", style=style)
         table.add_row(
             name,
             product.brand,

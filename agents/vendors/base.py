@@ -49,3 +49,7 @@ class VendorAgent(Protocol):
     def light_key(self, request: LightRequest) -> dict[str, object]:
         """What the bytes fetched by :meth:`light` depend on: equal keys may share one cached reading."""
         ...
+
+    def close(self) -> None:
+        """Close idle connections; readings that are under way end by their deadlines."""
+        ...

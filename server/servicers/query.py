@@ -54,7 +54,9 @@ class QueryServicer:
         self.pipeline.open()
 
     async def close(self) -> None:
-        """Nothing of its own is open."""
+        """Close the vendors' idle connections."""
+        for agent in self.pipeline.agents.values():
+            agent.close()
 
     async def query(self, call: Call) -> None:
         """Stream one answer."""

@@ -53,15 +53,12 @@ SYNONYMS: dict[str, str] = {
     **dict.fromkeys(("journal",), "j"),
     **dict.fromkeys(("international",), "intl"),
     **dict.fromkeys(("transactions",), "trans"),
-    **{"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10"},
-    **{"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"},
+    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10",
+    "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9",
 }
 
-_COLORS = (
-    "black white silver gray red blue green yellow pink purple orange brown beige gold bronze copper titanium graphite "
-    "navy teal turquoise violet burgundy ivory cream charcoal khaki olive maroon stainless platinum"
-).split()
-_LANGUAGES = "english german french spanish italian portuguese dutch japanese chinese russian korean arabic latin".split()
+_COLORS = ["black", "white", "silver", "gray", "red", "blue", "green", "yellow", "pink", "purple", "orange", "brown", "beige", "gold", "bronze", "copper", "titanium", "graphite", "navy", "teal", "turquoise", "violet", "burgundy", "ivory", "cream", "charcoal", "khaki", "olive", "maroon", "stainless", "platinum"]
+_LANGUAGES = ["english", "german", "french", "spanish", "italian", "portuguese", "dutch", "japanese", "chinese", "russian", "korean", "arabic", "latin"]
 
 GROUPS: dict[str, dict[str, str]] = {
     "side": {word: word for word in ("left", "right")},
@@ -79,16 +76,11 @@ GROUPS: dict[str, dict[str, str]] = {
     "color": {word: word for word in _COLORS},
     "language": {word: word for word in _LANGUAGES},
     "filler": dict.fromkeys(
-        (
-            "new version edition pack set kit series system software hardware complete product products item model version "
-            "pc cd dvd rom box boxed jewel case jc retail small large medium size color finish include only free"
-            " inc llc ltd corp co company corporation gmbh group intl user users computer digital electronics technology "
-            "technologies genuine original official brand media"
-        ).split(),
+        ["new", "version", "edition", "pack", "set", "kit", "series", "system", "software", "hardware", "complete", "product", "products", "item", "model", "version", "pc", "cd", "dvd", "rom", "box", "boxed", "jewel", "case", "jc", "retail", "small", "large", "medium", "size", "color", "finish", "include", "only", "free", "inc", "llc", "ltd", "corp", "co", "company", "corporation", "gmbh", "group", "intl", "user", "users", "computer", "digital", "electronics", "technology", "technologies", "genuine", "original", "official", "brand", "media"],
         "filler",
     ),
     "stop": dict.fromkeys(
-        "the a an of for and with in on to by from or at as is it s your you de la el los las para der die das le les".split(),
+        ["the", "a", "an", "of", "for", "and", "with", "in", "on", "to", "by", "from", "or", "at", "as", "is", "it", "s", "your", "you", "de", "la", "el", "los", "las", "para", "der", "die", "das", "le", "les"],
         "stop",
     ),
 }
@@ -109,24 +101,24 @@ WEIGHTS: dict[str, float] = {
 }
 
 UNITS: dict[str, tuple[str, float]] = {
-    **{"kb": ("bytes", 1e3), "mb": ("bytes", 1e6), "gb": ("bytes", 1e9), "gig": ("bytes", 1e9), "tb": ("bytes", 1e12)},
-    **{"gigabyte": ("bytes", 1e9), "gigabytes": ("bytes", 1e9), "megabyte": ("bytes", 1e6), "terabyte": ("bytes", 1e12)},
-    **{"hz": ("hertz", 1.0), "khz": ("hertz", 1e3), "mhz": ("hertz", 1e6), "ghz": ("hertz", 1e9)},
-    **{"mm": ("metres", 1e-3), "cm": ("metres", 1e-2), "m": ("metres", 1.0), "meter": ("metres", 1.0), "metre": ("metres", 1.0)},
-    **{"inch": ("inches", 1.0), "inches": ("inches", 1.0), "in": ("inches", 1.0), "'": ("inches", 1.0), '"': ("inches", 1.0)},
-    **{"ft": ("feet", 1.0), "feet": ("feet", 1.0), "foot": ("feet", 1.0)},
-    **{"mg": ("grams", 1e-3), "g": ("grams", 1.0), "gr": ("grams", 1.0), "kg": ("grams", 1e3)},
-    **{"oz": ("ounces", 1.0), "ounce": ("ounces", 1.0), "ounces": ("ounces", 1.0)},
-    **{"lb": ("pounds", 1.0), "lbs": ("pounds", 1.0), "pound": ("pounds", 1.0), "pounds": ("pounds", 1.0)},
-    **{"ml": ("litres", 1e-3), "cl": ("litres", 1e-2), "l": ("litres", 1.0), "liter": ("litres", 1.0), "litre": ("litres", 1.0)},
-    **{"watt": ("watts", 1.0), "watts": ("watts", 1.0), "kw": ("watts", 1e3)},
-    **{"volt": ("volts", 1.0), "volts": ("volts", 1.0), "mah": ("charge", 1.0), "btu": ("btu", 1.0), "cfm": ("cfm", 1.0)},
-    **{"mp": ("pixels", 1.0), "megapixel": ("pixels", 1.0), "megapixels": ("pixels", 1.0), "rpm": ("rpm", 1.0)},
-    **{"pack": ("count", 1.0), "ct": ("count", 1.0), "count": ("count", 1.0), "pcs": ("count", 1.0), "piece": ("count", 1.0)},
-    **{"user": ("users", 1.0), "users": ("users", 1.0), "license": ("users", 1.0), "seat": ("users", 1.0), "port": ("ports", 1.0)},
-    **{"year": ("years", 1.0), "yr": ("years", 1.0), "years": ("years", 1.0), "cu": ("cubic", 1.0), "x": ("times", 1.0)},
-    **{"bit": ("bits", 1.0), "speed": ("speeds", 1.0), "cup": ("cups", 1.0), "cups": ("cups", 1.0), "quart": ("quarts", 1.0)},
-    **{"st": ("ordinal", 1.0), "nd": ("ordinal", 1.0), "rd": ("ordinal", 1.0), "th": ("ordinal", 1.0), "grade": ("ordinal", 1.0)},
+    "kb": ("bytes", 1e3), "mb": ("bytes", 1e6), "gb": ("bytes", 1e9), "gig": ("bytes", 1e9), "tb": ("bytes", 1e12),
+    "gigabyte": ("bytes", 1e9), "gigabytes": ("bytes", 1e9), "megabyte": ("bytes", 1e6), "terabyte": ("bytes", 1e12),
+    "hz": ("hertz", 1.0), "khz": ("hertz", 1e3), "mhz": ("hertz", 1e6), "ghz": ("hertz", 1e9),
+    "mm": ("metres", 1e-3), "cm": ("metres", 1e-2), "m": ("metres", 1.0), "meter": ("metres", 1.0), "metre": ("metres", 1.0),
+    "inch": ("inches", 1.0), "inches": ("inches", 1.0), "in": ("inches", 1.0), "'": ("inches", 1.0), '"': ("inches", 1.0),
+    "ft": ("feet", 1.0), "feet": ("feet", 1.0), "foot": ("feet", 1.0),
+    "mg": ("grams", 1e-3), "g": ("grams", 1.0), "gr": ("grams", 1.0), "kg": ("grams", 1e3),
+    "oz": ("ounces", 1.0), "ounce": ("ounces", 1.0), "ounces": ("ounces", 1.0),
+    "lb": ("pounds", 1.0), "lbs": ("pounds", 1.0), "pound": ("pounds", 1.0), "pounds": ("pounds", 1.0),
+    "ml": ("litres", 1e-3), "cl": ("litres", 1e-2), "l": ("litres", 1.0), "liter": ("litres", 1.0), "litre": ("litres", 1.0),
+    "watt": ("watts", 1.0), "watts": ("watts", 1.0), "kw": ("watts", 1e3),
+    "volt": ("volts", 1.0), "volts": ("volts", 1.0), "mah": ("charge", 1.0), "btu": ("btu", 1.0), "cfm": ("cfm", 1.0),
+    "mp": ("pixels", 1.0), "megapixel": ("pixels", 1.0), "megapixels": ("pixels", 1.0), "rpm": ("rpm", 1.0),
+    "pack": ("count", 1.0), "ct": ("count", 1.0), "count": ("count", 1.0), "pcs": ("count", 1.0), "piece": ("count", 1.0),
+    "user": ("users", 1.0), "users": ("users", 1.0), "license": ("users", 1.0), "seat": ("users", 1.0), "port": ("ports", 1.0),
+    "year": ("years", 1.0), "yr": ("years", 1.0), "years": ("years", 1.0), "cu": ("cubic", 1.0), "x": ("times", 1.0),
+    "bit": ("bits", 1.0), "speed": ("speeds", 1.0), "cup": ("cups", 1.0), "cups": ("cups", 1.0), "quart": ("quarts", 1.0),
+    "st": ("ordinal", 1.0), "nd": ("ordinal", 1.0), "rd": ("ordinal", 1.0), "th": ("ordinal", 1.0), "grade": ("ordinal", 1.0),
 }
 
 #: size as written, compacted → one form
@@ -172,12 +164,9 @@ ROLES: dict[str, str] = {
     **dict.fromkeys(("category", "categories", "product_type", "type", "genre", "style"), "category"),
     **dict.fromkeys(("color", "colour"), "color"),
     **dict.fromkeys(("vendor", "shop", "store", "seller", "source"), "vendor"),
-    **{"sku": "sku", "size": "size", "currency": "currency"},
+    "sku": "sku", "size": "size", "currency": "currency",
     **dict.fromkeys(
-        (
-            "id product_id url link image image_url fetched_at availability stock rating rating_count reviews tier stale offers "
-            "tags attributes sizes variants shipping list_price discount"
-        ).split(),
+        ["id", "product_id", "url", "link", "image", "image_url", "fetched_at", "availability", "stock", "rating", "rating_count", "reviews", "tier", "stale", "offers", "tags", "attributes", "sizes", "variants", "shipping", "list_price", "discount"],
         "ignored",
     ),
 }

@@ -32,4 +32,6 @@ async def ask_gear(client: AsyncClient, console: Console) -> None:
         again = client.query(QUESTION, limit=6, wait=5.0)
         began = time.monotonic()
         events = [event async for event in again]
-    console.print(f"asked again: {len(events)} events replayed in {(time.monotonic() - began) * 1000:.1f} ms (cache {again.cache})")
+    console.print(
+        f"asked again: {len(events)} events replayed in {(time.monotonic() - began) * 1000:.1f} ms (cache {again.cache})"
+    )

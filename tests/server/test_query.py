@@ -8,12 +8,12 @@ from typing import Any
 
 import grpc
 import pytest
+
 from hexar.core.jobs import JobState
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
 from hexar.v1 import common_pb2, query_pb2, query_pb2_grpc
-
 from hexar_client import AsyncClient, Ranking
 
 TEXT = "beginner snowboard under $400"
@@ -182,7 +182,8 @@ async def test_a_broken_connection_resumes_with_the_exact_rest(start: Start) -> 
         whole = [event async for event in call]
         for seen in range(len(whole)):
             again = stub.Query(
-                query_pb2.QueryRequest(text=TEXT, resume_after=seen), metadata=(("hexar-answer-id", headers["hexar-answer-id"]),)
+                query_pb2.QueryRequest(text=TEXT, resume_after=seen),
+                metadata=(("hexar-answer-id", headers["hexar-answer-id"]),),
             )
             assert [event async for event in again] == whole[seen:]
         lost = stub.Query(query_pb2.QueryRequest(text=TEXT, resume_after=1), metadata=(("hexar-answer-id", "0" * 32),))
@@ -263,7 +264,12 @@ async def test_old_offers_are_shown_and_say_so(start: Start) -> None:
         ("text", query_pb2.QueryRequest(text="snow\x00board")),
         ("limit", query_pb2.QueryRequest(text="snowboard", limit=101)),
         ("vendors", query_pb2.QueryRequest(text="snowboard", vendors=["nobody"])),
-        ("filters.price_min", query_pb2.QueryRequest(text="a", filters=query_pb2.Filters(price_min=common_pb2.Money(micros=-1, currency_code="USD")))),
+        (
+            "filters.price_min",
+            query_pb2.QueryRequest(
+                text="a", filters=query_pb2.Filters(price_min=common_pb2.Money(micros=-1, currency_code="USD"))
+            ),
+        ),
         ("filters.skill_level", query_pb2.QueryRequest.FromString(b"\x0a\x01a\x12\x02\x18\x63")),
         ("cache_policy", query_pb2.QueryRequest.FromString(b"\x0a\x01a\x38\x63")),
         ("user_id", query_pb2.QueryRequest(text="a", user_id="x" * 129)),

@@ -83,9 +83,7 @@ def main() -> None:
     figures["us_per_call"] = ours / len(_MESSAGES) * 1e6
     figures["ratio_to_tokenising"] = ours / peer
     hostile = ("a b " * 250_000, "no " * 333_333, "é" * 1_000_000)
-    worst, small = paired(
-        lambda: [classify(text) for text in hostile], lambda: [classify(text[:8000]) for text in hostile]
-    )
+    worst, small = paired(lambda: [classify(text) for text in hostile], lambda: [classify(text[:8000]) for text in hostile])
     figures["hostile_ratio_1mb_to_8kb"] = worst / small
     report("complexity", figures)
 

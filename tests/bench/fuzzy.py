@@ -152,8 +152,10 @@ def quality() -> dict[str, float]:
 def opposite(variant: Variant, part: Part) -> bool:
     """Does ``part`` name a side or an end that contradicts the variant's?"""
     mine, theirs = set(variant.target.place.split()), set(part.place.split())
-    return any({one, other} <= mine | theirs and not (one in mine and one in theirs) and not (other in mine and other in theirs)
-               for one, other in (("left", "right"), ("front", "rear")))
+    return any(
+        {one, other} <= mine | theirs and not (one in mine and one in theirs) and not (other in mine and other in theirs)
+        for one, other in (("left", "right"), ("front", "rear"))
+    )
 
 
 def memory(count: int) -> float:

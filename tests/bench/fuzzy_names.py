@@ -8,11 +8,108 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se", "ti", "vo", "xa", "ze", "bro", "cla", "dri", "fel", "gra", "hol", "jen", "kri", "lum", "mar", "nor", "pal", "rin", "sol", "tur"]
+_SYLLABLES = [
+    "ba",
+    "ce",
+    "di",
+    "fo",
+    "gu",
+    "ka",
+    "le",
+    "mi",
+    "no",
+    "pu",
+    "ra",
+    "se",
+    "ti",
+    "vo",
+    "xa",
+    "ze",
+    "bro",
+    "cla",
+    "dri",
+    "fel",
+    "gra",
+    "hol",
+    "jen",
+    "kri",
+    "lum",
+    "mar",
+    "nor",
+    "pal",
+    "rin",
+    "sol",
+    "tur",
+]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CODE_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
-PARTS = ["headlight", "headlight assembly", "tail light", "tail light assembly", "fog light", "bumper", "bumper cover", "bumper bracket", "fender", "fender liner", "door", "door handle", "door mirror", "hood", "hood hinge", "windshield", "brake pad", "brake disc", "brake caliper", "shock absorber", "grille", "grille assembly", "radiator", "radiator fan assembly", "radiator support", "water pump", "oil filter", "air filter", "fuel pump", "alternator", "alternator bracket", "starter motor", "wheel bearing", "wheel speed sensor", "control arm", "tie rod end", "ball joint", "ignition coil", "spark plug", "window regulator", "window switch", "axle shaft", "strut mount", "stabilizer link", "engine mount", "transmission mount", "timing belt", "thermostat", "oxygen sensor", "camshaft sensor", "steering rack", "condenser", "washer pump", "wiper blade", "wiper motor", "clutch kit", "muffler", "catalytic converter", "exhaust pipe", "intake manifold", "throttle body", "suspension spring", "seat belt", "sunroof motor"]
+PARTS = [
+    "headlight",
+    "headlight assembly",
+    "tail light",
+    "tail light assembly",
+    "fog light",
+    "bumper",
+    "bumper cover",
+    "bumper bracket",
+    "fender",
+    "fender liner",
+    "door",
+    "door handle",
+    "door mirror",
+    "hood",
+    "hood hinge",
+    "windshield",
+    "brake pad",
+    "brake disc",
+    "brake caliper",
+    "shock absorber",
+    "grille",
+    "grille assembly",
+    "radiator",
+    "radiator fan assembly",
+    "radiator support",
+    "water pump",
+    "oil filter",
+    "air filter",
+    "fuel pump",
+    "alternator",
+    "alternator bracket",
+    "starter motor",
+    "wheel bearing",
+    "wheel speed sensor",
+    "control arm",
+    "tie rod end",
+    "ball joint",
+    "ignition coil",
+    "spark plug",
+    "window regulator",
+    "window switch",
+    "axle shaft",
+    "strut mount",
+    "stabilizer link",
+    "engine mount",
+    "transmission mount",
+    "timing belt",
+    "thermostat",
+    "oxygen sensor",
+    "camshaft sensor",
+    "steering rack",
+    "condenser",
+    "washer pump",
+    "wiper blade",
+    "wiper motor",
+    "clutch kit",
+    "muffler",
+    "catalytic converter",
+    "exhaust pipe",
+    "intake manifold",
+    "throttle body",
+    "suspension spring",
+    "seat belt",
+    "sunroof motor",
+]
 PLACES = ("front left", "front right", "rear left", "rear right", "front", "rear", "left", "right", "")
 
 _SHORT = {
@@ -69,7 +166,9 @@ class Variant:
     kept: tuple[bool, ...]
 
     def answered_by(self, part: Part) -> bool:
-        return all(mine == theirs for mine, theirs, kept in zip(self.target.fields(), part.fields(), self.kept, strict=True) if kept)
+        return all(
+            mine == theirs for mine, theirs, kept in zip(self.target.fields(), part.fields(), self.kept, strict=True) if kept
+        )
 
 
 def _invented(rng: random.Random, count: int) -> list[str]:

@@ -111,9 +111,9 @@ def test_any_text_is_safe(names: list[str], query: str, limit: int) -> None:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     path = tmp_path_factory.mktemp("index") / "parts.index"
-    FuzzyIndex(
-        [f"brake pad {number}" for number in range(300)], constraints={"side": {"left": ["lh"], "right": ["rh"]}}
-    ).save(path)
+    FuzzyIndex([f"brake pad {number}" for number in range(300)], constraints={"side": {"left": ["lh"], "right": ["rh"]}}).save(
+        path
+    )
     return path, path.read_bytes()
 
 

@@ -90,7 +90,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
     caches = Caches(Versions(database), SqliteBackend(tmp_path / "cache.db", 64 * 1024 * 1024))
-    parts = Engine(database, caches, Dispatcher(LaneConfig(threads=4)), Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05)))
+    parts = Engine(
+        database, caches, Dispatcher(LaneConfig(threads=4)), Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05))
+    )
     yield parts
     await parts.jobs.close()
     parts.dispatcher.close()
@@ -108,11 +110,29 @@ def boards() -> Iterator[list[Shelf]]:
     alpha = Shelf(
         "alpha",
         [
-            listing("alpha", "A1", "Burton Ripcord Snowboard 2024", brand="Burton", category="Snowboards", gtin="4006381333931",
-                    price=usd(349), list_price=usd(429), tags=("beginner", "all-mountain")),
-            listing("alpha", "A2", "Jones Flagship Snowboard 2024", brand="Jones", category="Snowboards", price=usd(699),
-                    tags=("expert", "freeride")),
-            listing("alpha", "A3", "Burton Moto BOA Snowboard Boots", brand="Burton", category="Snowboard Boots", price=usd(219)),
+            listing(
+                "alpha",
+                "A1",
+                "Burton Ripcord Snowboard 2024",
+                brand="Burton",
+                category="Snowboards",
+                gtin="4006381333931",
+                price=usd(349),
+                list_price=usd(429),
+                tags=("beginner", "all-mountain"),
+            ),
+            listing(
+                "alpha",
+                "A2",
+                "Jones Flagship Snowboard 2024",
+                brand="Jones",
+                category="Snowboards",
+                price=usd(699),
+                tags=("expert", "freeride"),
+            ),
+            listing(
+                "alpha", "A3", "Burton Moto BOA Snowboard Boots", brand="Burton", category="Snowboard Boots", price=usd(219)
+            ),
         ],
         knowledge={
             "A1": {
@@ -130,8 +150,16 @@ def boards() -> Iterator[list[Shelf]]:
     beta = Shelf(
         "beta",
         [
-            listing("beta", "B1", "Ripcord Board by Burton 2024", brand="Burton", category="Snowboard", gtin="4006381333931",
-                    price=usd(329), availability=Availability.OUT_OF_STOCK),
+            listing(
+                "beta",
+                "B1",
+                "Ripcord Board by Burton 2024",
+                brand="Burton",
+                category="Snowboard",
+                gtin="4006381333931",
+                price=usd(329),
+                availability=Availability.OUT_OF_STOCK,
+            ),
             listing("beta", "B2", "Nitro Prime Raw Snowboard 2024", brand="Nitro", category="Snowboard", price=usd(379)),
         ],
     )

@@ -358,7 +358,9 @@ async def test_cancelling_a_query_leaves_nothing_behind(engine: Engine, boards: 
 async def test_a_large_catalogue_does_not_hold_the_loop(engine: Engine, ask: Ask):
     """Two thousand listings of three vendors are ranked on a thread: the loop goes on meanwhile."""
     shelves = [
-        Shelf(name, [listing(name, f"{name}{n}", f"Brand{n % 40} Model{n} Snowboard", category="Snowboard") for n in range(700)])
+        Shelf(
+            name, [listing(name, f"{name}{n}", f"Brand{n % 40} Model{n} Snowboard", category="Snowboard") for n in range(700)]
+        )
         for name in ("one", "two", "three")
     ]
     pipeline = engine.pipeline(*shelves, config=GearConfig(inline_listings=100))

@@ -29,7 +29,7 @@ TABLES: dict[str, Any] = json.loads((ROOT / "tests" / "core" / "fuzzy_tables.jso
 #: Names and queries of the comparison with scoring every name.
 RECALL_NAMES, RECALL_QUERIES = 100_000, 1_000
 #: Names and variants of the quality comparison.
-QUALITY_NAMES, QUALITY_VARIANTS = 10_000, 400
+QUALITY_NAMES, QUALITY_VARIANTS = 10_000, 500
 
 _MEMORY = """
 import json, sys
@@ -152,8 +152,10 @@ def quality() -> dict[str, float]:
 def opposite(variant: Variant, part: Part) -> bool:
     """Does ``part`` name a side or an end that contradicts the variant's?"""
     mine, theirs = set(variant.target.place.split()), set(part.place.split())
-    return any({one, other} <= mine | theirs and not (one in mine and one in theirs) and not (other in mine and other in theirs)
-               for one, other in (("left", "right"), ("front", "rear")))
+    return any(
+        {one, other} <= mine | theirs and not (one in mine and one in theirs) and not (other in mine and other in theirs)
+        for one, other in (("left", "right"), ("front", "rear"))
+    )
 
 
 def memory(count: int) -> float:

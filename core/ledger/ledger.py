@@ -117,6 +117,15 @@ class Reservation:
         """As :meth:`settle`. A cancelled caller's charge is written all the same."""
         await asyncio.shield(asyncio.wrap_future(self._ledger._settle(self, charge)))
 
+    def settle_soon(self, charge: Charge) -> None:
+        """As :meth:`settle`, without waiting until it is durable: for a caller that is leaving."""
+        self._ledger._settle(self, charge)
+
+    @property
+    def open(self) -> bool:
+        """True until it is settled or released."""
+        return self._state is not _State.CLOSED
+
     def release(self) -> None:
         """Return all of it: nothing was used. Never blocks; a second call, or one after settling, does nothing."""
         self._ledger._release(self)

@@ -4,6 +4,7 @@ from hexar.agents.llm.attempts import Candidate, collect, complete
 from hexar.agents.llm.bridge import Bridge
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig, Timeouts
+from hexar.agents.llm.metered import MeteredModels
 from hexar.agents.llm.models import Models
 from hexar.agents.llm.types import (
     Completion,
@@ -11,6 +12,7 @@ from hexar.agents.llm.types import (
     Done,
     Event,
     Message,
+    Meter,
     Passage,
     Provider,
     Request,
@@ -27,6 +29,8 @@ __all__ = [
     "Done",
     "Event",
     "Message",
+    "Meter",
+    "MeteredModels",
     "ModelConfig",
     "Models",
     "Passage",

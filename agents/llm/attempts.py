@@ -17,7 +17,18 @@ from dataclasses import dataclass, replace
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelBusy, ModelCancelled, ModelStale
-from hexar.agents.llm.types import Completion, Delta, Done, Event, Provider, Request, SegmentReset, TokenUsage, estimate_tokens
+from hexar.agents.llm.types import (
+    Completion,
+    Delta,
+    Done,
+    Event,
+    Meter,
+    Provider,
+    Request,
+    SegmentReset,
+    TokenUsage,
+    estimate_tokens,
+)
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError, StreamBroken
 from hexar.core.resilience import CircuitBreaker, RetryPolicy, counts_as_failure
@@ -46,7 +57,12 @@ class Attempts:
     """
 
     def __init__(
-        self, candidates: Sequence[Candidate], request: Request, deadline: Deadline, policy: RetryPolicy | None = None
+        self,
+        candidates: Sequence[Candidate],
+        request: Request,
+        deadline: Deadline,
+        policy: RetryPolicy | None = None,
+        meter: Meter | None = None,
     ) -> None:
         if not candidates:
             raise ValueError("no model to ask")
@@ -61,8 +77,7 @@ class Attempts:
         self._first_token = 0.0
         self._segment_deltas = 0
         self._segment_characters = 0
-        self._spent = TokenUsage()
-        self._spent_micros: int | None = None
+        self._meter = meter or Meter()
         #: All deltas that were passed on, those of void segments too.
         self.deltas = 0
         #: The next attempt must not use a kept connection.
@@ -95,10 +110,11 @@ class Attempts:
         return out
 
     def abandon(self) -> None:
-        """The listener left: that says nothing about the model."""
+        """The listener left, or the answer is over: that says nothing about the model. What was used is counted."""
         if self._entered:
             self._entered = False
             self.candidate.breaker.abandoned()
+            self._account()
 
     def failed(self, error: HexarError) -> tuple[float, SegmentReset | None]:
         """What follows ``error``: seconds to pause, and the reset to announce; raises where nothing follows."""
@@ -163,10 +179,13 @@ class Attempts:
             self._add(TokenUsage(prompt, completion, estimated=True))
 
     def _add(self, usage: TokenUsage) -> None:
-        self._spent = self._spent + usage
-        cost = self.candidate.config.cost_micros(usage)
+        meter, config = self._meter, self.candidate.config
+        meter.usage = meter.usage + usage
+        meter.model = config.name
+        cost = config.cost_micros(usage)
         if cost is not None:
-            self._spent_micros = (self._spent_micros or 0) + cost
+            meter.cost_micros = (meter.cost_micros or 0) + cost
+            meter.currency = config.currency
 
     def _done(self, done: Done) -> Done:
         if self._entered:
@@ -176,9 +195,9 @@ class Attempts:
         now = time.monotonic()
         return replace(
             done,
-            usage=self._spent,
-            cost_micros=self._spent_micros,
-            currency=self.candidate.config.currency if self._spent_micros is not None else "",
+            usage=self._meter.usage,
+            cost_micros=self._meter.cost_micros,
+            currency=self._meter.currency,
             first_token_seconds=(self._first_token or now) - self._started,
             total_seconds=now - self._started,
         )

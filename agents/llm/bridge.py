@@ -14,9 +14,10 @@ from weakref import WeakKeyDictionary
 from hexar.agents.llm.attempts import Attempts, Candidate
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.channel import Channel, Waker
+from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.openai import OpenAnswer
 from hexar.agents.llm.readers import Readers
-from hexar.agents.llm.types import Delta, Done, Event, Provider, Request
+from hexar.agents.llm.types import Delta, Done, Event, Meter, Provider, Request
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
 from hexar.core.resilience import RetryPolicy
@@ -37,6 +38,11 @@ class Openable(Protocol):
     def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
 
 
+def lane_name(config: ModelConfig) -> str:
+    """What the pool calls the bulkhead of a model."""
+    return f"llm:{config.name}"
+
+
 class Bridge:
     """Streams answers onto the event loop. One for a process; it may serve several loops."""
 
@@ -52,13 +58,14 @@ class Bridge:
         request: Request,
         deadline: Deadline,
         cancel: Cancel | None = None,
+        meter: Meter | None = None,
     ) -> AsyncGenerator[list[Event], None]:
         """Batches of events, the last one ending with Done.
 
         Close the iterator (``aclosing``) or cancel its task to stop: the provider's socket is shut down at once. Raises
-        ModelError, BreakerOpen, BulkheadFull, DeadlineExceeded or StreamBroken.
+        ModelError, BreakerOpen, BulkheadFull, DeadlineExceeded or StreamBroken. ``meter`` is filled in, however it ends.
         """
-        attempts = Attempts(candidates, request, deadline, self._policy)
+        attempts = Attempts(candidates, request, deadline, self._policy, meter)
         cancel = cancel or Cancel()
         try:
             while True:
@@ -88,7 +95,7 @@ class Bridge:
         candidate = attempts.candidate
         waker = self._waker()
         channel = Channel(waker)
-        lane = f"llm:{candidate.config.name}"
+        lane = lane_name(candidate.config)
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
         if isinstance(provider, Openable):

@@ -27,7 +27,8 @@ class ModelConfig:
     ``name`` is how Hexar calls it, ``model`` how its provider does. ``base_url`` ends before ``/chat/completions``
     (``https://api.openai.com/v1``, ``http://localhost:11434/v1``). Prices are micros of ``currency`` per million tokens
     (2_500_000 is 2.50); None: no price is known, and usage is counted without cost. ``include_usage`` asks for the
-    usage chunk: turn it off for a server that rejects ``stream_options``.
+    usage chunk: turn it off for a server that rejects ``stream_options``. ``threads`` and ``queue`` are the bulkhead of
+    calls that are being opened; an open stream holds no thread.
     """
 
     name: str
@@ -42,6 +43,8 @@ class ModelConfig:
     include_usage: bool = True
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     ca_file: str = ""
+    threads: int = 16
+    queue: int = 1024
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -6,13 +6,14 @@ A new kind of model is one class with ``name`` and ``stream`` and one line in :d
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from hexar.agents.llm.attempts import Candidate, complete
-from hexar.agents.llm.bridge import Bridge, Pool
+from hexar.agents.llm.bridge import Bridge, Pool, lane_name
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.extractive import ExtractiveProvider
 from hexar.agents.llm.openai import OpenAIProvider
-from hexar.agents.llm.types import Completion, Event, Provider, Request
+from hexar.agents.llm.types import Completion, Event, Meter, Provider, Request
 from hexar.core.deadline import Deadline
+from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.errors import FailedPrecondition
 from hexar.core.resilience import CircuitBreaker, RetryPolicy
 
@@ -54,6 +55,11 @@ class Models:
             if name and name not in self._candidates:
                 raise ValueError(f"model {name} is not configured")
         self._policy = policy
+        if isinstance(pool, Dispatcher):
+            known = {lane.agent for lane in pool.status()}
+            for config in configured:
+                if lane_name(config) not in known:
+                    pool.configure(lane_name(config), LaneConfig(threads=config.threads, queue=config.queue))
         self.bridge = Bridge(pool, policy=policy)
 
     @property
@@ -73,10 +79,16 @@ class Models:
         return (first,)
 
     def stream(
-        self, request: Request, deadline: Deadline, *, model: str = "", cancel: Cancel | None = None
+        self,
+        request: Request,
+        deadline: Deadline,
+        *,
+        model: str = "",
+        cancel: Cancel | None = None,
+        meter: Meter | None = None,
     ) -> AsyncGenerator[list[Event], None]:
         """Batches of events on the loop; see :meth:`Bridge.stream`."""
-        return self.bridge.stream(self.candidates(model), request, deadline, cancel)
+        return self.bridge.stream(self.candidates(model), request, deadline, cancel, meter)
 
     def complete(self, request: Request, deadline: Deadline, *, model: str = "", cancel: Cancel | None = None) -> Completion:
         """A whole answer, blocking: for a thread of a pool."""

@@ -84,6 +84,19 @@ class TokenUsage:
         )
 
 
+@dataclass(slots=True)
+class Meter:
+    """What an answer has used so far; final once its stream has ended, in whatever way.
+
+    ``cost_micros`` is None without a price; ``model`` is the one asked last.
+    """
+
+    usage: TokenUsage = TokenUsage()
+    cost_micros: int | None = None
+    currency: str = ""
+    model: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The answer is complete.

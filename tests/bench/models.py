@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hexar.agents.llm import Delta, Message, ModelConfig, Models, Request, Timeouts
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher, LaneConfig
+from hexar.core.dispatch import Dispatcher
 from tests.bench.harness import options, percentile, report
 from tests.upstream import Upstream
 
@@ -73,8 +73,6 @@ async def measure(upstream: Upstream, quick: bool) -> dict[str, float | int | st
     load = f"m?tokens={tokens}&rate={RATE}&first={FIRST}"
     dispatcher = Dispatcher()
     names = {"steady": steady, "load": load}
-    for name in names:
-        dispatcher.configure(f"llm:{name}", LaneConfig(threads=32, queue=1024))
     configs = [
         ModelConfig(name, base_url=upstream.base_url, model=model, timeouts=Timeouts(first_token=60))
         for name, model in names.items()

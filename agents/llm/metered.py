@@ -1,0 +1,67 @@
+"""An answer that is paid for: reserved before the call, settled after it, however it ends.
+
+A broken or abandoned answer has used tokens too; they are estimated from what came.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from hexar.agents.llm.cancel import Cancel
+from hexar.agents.llm.models import Models
+from hexar.agents.llm.types import Done, Event, Meter, Request, estimate_tokens
+from hexar.core.deadline import Deadline
+from hexar.core.ledger import Charge, Ledger
+
+#: Tokens of a prompt may be more than four characters suggest; a reservation counts this many times the estimate.
+PROMPT_MARGIN = 1.5
+
+
+class MeteredModels:
+    """Models whose calls draw on the budget of a tenant."""
+
+    def __init__(self, models: Models, ledger: Ledger) -> None:
+        self.models = models
+        self.ledger = ledger
+
+    async def stream(
+        self,
+        request: Request,
+        deadline: Deadline,
+        *,
+        tenant: str,
+        kind: str,
+        model: str = "",
+        cancel: Cancel | None = None,
+    ) -> AsyncGenerator[list[Event], None]:
+        """As :meth:`Models.stream`; ``kind`` is the answer system. Raises ResourceExhausted where the budget is used up.
+
+        The batch with Done is yielded after its charge is durable.
+        """
+        prompt = estimate_tokens([message.content for message in request.messages])
+        most = self.models.most_micros(request, int(prompt * PROMPT_MARGIN) + 16, model)
+        held = await self.ledger.reserve_async(tenant, most, seconds=min(3600.0, max(1.0, deadline.remaining()) + 60.0))
+        meter = Meter()
+        try:
+            async with aclosing(self.models.stream(request, deadline, model=model, cancel=cancel, meter=meter)) as batches:
+                async for events in batches:
+                    if isinstance(events[-1], Done):
+                        await held.settle_async(_charge(meter, kind))
+                    yield events
+        finally:
+            if held.open and meter.model:
+                # Nobody waits any more, or only for an error: the charge is written behind.
+                held.settle_soon(_charge(meter, kind))
+            else:
+                held.release()
+
+
+def _charge(meter: Meter, kind: str) -> Charge:
+    return Charge(
+        cost_micros=meter.cost_micros or 0,
+        currency=meter.currency,
+        kind=kind,
+        model=meter.model,
+        prompt_tokens=meter.usage.prompt_tokens,
+        completion_tokens=meter.usage.completion_tokens,
+        estimated=meter.usage.estimated,
+    )

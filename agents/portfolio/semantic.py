@@ -1,0 +1,188 @@
+"""The semantic cache: the kept answer of a question that asked the same in other words.
+
+It holds no answers, only where they are kept: for each question its vector, its form (see ``meaning``) and the key of its
+answer in the answer cache. So an answer that expired, or that a change of the portfolio made unreachable, is not served from
+here either. A question is only compared inside its *scope*: tenant, portfolio, agent, language and answer settings.
+
+A hit must pass a cosine threshold and every guard. Some hits are checked in the background against a fresh answer; where the
+two differ, and where a caller says so, the entry is purged by its id in every process.
+"""
+
+import random
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hexar.agents.portfolio.meaning import Meaning, difference, read
+
+Vector = NDArray[np.float32]
+
+#: Cosines that a hit needs, by language. The guards decide; the cosine only finds, and misses less in the language that the
+#: embedded vectors know less well.
+THRESHOLDS: Mapping[str, float] = {"en": 0.60, "es": 0.50}
+#: Questions kept in one scope, and scopes.
+SCOPE_QUESTIONS = 2048
+SCOPES = 4096
+#: Neighbours that are looked at.
+NEIGHBOURS = 8
+#: The share of hits that are checked against a fresh answer.
+SHADOW_SHARE = 0.02
+#: Seconds that a question is kept; its answer may go earlier.
+KEEP_SECONDS = 3600.0
+
+
+class VersionBook(Protocol):
+    """What makes a purge reach every process."""
+
+    def get(self, name: str) -> int:
+        """The version of ``name`` now."""
+        ...
+
+    def bump(self, name: str) -> int:
+        """Raise the version of ``name`` and return it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticHit:
+    """A kept question that asks the same: its id for a purge, its answer's key, and how near it is."""
+
+    semantic_id: str
+    question: str
+    key: bytes
+    similarity: float
+    shadow: bool
+
+
+@dataclass(slots=True)
+class SemanticStats:
+    """Counters since the start; ``refused`` counts near questions by the guard that refused them."""
+
+    hits: int = 0
+    misses: int = 0
+    shadow_checks: int = 0
+    shadow_failures: int = 0
+    purged: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    semantic_id: str
+    question: str
+    meaning: Meaning
+    key: bytes
+    until: float
+
+
+class _Scope:
+    __slots__ = ("entries", "rows")
+
+    def __init__(self, dimension: int) -> None:
+        self.entries: list[_Kept] = []
+        self.rows: Vector = np.zeros((0, dimension), np.float32)
+
+    def add(self, entry: _Kept, vector: Vector) -> None:
+        kept = [i for i, old in enumerate(self.entries) if old.key != entry.key and old.until > time.monotonic()]
+        kept = kept[-(SCOPE_QUESTIONS - 1) :]
+        self.entries = [*(self.entries[i] for i in kept), entry]
+        self.rows = np.concatenate((self.rows[kept], vector[None]))
+
+    def remove(self, semantic_id: str) -> bool:
+        kept = [i for i, old in enumerate(self.entries) if old.semantic_id != semantic_id]
+        removed = len(kept) < len(self.entries)
+        self.entries, self.rows = [self.entries[i] for i in kept], self.rows[kept]
+        return removed
+
+
+def purge_name(tenant: str, semantic_id: str) -> str:
+    """The version that is raised when a kept question is purged."""
+    return f"semantic:{tenant}/{semantic_id}"
+
+
+class SemanticCache:
+    """Finds kept answers by meaning.
+
+    Thread-safety: all methods may be called from any thread; :meth:`purge` blocks on the store.
+    """
+
+    def __init__(
+        self,
+        versions: VersionBook,
+        *,
+        thresholds: Mapping[str, float] = THRESHOLDS,
+        shadow_share: float = SHADOW_SHARE,
+        keep_seconds: float = KEEP_SECONDS,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._versions = versions
+        self._thresholds = dict(thresholds)
+        self._shadow_share = shadow_share
+        self._keep = keep_seconds
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._scopes: OrderedDict[tuple[str, str], _Scope] = OrderedDict()
+        self.stats = SemanticStats()
+
+    def find(self, tenant: str, scope: str, language: str, question: str, vector: Vector) -> SemanticHit | None:
+        """The nearest kept question that asks the same, or None. Languages without guards never hit."""
+        threshold = self._thresholds.get(language)
+        with self._lock:
+            kept = self._scopes.get((tenant, scope))
+            entries, rows = (kept.entries, kept.rows) if kept is not None else ([], None)
+        if threshold is None or rows is None or not entries:
+            self.stats.misses += 1
+            return None
+        cosines = rows @ vector
+        meaning = read(question, language)
+        now = time.monotonic()
+        for place in np.argsort(-cosines, kind="stable")[:NEIGHBOURS]:
+            entry = entries[int(place)]
+            if cosines[place] < threshold:
+                break
+            if entry.until <= now or self._versions.get(purge_name(tenant, entry.semantic_id)):
+                continue
+            refused = difference(meaning, entry.meaning)
+            if refused:
+                self.stats.refused[refused] = self.stats.refused.get(refused, 0) + 1
+                continue
+            self.stats.hits += 1
+            shadow = self._chance() < self._shadow_share
+            return SemanticHit(entry.semantic_id, entry.question, entry.key, float(cosines[place]), shadow)
+        self.stats.misses += 1
+        return None
+
+    def keep(self, tenant: str, scope: str, language: str, question: str, vector: Vector, key: bytes) -> str:
+        """Remember where the answer of ``question`` is kept; its id."""
+        entry = _Kept(secrets.token_hex(12), question, read(question, language), key, time.monotonic() + self._keep)
+        with self._lock:
+            kept = self._scopes.get((tenant, scope))
+            if kept is None or kept.rows.shape[1] != len(vector):
+                kept = self._scopes[(tenant, scope)] = _Scope(len(vector))
+            self._scopes.move_to_end((tenant, scope))
+            kept.add(entry, vector)
+            while len(self._scopes) > SCOPES:
+                self._scopes.popitem(last=False)
+        return entry.semantic_id
+
+    def shadowed(self, tenant: str, semantic_id: str, agrees: bool) -> None:
+        """Note the outcome of a background check; an entry that does not hold is purged."""
+        self.stats.shadow_checks += 1
+        if not agrees:
+            self.stats.shadow_failures += 1
+            self.purge(tenant, semantic_id)
+
+    def purge(self, tenant: str, semantic_id: str) -> bool:
+        """Forget a kept question, here and in every other process; whether this process held it."""
+        self._versions.bump(purge_name(tenant, semantic_id))
+        with self._lock:
+            removed = any([scope.remove(semantic_id) for (owner, _), scope in self._scopes.items() if owner == tenant])
+        self.stats.purged += removed
+        return removed

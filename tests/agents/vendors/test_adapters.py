@@ -164,10 +164,13 @@ def test_a_sale_holds_in_its_period_only() -> None:
 def test_atom_and_tab_separated_feeds() -> None:
     """The same fields in Atom entries and in columns."""
     atom = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0"><entry><g:id>1</g:id>
-      <title>Tent</title><link rel="alternate" href="https://s.example/t"/><summary>Dry</summary><g:price>10 USD</g:price></entry></feed>"""
+      <title>Tent</title><link rel="alternate" href="https://s.example/t"/><summary>Dry</summary>
+      <g:price>10 USD</g:price></entry></feed>"""
     [listing] = listings(read_items([atom.encode()]), READING)
     assert (listing.url, listing.description, listing.price) == ("https://s.example/t", "Dry", _usd(10))
-    rows = 'ID\tTitle\tPrice\tsale price\tavailability\tshipping\tproduct_detail\n1\tTent\t"1,299.00 USD"\t\tin stock\tUS:CA:Std:5.99 USD\tA:Weight:2 kg\n'
+    head = ["ID", "Title", "Price", "sale price", "availability", "shipping", "product_detail"]
+    row = ["1", "Tent", '"1,299.00 USD"', "", "in stock", "US:CA:Std:5.99 USD", "A:Weight:2 kg"]
+    rows = "\t".join(head) + "\n" + "\t".join(row) + "\n"
     [listing] = listings(read_items([rows.encode("utf-16")]), READING)
     assert (listing.price, listing.shipping, listing.attributes) == (_usd(1299), _usd(5.99), {"Weight": "2 kg"})
 

@@ -14,17 +14,26 @@ from hexar.agents.vendors.guard import AddressGuard, is_public, split_url
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import answer
 
+SPECIAL = """
+127.0.0.1 127.8.8.8 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.255.255
+0.0.0.0 0.1.2.3 192.0.0.8 192.0.2.1 198.18.0.1 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.255 240.0.0.1
+255.255.255.255 192.88.99.1 ::1 :: fe80::1 fe80::1%eth0 fc00::1 fd12:3456::1 ff02::1 ::ffff:127.0.0.1
+::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::808:808 64:ff9b:1::1 2002:7f00:1:: 2002:808:808:: 2001::1
+2001:db8::1 3fff::1 100::1 4000::1 not-an-address
+"""
+PUBLIC = "8.8.8.8 1.1.1.1 100.128.0.1 172.32.0.1 192.0.1.1 2606:4700::1111 2a00:1450::1"
+
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.127.255.255", "0.0.0.0", "0.1.2.3", "192.0.0.8", "192.0.2.1", "198.18.0.1", "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.88.99.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12:3456::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1", "2002:7f00:1::", "2002:808:808::", "2001::1", "2001:db8::1", "3fff::1", "100::1", "4000::1", "not-an-address"],
+    SPECIAL.split(),
 )
 def test_special_purpose_addresses_are_refused(address: str) -> None:
     """Private, loopback, link-local, shared, reserved, multicast and IPv4-carrying addresses are not public."""
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "100.128.0.1", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00:1450::1"])
+@pytest.mark.parametrize("address", PUBLIC.split())
 def test_public_addresses_are_accepted(address: str) -> None:
     """Ordinary global unicast addresses are public."""
     assert is_public(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_related_products_are_not_offered() -> None:
         '{"@type": "Product", "name": "Tent", "offers": {"price": "10", "priceCurrency": "USD",},}',
         '<!-- {"@type": "Product", "name": "Tent", "offers": {"price": "10", "priceCurrency": "USD"}} -->',
         '//<![CDATA[\n{"@type": "Product", "name": "Tent", "offers": {"price": "10", "priceCurrency": "USD"}}\n//]]>',
-        '{"@type": "Product", "name": "Tent", "description": "line\nbreak\tand tab", "offers": {"price": 10, "priceCurrency": "USD"}};',
+        '{"@type": "Product", "name": "Tent", "offers": {"price": 10, "priceCurrency": "USD"}, "color": "a\nb\tc"};',
         "{'@type': 'Product', name: 'Tent', offers: {price: 10, priceCurrency: 'USD'}}",
         "{&quot;@type&quot;: &quot;Product&quot;, &quot;name&quot;: &quot;Tent&quot;, &quot;offers&quot;: "
         "{&quot;price&quot;: 10, &quot;priceCurrency&quot;: &quot;USD&quot;}}",
@@ -218,7 +219,7 @@ def test_metas_are_the_last_word() -> None:
         '<script id="__NEXT_DATA__" type="application/json">{"props": {"items": [PRODUCT]}}</script>',
         "<script>window.__STATE__ = {user: getUser(), items: [PRODUCT,],};</script>",
         '<script>var a = 1; window.state = JSON.parse(\'{"price": 1, "items": [ESCAPED]}\');</script>',
-        '<script>self.__next_f.push([1, "5:[\\"$\\",{\\"price\\":0,\\"items\\":[QUOTED],\\"pad\\":\\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\\"}]"])</script>',
+        '<script>self.__next_f.push([1, "5:[\\"$\\",{\\"price\\":0,\\"items\\":[QUOTED],\\"pad\\":\\"x\\"}]"])</script>',
         "<script>dataLayer.push({ecommerce: {items: [PRODUCT]}})</script>",
         "<div data-product='PRODUCT'></div>",
     ],
@@ -252,7 +253,16 @@ def test_the_page_settles_the_currency() -> None:
 
 def test_theme_objects_count_in_hundredths() -> None:
     """A theme's product object has whole hundredths as price, told by its companions."""
-    html = '<script type="application/json">{"id": 1, "title": "Tent", "handle": "tent", "vendor": "T", "price": 9950, "price_min": 9950, "price_varies": false, "currency": "USD"}</script>'
+    product = {
+        "id": 1,
+        "title": "Tent",
+        "handle": "tent",
+        "vendor": "T",
+        "price": 9950,
+        "price_varies": False,
+        "currency": "USD",
+    }
+    html = f'<script type="application/json">{json.dumps(product)}</script>'
     assert read_page(html, READING)[0].price == _usd(99.5)
 
 
@@ -265,14 +275,13 @@ def test_the_main_product_of_a_page() -> None:
     assert main_listing([], "", "") is None
 
 
+KEYS = "@type @id name sku offers price priceCurrency availability brand review hasVariant image url id"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=10),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(
-                ["@type", "@id", "name", "sku", "offers", "price", "priceCurrency", "availability", "brand", "review", "hasVariant", "image", "url", "id"]
-            ),
+            st.sampled_from(KEYS.split()),
             inner,
             max_size=6,
         )
@@ -295,10 +304,8 @@ def test_no_shape_breaks_the_readers(value: Any) -> None:
 @given(st.text(alphabet="{}[]\"',:;abc01 \\/\n`()$.", max_size=80))
 def test_the_literal_reader_ends(text: str) -> None:
     """Any text is a value or no data; nothing is evaluated, nothing loops."""
-    try:
+    with suppress(NotData):
         loads(text)
-    except NotData:
-        pass
 
 
 def test_deep_nesting_is_refused() -> None:

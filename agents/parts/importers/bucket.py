@@ -43,7 +43,9 @@ def load(folder: Path, writer: CatalogueWriter) -> None:
     sources = {stem: find(folder, stem, suffixes) for stem, suffixes in REQUIRED.items()}
     missing = [stem for stem, source in sources.items() if source is None]
     if missing:
-        raise CatalogueUnreadable(f"the folder lacks {', '.join(missing)}: expected files such as models.jsonl, fitments.csv.gz")
+        raise CatalogueUnreadable(
+            f"the folder lacks {', '.join(missing)}: expected files such as models.jsonl, fitments.csv.gz"
+        )
     found = {stem: source for stem, source in sources.items() if source is not None}
     _models(found["models"], find(folder, "manufacturers", (".json",)), writer)
     _variants(found["variants"], writer)
@@ -95,8 +97,10 @@ def _models(source: Source, manufacturers: Source | None, writer: CatalogueWrite
     rows = []
     by_manufacturer: dict[str, list[str]] = defaultdict(list)
     for number, row in _objects(source, "models", writer):
-        key, name, manufacturer = fields.identifier(row.get("id")), fields.label(row.get("name")), fields.identifier(
-            row.get("manufacturerId")
+        key, name, manufacturer = (
+            fields.identifier(row.get("id")),
+            fields.label(row.get("name")),
+            fields.identifier(row.get("manufacturerId")),
         )
         if key is None or name is None or manufacturer is None:
             writer.report.refuse("models", source.name, number, "id, name or manufacturerId is missing")
@@ -165,7 +169,11 @@ def _categories(source: Source, writer: CatalogueWriter) -> None:
                     writer.declare(variant, category, group)
         if variant is None:
             writer.report.refuse(
-                "categories", source.name, number, "its variant is not in variants", about=str(row.get("variantId"))[:50]
+                "categories",
+                source.name,
+                number,
+                "its variant is not in variants",
+                about=str(row.get("variantId"))[:50],
             )
         else:
             writer.report.kept["categories"] += 1
@@ -283,5 +291,7 @@ def _refuse_fitment(writer: CatalogueWriter, source: Source, line: int, row: dic
     )
     for column, keys, file in known:
         if row[column] not in keys:
-            writer.report.refuse("fitments", source.name, line, f"its {column} is not in {file}", about=row[column][:50])
+            writer.report.refuse(
+                "fitments", source.name, line, f"its {column} is not in {file}", about=row[column][:50]
+            )
             return

@@ -76,7 +76,9 @@ def load(source: Source, columns: Mapping[str, str], writer: CatalogueWriter) ->
             continue
         report.read["rows"] += 1
         if len(row) != len(header):
-            report.refuse("rows", source.name, rows.line_num, f"{len(header)} columns are expected", about=str(len(row)))
+            report.refuse(
+                "rows", source.name, rows.line_num, f"{len(header)} columns are expected", about=str(len(row))
+            )
             continue
         problem = _row({name: row[place].strip() for name, place in places.items()}, builder)
         if problem:
@@ -106,17 +108,15 @@ def _row(row: Mapping[str, str], builder: Builder) -> str:
         if row.get(column) and not year and column == "year_from":
             return f"{column} is not a year"
     side, position = fields.fitting(row.get("fitting_position", ""))
-    variant_id = builder.vehicle(
-        Vehicle(
+    vehicle = Vehicle(
             make, model, first, last, row.get("variant", ""), row.get("engine", ""), row.get("fuel", ""),
             row.get("body", ""), fields.capacity_cc(row.get("capacity")), fields.power_kw(row.get("power")),
             fields.whole(row.get("cylinders")),
             tuple(fields.identifier(row.get(key)) or "" for key in ("make_id", "model_id", "variant_id")),  # type: ignore[arg-type]
-        )
     )  # fmt: skip
     group = fields.label(row.get("group")) or name
     builder.fitment(
-        variant_id,
+        vehicle,
         (row.get("category_id", ""), fields.label(row.get("category")) or "Parts"),
         (row.get("group_id", ""), group),
         Article(

@@ -98,7 +98,7 @@ def fitting(text: str) -> tuple[Side, Position]:
     left, right = "left" in words, "right" in words
     front, rear = "front" in words, "rear" in words
     side = Side.UNSPECIFIED
-    if left and right or "both" in words:
+    if (left and right) or "both" in words:
         side = Side.BOTH
     elif left:
         side = Side.LEFT

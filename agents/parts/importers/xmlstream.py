@@ -97,9 +97,7 @@ def records(source: Source, names: frozenset[str], progress: Progress) -> Iterat
             builder.ready.clear()
         builder.parser.Parse(b"", True)
     except expat.ExpatError as error:
-        raise CatalogueUnreadable(
-            f"{source.name}, line {error.lineno}: {expat.ErrorString(error.code)}"
-        ) from None
+        raise CatalogueUnreadable(f"{source.name}, line {error.lineno}: {expat.ErrorString(error.code)}") from None
     except _Refused as refusal:
         raise CatalogueUnreadable(f"{source.name}, line {builder.parser.CurrentLineNumber}: {refusal}") from None
     yield from builder.ready

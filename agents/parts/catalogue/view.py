@@ -6,12 +6,13 @@ listing cache, which has a lock; any number of threads may use one.
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hexar.agents.parts.catalogue import tables
-from hexar.agents.parts.catalogue.reading import CatalogueRow, CatalogueStore, Listed
+from hexar.agents.parts.catalogue.reading import ArticleRow, CatalogueRow, CatalogueStore, Listed
 from hexar.agents.parts.components.matching import ComponentMatcher, GroupRow
 from hexar.agents.parts.vehicles.resolve import ManufacturerRow, ModelRow, VariantRow, VehicleIndex
 from hexar.core.errors import NotFound
@@ -20,6 +21,10 @@ from hexar.core.errors import NotFound
 MAX_LISTED_ROWS = 60_000
 #: (variant, group) pairs kept, the empty ones included.
 MAX_PAIRS = 50_000
+#: Whole articles kept, with their details; a few kilobytes each.
+MAX_ARTICLES = 4_000
+#: Seconds for which a view is known to be current without asking the store: how soon a new import is seen.
+FRESH = 1.0
 #: Variants read by one statement.
 VARIANTS_A_READ = 8
 
@@ -107,6 +112,33 @@ class CatalogueView:
             [category.name for category in self.categories],
         )
         self.listings = Listings()
+        self._articles: OrderedDict[int, ArticleRow] = OrderedDict()
+        self._articles_lock = threading.Lock()
+
+    def articles(self, keys: Sequence[int]) -> dict[int, ArticleRow]:
+        """Whole articles by key; one read of the store at most."""
+        found: dict[int, ArticleRow] = {}
+        with self._articles_lock:
+            for key in keys:
+                known = self._articles.get(key)
+                if known is not None:
+                    self._articles.move_to_end(key)
+                    found[key] = known
+        missing = [key for key in keys if key not in found]
+        if missing:
+            read = self.store.articles(self.row.generation, missing)
+            found.update(read)
+            with self._articles_lock:
+                self._articles.update(read)
+                while len(self._articles) > MAX_ARTICLES:
+                    self._articles.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Drop what was kept in memory of listings and articles."""
+        self.listings.clear()
+        with self._articles_lock:
+            self._articles.clear()
 
     def listed(self, variant_keys: Sequence[int], group_keys: Sequence[int]) -> tuple[list[Listed], int, int]:
         """(rows, cache hits, cache misses) for all pairs of the variants and groups; one read of the store at most."""
@@ -141,21 +173,25 @@ class Catalogues:
     def __init__(self, store: CatalogueStore) -> None:
         self.store = store
         self._views: dict[str, CatalogueView] = {}
+        self._checked: dict[str, float] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def version(self, name: str) -> int:
-        """The visible version; 0 where there is no such catalogue."""
-        row = self.store.current(name)
-        return row.version if row else 0
+    def fresh(self, name: str) -> CatalogueView | None:
+        """The view where it was current less than :data:`FRESH` seconds ago; asks nobody."""
+        checked = self._checked.get(name)
+        return self._views.get(name) if checked is not None and time.monotonic() - checked < FRESH else None
 
     def view(self, name: str) -> CatalogueView:
         """The view of the visible version; raises NotFound where nothing was imported under that name."""
+        now = time.monotonic()
         row = self.store.current(name)
         if row is None:
+            self._views.pop(name, None)
             raise NotFound("catalogue", name)
         view = self._views.get(name)
         if view is not None and view.row.generation == row.generation:
+            self._checked[name] = now
             return view
         with self._guard:
             lock = self._locks.setdefault(name, threading.Lock())
@@ -164,4 +200,5 @@ class Catalogues:
             if view is None or view.row.generation < row.generation:
                 view = CatalogueView(row, self.store)
                 self._views[name] = view
+                self._checked[name] = now
             return view

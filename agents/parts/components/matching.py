@@ -19,8 +19,9 @@ from hexar.core.fuzzy import FuzzyIndex
 
 #: A text whose best score is lower is not understood.
 MIN_SCORE = 0.6
-#: A name found only after the position was left out, or after word-for-word translation, counts a little less.
-WITHOUT_POSITION = 0.97
+#: A name that holds the position itself ("rear light") is preferred to one that does not; a word-for-word translation counts
+#: a little less than a name in its own language.
+WITHOUT_POSITION = 0.99
 TRANSLATED = 0.96
 #: Entries taken from the index for one text.
 CANDIDATES = 40

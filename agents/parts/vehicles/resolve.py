@@ -247,7 +247,9 @@ class VehicleIndex:
             found.alternatives = self._nearest(asked, words, None)
             return
         keys = list(dict.fromkeys(key for _, _, maker, base in chosen for key in self._bases[maker][base]))
-        self._choose(asked, found, [self.models[key] for key in keys], sureness * score, words)
+        flat = chosen[0][3].replace(" ", "")
+        left = [word for word in words if word not in flat and OSA.normalized_similarity(flat, word) < MIN_NAME]
+        self._choose(asked, found, [self.models[key] for key in keys], sureness * score, left)
 
     def _like_bases(self, maker: int, words: list[str]) -> list[tuple[float, int, str]]:
         """(likeness, letters of the base, base) of the manufacturer's model names found in ``words``."""

@@ -184,7 +184,7 @@ async def test_sigterm_lets_streams_end(tmp_path: Path) -> None:
     """On SIGTERM the server, started from any folder, finishes the running answer, refuses new calls, and exits with 0."""
     with DemoShops(delay=1.5) as shops:
         (tmp_path / "vendors.yaml").write_text(shops.vendors_yaml())
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 (it must outlive cancellation of the test)
             [sys.executable, "-m", "hexar.server"], env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
         assert process.stderr is not None

@@ -86,12 +86,26 @@ cdef extern from *:
         PyObject *value;
     };
 
+    // memcpy for the few bytes that most keys and values have, without a call.
+    inline void copy_short(char *target, const char *source, size_t size) {
+        if (size > 16) {
+            std::memcpy(target, source, size);
+        } else if (size >= 8) {
+            uint64_t first, last;  // which may overlap
+            std::memcpy(&first, source, 8);
+            std::memcpy(&last, source + size - 8, 8);
+            std::memcpy(target, &first, 8);
+            std::memcpy(target + size - 8, &last, 8);
+        } else {
+            for (size_t i = 0; i < size; ++i) target[i] = source[i];
+        }
+    }
+
     inline uint64_t key_prefix(const char *key, Py_ssize_t size) {
-        unsigned char first[8] = {0};
-        std::memcpy(first, key, size < 8 ? size : 8);
+        const Py_ssize_t known = size < 8 ? size : 8;
         uint64_t prefix = 0;
-        for (int i = 0; i < 8; ++i) prefix = prefix << 8 | first[i];
-        return prefix;
+        for (Py_ssize_t i = 0; i < known; ++i) prefix = prefix << 8 | static_cast<unsigned char>(key[i]);
+        return known ? prefix << (8 * (8 - known)) : 0;
     }
 
     inline int compare(const Entry &a, const Entry &b) {
@@ -109,6 +123,7 @@ cdef extern from *:
         Py_ssize_t size
         PyObject* name
         PyObject* value
+    void copy_short "hexar::copy_short"(char* target, const char* source, size_t size) noexcept
     uint64_t key_prefix "hexar::key_prefix"(const char* key, Py_ssize_t size) noexcept
     int compare_entries "hexar::compare"(const Entry& a, const Entry& b) noexcept
 
@@ -119,6 +134,7 @@ cdef enum:
     MARK_LIMIT = 256
     INLINE_BYTES = 2048  # most requests need no heap
     INLINE_ENTRIES = 24
+    ROOM_FOR_A_HEAD = 11  # a tag and the longest size
     HASH_WITHOUT_GIL = 1 << 14
 
 #: Version of the encoding, inside every key.
@@ -137,15 +153,6 @@ cdef int MAX_ROUNDS = 8
 
 # Characters that are no combining marks themselves, but whose decomposition begins with one.
 cdef str HIDDEN_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
-
-# Default_Ignorable_Code_Point (Unicode Character Database, DerivedCoreProperties.txt): what NFKC_Casefold removes. It holds
-# the zero-width space, joiners and no-break space, the soft hyphen, directional marks, variation selectors, fillers and tags.
-cdef list IGNORABLE_RANGES = [
-    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
-    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
-    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
-]
-cdef dict IGNORABLE = {code: None for first, last in IGNORABLE_RANGES for code in range(first, last + 1)}
 
 
 cdef struct Step:
@@ -207,7 +214,7 @@ cpdef str normalize_text(object text):
     (``str.isspace``) becomes one space, none at the ends, and Default_Ignorable_Code_Point characters (zero-width spaces and
     joiners, soft hyphens, directional marks, variation selectors) are removed. The steps are repeated until nothing
     changes, as one can undo another: the function is idempotent. It agrees with NFKC_Casefold (Unicode Standard, section
-    3.13) up to white space. Control characters and lone surrogates stay. ASCII takes one pass.
+    3.13) up to white space. Control characters and lone surrogates stay. Latin-1 takes one pass.
 
     Raises:
         TypeError: ``text`` is no str.
@@ -215,19 +222,10 @@ cpdef str normalize_text(object text):
     """
     if not PyUnicode_Check(text):
         raise TypeError(f"text must be a str, not {type(text).__name__}")
-    if PyUnicode_IS_ASCII(text):
-        return fold_ascii(text)
-    cdef str before
-    cdef str folded = str(text)
-    for _ in range(MAX_ROUNDS):
-        before = folded
-        folded = folded.translate(IGNORABLE)
-        if has_long_run(folded):
-            raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
-        folded = " ".join(normalize("NFKC", normalize("NFKC", folded).casefold()).split())
-        if folded == before:
-            break
-    return folded
+    cdef str folded = None
+    if PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND:
+        folded = fold_latin_1(text)
+    return fold(str.__str__(text)) if folded is None else folded
 
 
 def _sha256(const uint8_t[::1] data not None, *, bint portable=False):
@@ -242,7 +240,6 @@ def _sha256(const uint8_t[::1] data not None, *, bint portable=False):
 # --- Values ---------------------------------------------------------------------------------------------------------
 
 cdef int write_request(Writer* writer, object tenant, object kind, object fields) except -1:
-    reserve(writer, 4)
     memcpy(writer.data, b"hxk", 3)
     writer.data[3] = <char>SCHEMA
     writer.size = 4
@@ -260,22 +257,15 @@ cdef int write_identifier(Writer* writer, object text) except -1:
     """Write a str exactly as it is, without normalising."""
     if not PyUnicode_Check(text):
         raise TypeError(f"{path(writer)} must be a str, not {type(text).__name__}")
-    reserve(writer, 1)
-    put_byte(writer, b"s")
-    return write_utf8(writer, text)
+    return write_text(writer, text)
 
 
 cdef int write_value(Writer* writer, object value) except -1:
     """Write one value of any type, the most frequent types first. A bool is an int too, so it comes before."""
-    cdef Py_ssize_t size
     if PyUnicode_Check(value):
-        reserve(writer, 1)
-        put_byte(writer, b"s")
-        return write_utf8(writer, value if PyUnicode_IS_ASCII(value) else canonical(writer, value))
+        return write_text(writer, value if PyUnicode_IS_ASCII(value) else canonical(writer, value))
     if value is None or value is True or value is False:
-        reserve(writer, 1)
-        put_byte(writer, b"N" if value is None else b"T" if value is True else b"F")
-        return 0
+        return write_tag(writer, b"N" if value is None else b"T" if value is True else b"F")
     if PyLong_Check(value):
         return write_int(writer, value)
     if PyFloat_Check(value):
@@ -285,10 +275,7 @@ cdef int write_value(Writer* writer, object value) except -1:
     if PyList_Check(value) or PyTuple_Check(value):
         return write_items(writer, tuple(value))
     if PyBytes_Check(value):
-        size = PyBytes_GET_SIZE(value)
-        reserve(writer, <size_t>size + 1)
-        put_byte(writer, b"b")
-        return write_sized(writer, PyBytes_AS_STRING(value), size)
+        return write_tagged(writer, b"b", PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
     if isinstance(value, Mapping):
         return write_dict(writer, dict(value))
     raise TypeError(f"{path(writer)}: a value of type {type(value).__name__} has no canonical encoding")
@@ -299,36 +286,29 @@ cdef int write_int(Writer* writer, object value) except -1:
     cdef int overflow = 0
     cdef long long small = PyLong_AsLongLongAndOverflow(value, &overflow)
     cdef int length = 1
-    cdef int index
+    cdef uint8_t little_endian[8]
     cdef bytes payload
     if overflow:
         value = int.__index__(value)  # of a subclass, the number alone
         payload = value.to_bytes((value if value > 0 else ~value).bit_length() // 8 + 1, "little", signed=True)
-        reserve(writer, <size_t>PyBytes_GET_SIZE(payload) + 1)
-        put_byte(writer, b"i")
-        return write_sized(writer, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+        return write_tagged(writer, b"i", PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
     while length < 8 and not -(1LL << (8 * length - 1)) <= small < 1LL << (8 * length - 1):
         length += 1
-    reserve(writer, 10)
-    put_byte(writer, b"i")
-    put_byte(writer, <char>length)
-    for index in range(length):
-        put_byte(writer, <char>(<unsigned long long>small >> (8 * index)))
-    return 0
+    put_little_endian(little_endian, <uint64_t>small)
+    return write_tagged(writer, b"i", <const char*>little_endian, length)
 
 
 cdef int write_float(Writer* writer, double value) except -1:
     cdef uint64_t bits
-    cdef int index
     if value != value:
         raise ValueError(f"{path(writer)}: NaN equals nothing, so it has no key")
     if value == 0.0:
         value = 0.0  # -0.0 is the same number
     memcpy(&bits, &value, 8)
-    reserve(writer, 9)
-    put_byte(writer, b"f")
-    for index in range(8):
-        put_byte(writer, <char>(bits >> (8 * index)))
+    reserve(writer, 8)
+    put_tag(writer, b"f")
+    put_little_endian(<uint8_t*>writer.data + writer.size, bits)
+    writer.size += 8
     return 0
 
 
@@ -378,7 +358,7 @@ cdef int write_dict(Writer* writer, dict mapping) except -1:
         for index in range(count):
             step.name = entries[index].name
             reserve(writer, <size_t>entries[index].size)
-            write_sized(writer, entries[index].key, entries[index].size)
+            put_sized(writer, entries[index].key, entries[index].size)
             write_value(writer, <object>entries[index].value)
         writer.depth -= 1
     finally:
@@ -414,9 +394,8 @@ cdef Step* enter(Writer* writer, char tag, Py_ssize_t count) except NULL:
     cdef Step* step
     if writer.depth == DEPTH_LIMIT:
         raise ValueError(f"{path(writer)}: more than {DEPTH_LIMIT} containers inside each other, or a cycle")
-    reserve(writer, 1)
-    put_byte(writer, tag)
-    write_size(writer, <size_t>count)
+    write_tag(writer, tag)
+    put_size(writer, <size_t>count)  # write_tag made room for it
     step = &writer.steps[writer.depth]
     step.name = NULL
     step.index = 0
@@ -458,29 +437,91 @@ cdef bytes utf8(Writer* writer, str text):
         raise ValueError(f"{path(writer)}: a lone surrogate at character {error.start} has no UTF-8") from None
 
 
-cdef int write_utf8(Writer* writer, object text) except -1:
-    """Write the size and the UTF-8 of a str."""
-    cdef Py_ssize_t size
+cdef int write_text(Writer* writer, object text) except -1:
+    """Write a str as it stands."""
     cdef bytes encoded
     if PyUnicode_IS_ASCII(text):
-        size = PyUnicode_GET_LENGTH(text)
-        reserve(writer, <size_t>size)
-        return write_sized(writer, <const char*>PyUnicode_DATA(text), size)
+        return write_tagged(writer, b"s", <const char*>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
     encoded = utf8(writer, str.__str__(text))
-    size = PyBytes_GET_SIZE(encoded)
-    reserve(writer, <size_t>size)
-    return write_sized(writer, PyBytes_AS_STRING(encoded), size)
+    return write_tagged(writer, b"s", PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
 
 
-cdef str fold_ascii(object text):
-    """``normalize_text`` of ASCII: lower case and one space between words, in one pass."""
+cdef str fold(str text):
+    """``normalize_text`` of any text."""
+    cdef str before
+    cdef str folded = text
+    for _ in range(MAX_ROUNDS):
+        before = folded
+        folded = without_ignorable(folded)
+        if has_long_run(folded):
+            raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
+        folded = " ".join(normalize("NFKC", normalize("NFKC", folded).casefold()).split())
+        if folded == before:
+            break
+    return folded
+
+
+cdef str without_ignorable(str text):
+    cdef Py_UCS4 character
+    for character in text:
+        if is_ignorable(character):
+            return "".join([kept for kept in text if not is_ignorable(kept)])
+    return text
+
+
+cdef bint is_ignorable(Py_UCS4 code) noexcept:
+    """Default_Ignorable_Code_Point (Unicode Character Database, DerivedCoreProperties.txt): what NFKC_Casefold removes.
+
+    It holds the zero-width space, joiners and no-break space, the soft hyphen, directional marks, variation selectors,
+    fillers and tags.
+    """
+    if code < 0x200B:
+        return (
+            code == 0xAD or code == 0x34F or code == 0x61C or 0x115F <= code <= 0x1160 or 0x17B4 <= code <= 0x17B5
+            or 0x180B <= code <= 0x180F
+        )
+    if code <= 0x206F:
+        return code <= 0x200F or 0x202A <= code <= 0x202E or 0x2060 <= code
+    if code < 0xFE00:
+        return code == 0x3164
+    return (
+        code <= 0xFE0F or code == 0xFEFF or code == 0xFFA0 or 0xFFF0 <= code <= 0xFFF8 or 0x1BCA0 <= code <= 0x1BCA3
+        or 0x1D173 <= code <= 0x1D17A or 0xE0000 <= code <= 0xE0FFF
+    )
+
+
+cdef enum:
+    FOLDS_TO_SPACE = 0x100
+    FOLDS_TO_OTHER = 0x101  # to nothing, to several characters, or to one beyond Latin-1
+
+# What each Latin-1 character folds to. None of them is a combining mark, so each folds by itself.
+cdef unsigned short LATIN_1[256]
+
+
+cdef int fill_latin_1() except -1:
+    cdef int code
+    cdef str folded
+    for code in range(256):
+        folded = fold(chr(code))
+        if chr(code).isspace():
+            LATIN_1[code] = FOLDS_TO_SPACE
+        else:
+            LATIN_1[code] = ord(folded) if len(folded) == 1 and ord(folded) < 256 else FOLDS_TO_OTHER
+    return 0
+
+
+fill_latin_1()
+
+
+cdef str fold_latin_1(object text):
+    """``normalize_text`` of a Latin-1 text in one pass, or None if it holds a character that needs ``fold``."""
     cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text)
     cdef const uint8_t* source = <const uint8_t*>PyUnicode_DATA(text)
     cdef uint8_t inline_folded[256]
     cdef uint8_t* folded = inline_folded
     cdef Py_ssize_t size = 0
     cdef Py_ssize_t index
-    cdef uint8_t character
+    cdef unsigned short character
     cdef bint gap = False
     if length > <Py_ssize_t>sizeof(inline_folded):
         folded = <uint8_t*>PyMem_Malloc(<size_t>length)
@@ -488,15 +529,17 @@ cdef str fold_ascii(object text):
             raise MemoryError
     try:
         for index in range(length):
-            character = source[index]
-            if character == c" " or c"\t" <= character <= c"\r" or 0x1C <= character <= 0x1F:
+            character = LATIN_1[source[index]]
+            if character == FOLDS_TO_SPACE:
                 gap = size > 0
                 continue
+            if character == FOLDS_TO_OTHER:
+                return None
             if gap:
                 folded[size] = c" "
                 size += 1
                 gap = False
-            folded[size] = character + 32 if c"A" <= character <= c"Z" else character
+            folded[size] = <uint8_t>character
             size += 1
         return <str>PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, folded, size)
     finally:
@@ -519,10 +562,10 @@ cdef void close_writer(Writer* writer) noexcept:
 
 
 cdef inline int reserve(Writer* writer, size_t extra) except -1:
-    """Make room for ``extra`` bytes and one size."""
-    if writer.size + extra + 10 <= writer.capacity:
+    """Make room for a tag, a size and ``extra`` bytes."""
+    if writer.size + extra + ROOM_FOR_A_HEAD <= writer.capacity:
         return 0
-    return grow(writer, writer.size + extra + 10)
+    return grow(writer, writer.size + extra + ROOM_FOR_A_HEAD)
 
 
 cdef int grow(Writer* writer, size_t needed) except -1:
@@ -540,26 +583,48 @@ cdef int grow(Writer* writer, size_t needed) except -1:
     return 0
 
 
-cdef inline void put_byte(Writer* writer, char byte) noexcept:
-    writer.data[writer.size] = byte
+cdef inline int write_tag(Writer* writer, char tag) except -1:
+    reserve(writer, 0)
+    put_tag(writer, tag)
+    return 0
+
+
+cdef inline int write_tagged(Writer* writer, char tag, const char* data, Py_ssize_t size) except -1:
+    """Write a tag, the size and the bytes."""
+    reserve(writer, <size_t>size)
+    put_tag(writer, tag)
+    put_sized(writer, data, size)
+    return 0
+
+
+cdef inline void put_tag(Writer* writer, char tag) noexcept:
+    writer.data[writer.size] = tag
     writer.size += 1
 
 
-cdef inline int write_size(Writer* writer, size_t size) except -1:
-    """Write an unsigned LEB128 number; ``reserve`` made room for it."""
-    while size >= 0x80:
-        put_byte(writer, <char>(size & 0x7F | 0x80))
-        size >>= 7
-    put_byte(writer, <char>size)
-    return 0
-
-
-cdef inline int write_sized(Writer* writer, const char* data, Py_ssize_t size) except -1:
-    """Write the size and the bytes; the caller has reserved ``size`` bytes."""
-    write_size(writer, <size_t>size)
-    memcpy(writer.data + writer.size, data, <size_t>size)
+cdef inline void put_sized(Writer* writer, const char* data, Py_ssize_t size) noexcept:
+    """Write the size and the bytes; ``reserve`` made room for both."""
+    put_size(writer, <size_t>size)
+    copy_short(writer.data + writer.size, data, <size_t>size)
     writer.size += <size_t>size
-    return 0
+
+
+cdef inline void put_size(Writer* writer, size_t size) noexcept:
+    """Write an unsigned LEB128 number; ``reserve`` made room for it."""
+    cdef uint8_t* cursor = <uint8_t*>writer.data + writer.size
+    cdef size_t length = 1
+    while size >= 0x80:
+        cursor[length - 1] = size & 0x7F | 0x80
+        size >>= 7
+        length += 1
+    cursor[length - 1] = <uint8_t>size
+    writer.size += length
+
+
+cdef inline void put_little_endian(uint8_t* target, uint64_t number) noexcept:
+    cdef int index
+    for index in range(8):
+        target[index] = <uint8_t>(number >> (8 * index))
 
 
 # --- Paths and messages ---------------------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ class _WiredTls(_Wired, HTTPSConnection):
 def _open(target: Target, addresses: list[str], budget: Budget, config: VendorConfig) -> _Wired:
     connection: _Wired
     if target.scheme == "https":
-        connection = _WiredTls(target.host, target.port, ssl_context=_tls_context(config.ca_file))  # type: ignore[call-arg]
+        connection = _WiredTls(target.host, target.port, ssl_context=_tls_context(config.ca_file))
     else:
         connection = _Wired(target.host, target.port)
     connection.origin = target.origin
@@ -309,7 +309,7 @@ def _ask(connection: _Wired, target: Target, headers: dict[str, str], budget: Bu
 
 def _budget(connection: _Wired, budget: Budget | None) -> None:
     if connection.sock is not None:
-        connection.sock.budget = budget
+        connection.sock.budget = budget  # type: ignore[union-attr]
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,11 @@ _GTIN = re.compile(r"^\d{8}$|^\d{12,14}$")
 _YEAR = re.compile(r"(?<![\d.$€£-])(?:(19[89]\d|20[0-4]\d)(?:\s?[/-]\s?(?:20)?(\d\d))?|(?:^|\s)(\d\d)/(\d\d))(?![\d.%])")
 
 
+def words(listed: str) -> tuple[str, ...]:
+    """The words of a table that is written as text."""
+    return tuple(listed.split())
+
+
 def clean(value: Any, limit: int = MAX_LINE) -> str:
     """One line of plain text: entities decoded, tags dropped, harmful characters removed, spaces collapsed, bounded.
 

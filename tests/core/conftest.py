@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from hexar.core.cache import Caches
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.store import Database

@@ -389,7 +389,9 @@ def prepare(row: Mapping[str, object]) -> Record:
             title_key = wanted
             break
     else:
-        title_key, title = next(((k, v) for k, v in named if k.endswith(("_name", "_title")) and role_of(k) == "other" and v.strip()), ("", ""))
+        title_key, title = next(
+            ((k, v) for k, v in named if k.endswith(("_name", "_title")) and role_of(k) == "other" and v.strip()), ("", "")
+        )
     extra: list[Token] = []
     for key, value in named[:FIELD_LIMIT]:
         if not value.strip():
@@ -503,10 +505,20 @@ def code_evidence(left: Record, right: Record) -> float:
         for t in a.codes:
             if t.strong:
                 glued = [x.text + y.text for x, y in zip(b.codes, b.codes[1:], strict=False)]
-                best = max([best, float(t.text in glued), *(closeness(t, u) for u in b.codes), *(0.75 * closeness(t, u) for u in b.described)])
+                best = max(
+                    [
+                        best,
+                        float(t.text in glued),
+                        *(closeness(t, u) for u in b.codes),
+                        *(0.75 * closeness(t, u) for u in b.described),
+                    ]
+                )
     if left.sku_strong and left.sku == right.sku:
         best = max(best, 0.75)
-    same = any(x and x == y for x, y in ((left.model, right.model), (left.mpn, right.mpn), (left.model, right.mpn), (left.mpn, right.model)))
+    same = any(
+        x and x == y
+        for x, y in ((left.model, right.model), (left.mpn, right.mpn), (left.model, right.mpn), (left.mpn, right.model))
+    )
     if same:
         return 3.5
     conflict = 0.0

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cache.codec import decode, encode
 from hexar.core.cache.kinds import KINDS
 from hexar.core.cache.memory import ENTRY_OVERHEAD, MemoryTier
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.versions import Versions
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = bytes(range(32))
 OTHER = bytes(32)

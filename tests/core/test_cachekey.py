@@ -241,9 +241,7 @@ def test_what_has_no_key_is_refused(fields: dict[str, object], error: type[Excep
         (("t", "\ud800", {}), ValueError, "kind: a lone surrogate"),
     ],
 )
-def test_arguments_are_named(
-    arguments: tuple[str, str, dict[str, object]], error: type[Exception], message: str
-) -> None:
+def test_arguments_are_named(arguments: tuple[str, str, dict[str, object]], error: type[Exception], message: str) -> None:
     """A wrong argument is refused by name."""
     with pytest.raises(error, match=message):
         cache_key(*arguments)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from hexar.core.deadline import Deadline
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.errors import DeadlineExceeded

@@ -4,6 +4,9 @@ import asyncio
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hexar.core.cache import Caches
 from hexar.core.deadline import Deadline
 from hexar.core.errors import ResourceExhausted, Unavailable
@@ -11,8 +14,6 @@ from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLo
 from hexar.core.eventlog import log as log_module
 from hexar.core.eventlog.frames import FinishedLog, number, pack, unpack, varint
 from hexar.v1 import query_pb2
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = bytes(range(32))
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
+
 from hexar.core.errors import Unavailable
 from hexar.core.jobs import Job, JobContext, Jobs, JobState, LostLease
 from hexar.core.jobs.queue import JobQueue, jobs_table

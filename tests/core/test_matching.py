@@ -11,24 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hexar.core.merge import DEFAULT_THRESHOLD, cluster, same_product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hexar.core.merge import DEFAULT_THRESHOLD, cluster, same_product
 from tests.core import oracle_merge
 
-WORDS = (
-    "sony black cyber-shot dsc-h50 dsch50b dsc h50 camera 9.1 megapixel 2.7' 2.7\" 16:9 print shop printshop deluxe v3 v 3.0 "
-    "v2 .0 2006 2007 win 98 me 2000 xp mac upgrade full left right front 2-pack 4 gb 4gb 8 GB 1,299.00 Ünïcode ﬁt iii "
-    "profesional professional kca-ip300v kcaip300v 1080p 12345 966193-0403 a-b-c x/y 100ml ' \" - . , … \U0001f3bf \0 \ud800"
-).split(" ")
-TEXT = st.one_of(st.lists(st.sampled_from(WORDS), max_size=10).map(" ".join), st.text("abxyzABC0123459 .,-/_'\"éßİﬁ٣漢\u0301\u202e\0\ud800", max_size=20))
-NAMES = (
-    "title name brand manufacturer model mpn gtin upc sku price description category year size color vendor currency "
-    "beer_name Brew_Factory_Name phone addr venue ABV Time unknown"
-).split()
+WORDS = ["sony", "black", "cyber-shot", "dsc-h50", "dsch50b", "dsc", "h50", "camera", "9.1", "megapixel", "2.7'", '2.7"', "16:9", "print", "shop", "printshop", "deluxe", "v3", "v", "3.0", "v2", ".0", "2006", "2007", "win", "98", "me", "2000", "xp", "mac", "upgrade", "full", "left", "right", "front", "2-pack", "4", "gb", "4gb", "8", "GB", "1,299.00", "Ünïcode", "ﬁt", "iii", "profesional", "professional", "kca-ip300v", "kcaip300v", "1080p", "12345", "966193-0403", "a-b-c", "x/y", "100ml", "'", '"', "-", ".", ",", "…", "🎿", "\x00", "�"]
+TEXT = st.one_of(
+    st.lists(st.sampled_from(WORDS), max_size=10).map(" ".join),
+    st.text("abxyzABC0123459 .,-/_'\"éßİﬁ٣漢\u0301\u202e\0\ud800", max_size=20),
+)
+NAMES = ["title", "name", "brand", "manufacturer", "model", "mpn", "gtin", "upc", "sku", "price", "description", "category", "year", "size", "color", "vendor", "currency", "beer_name", "Brew_Factory_Name", "phone", "addr", "venue", "ABV", "Time", "unknown"]
 GTINS = st.sampled_from(["4006381333931", "036000291452", "00036000291452", "1234567890123", "2012345678903", "96385074", "0"])
-ROW = st.dictionaries(st.sampled_from(NAMES), st.one_of(TEXT, GTINS, st.sampled_from(["M", "medium", "2021", "154 cm"])), max_size=7)
+ROW = st.dictionaries(
+    st.sampled_from(NAMES), st.one_of(TEXT, GTINS, st.sampled_from(["M", "medium", "2021", "154 cm"])), max_size=7
+)
 
 
 @settings(max_examples=400)
@@ -66,7 +64,10 @@ SAME = [
     ({"title": "Nordica Enforcer 94 ski", "brand": "Nordica"}, {"title": "Enforcer 94", "brand": "NORDICA"}),
     ({"name": "Café Crème maker KX-200"}, {"name": "cafe creme maker KX200"}),
     ({"gtin": "4006381333931", "title": "Pen"}, {"ean": "04006381333931", "title": "Stabilo point 88"}),
-    ({"brand": "Acme", "model": "RT-90", "year": "2021", "size": "Medium"}, {"brand": "ACME", "model": "rt 90", "year": 2021, "size": "M"}),
+    (
+        {"brand": "Acme", "model": "RT-90", "year": "2021", "size": "Medium"},
+        {"brand": "ACME", "model": "rt 90", "year": 2021, "size": "M"},
+    ),
     (
         {"name": "golden lotus", "addr": "12 main street", "city": "springfield", "phone": "555/246-1501"},
         {"name": "the golden lotus", "addr": "12 main st.", "city": "springfield", "phone": "555-246-1501"},
@@ -77,7 +78,12 @@ SAME = [
     ),
     (
         {"Beer_Name": "Red Otter Amber Ale", "Brew_Factory_Name": "Otter Brewing", "Style": "Amber Ale", "ABV": "5.20 %"},
-        {"Beer_Name": "Otter Brewing Red Otter Amber", "Brew_Factory_Name": "Otter Brewing Co.", "Style": "Amber", "ABV": "5.2"},
+        {
+            "Beer_Name": "Otter Brewing Red Otter Amber",
+            "Brew_Factory_Name": "Otter Brewing Co.",
+            "Style": "Amber",
+            "ABV": "5.2",
+        },
     ),
 ]
 DIFFERENT = [
@@ -171,7 +177,11 @@ def test_many_fields_are_read_up_to_a_limit() -> None:
 # clusters --------------------------------------------------------------------------------------------------------------
 
 LISTING = st.fixed_dictionaries(
-    {"title": st.sampled_from(["Nord Harbour 154", "nord harbour board", "Harbour KX-200", "Harbour KX200 black", "Süd Fjord 9", "lamp"])},
+    {
+        "title": st.sampled_from(
+            ["Nord Harbour 154", "nord harbour board", "Harbour KX-200", "Harbour KX200 black", "Süd Fjord 9", "lamp"]
+        )
+    },
     optional={
         "gtin": st.sampled_from(["4006381333931", "036000291452", ""]),
         "year": st.sampled_from(["2021", "2022", ""]),
@@ -191,7 +201,11 @@ def veto(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
         if a.get(name) and b.get(name) and a[name] != b[name]:
             return True
     sizes = {"medium": "m"}
-    if a.get("size") and b.get("size") and sizes.get(a["size"].lower(), a["size"].lower()) != sizes.get(b["size"].lower(), b["size"].lower()):
+    if (
+        a.get("size")
+        and b.get("size")
+        and sizes.get(a["size"].lower(), a["size"].lower()) != sizes.get(b["size"].lower(), b["size"].lower())
+    ):
         return True
     same_vendor = a.get("vendor") and a.get("vendor") == b.get("vendor")
     if same_vendor and a.get("sku") and b.get("sku") and a["sku"] != b["sku"]:
@@ -222,7 +236,11 @@ def test_clusters_do_not_depend_on_the_order_of_the_input(listings: list[dict[st
 
 def test_equal_gtins_meet_under_any_name() -> None:
     """A GTIN unites what no word would."""
-    rows = [{"title": "pen", "gtin": "4006381333931"}, {"title": "Stabilo 88", "ean": "04006381333931"}, {"title": "pen holder"}]
+    rows = [
+        {"title": "pen", "gtin": "4006381333931"},
+        {"title": "Stabilo 88", "ean": "04006381333931"},
+        {"title": "pen holder"},
+    ]
     assert cluster(rows) == [[0, 1], [2]]
 
 
@@ -269,7 +287,15 @@ def catalogue(products: int, seed: int) -> list[dict[str, str]]:
         for vendor in ("alpine", "peak", "summit", "valley"):
             words = [brand, name, "board", *([code] if rng.random() < 0.7 else [])]
             rng.shuffle(words)
-            rows.append({"product": "", "vendor": vendor, "sku": f"{vendor}{i}", "title": " ".join(words), "price": str(rng.randrange(100, 900))})
+            rows.append(
+                {
+                    "product": "",
+                    "vendor": vendor,
+                    "sku": f"{vendor}{i}",
+                    "title": " ".join(words),
+                    "price": str(rng.randrange(100, 900)),
+                }
+            )
     rng.shuffle(rows)
     return rows
 

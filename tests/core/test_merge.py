@@ -5,10 +5,10 @@ import math
 from typing import Any
 
 import pytest
-from hexar.core.merge import LIVE_FIRST, OFFER_FIELDS, Merged, Product, combine, merge
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hexar.core.merge import LIVE_FIRST, OFFER_FIELDS, Merged, Product, combine, merge
 from tests.core import oracle_merge
 
 VENDORS = ("alpine", "peak", "summit", "")
@@ -115,7 +115,8 @@ def test_nothing_is_invented(static: list[dict[str, Any]], live: dict[str, list[
         for name, value in product.fields.items():
             source = product.provenance[name]
             assert any(
-                vendor == source.vendor and is_live == source.live and found.get(name) is value for vendor, is_live, found in rows
+                vendor == source.vendor and is_live == source.live and found.get(name) is value
+                for vendor, is_live, found in rows
             )
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 
 import sqlalchemy as sa
+
 from hexar.core.jobs import JobContext, Jobs
 from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.store import Database

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
 from hexar.core.jobs.queue import jobs_table
 from hexar.core.store import Database
-
 from tests.faults.job_process import effects
 
 KILLS = 50

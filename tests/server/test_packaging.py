@@ -17,7 +17,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree as a checkout has it: no build results, no environments."""
     target = tmp_path_factory.mktemp("checkout") / "hexar"
     ignored = shutil.ignore_patterns(
-        ".git", ".venv", "build", "dist", "*.egg-info", "*.so", "*.cpp", "*_pb2*", "__pycache__", ".hypothesis", ".hexar", ".*_cache"
+        ".git",
+        ".venv",
+        "build",
+        "dist",
+        "*.egg-info",
+        "*.so",
+        "*.cpp",
+        "*_pb2*",
+        "__pycache__",
+        ".hypothesis",
+        ".hexar",
+        ".*_cache",
     )
     shutil.copytree(ROOT, target, ignore=ignored, symlinks=True)
     return target

@@ -1,0 +1,43 @@
+"""A real server on a free port, and channels to it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from hexar.server.app import App
+from hexar.server.config import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings for a server in its own folder on a free port."""
+
+    def make(**changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "port": 0,
+            "data_dir": tmp_path / "data",
+            "vendors": tmp_path / "vendors.yaml",
+            "drain_seconds": 0,
+        }
+        return Settings(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+async def app(settings: Callable[..., Settings]) -> AsyncIterator[App]:
+    """A started server without vendors."""
+    made = App(settings())
+    await made.start()
+    yield made
+    await made.stop(0)
+
+
+@pytest.fixture
+async def channel(app: App) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to it."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as made:
+        yield made

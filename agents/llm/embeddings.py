@@ -1,0 +1,230 @@
+"""Embedding providers: text in, unit vectors out.
+
+==================  =====================================================================================
+`StaticEmbeddings`  the embedded default: a 32,000 x 256 token table that the ``wordllama`` wheel carries
+`EndpointEmbeddings` an OpenAI-compatible ``/embeddings`` endpoint
+==================  =====================================================================================
+
+Where neither is there (:func:`embedded` returns None) retrieval is lexical only and the answer says so; there is no
+made-up vector. Every provider has an ``identity``: vectors of different identities are never compared.
+"""
+
+import importlib.util
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import orjson
+import urllib3
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hexar.core.errors import Unavailable
+
+Matrix = NDArray[np.float32]
+
+#: Texts sent in one request to an endpoint.
+ENDPOINT_BATCH = 64
+#: Characters of a text that are embedded; what is beyond adds little to a mean and much to the time.
+MAX_CHARACTERS = 8000
+#: Distinct words whose tokens are remembered.
+WORD_CACHE = 200_000
+
+
+class Embeddings(Protocol):
+    """What retrieval asks of a provider."""
+
+    @property
+    def identity(self) -> str:
+        """Provider, model and dimension in one word: part of every vector's key."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Columns of what `embed` returns."""
+        ...
+
+    @property
+    def blocking(self) -> bool:
+        """True where `embed` waits for a network and so belongs on a pool."""
+        ...
+
+    def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:
+        """Unit rows, one a text, shape ``(len(texts), dimension)``; Unavailable where the provider does not answer."""
+        ...
+
+
+def _read_table(path: Path) -> Matrix:
+    """The one tensor of a safetensors file, as float32 (layout: length of header, JSON header, raw little-endian data)."""
+    raw = path.read_bytes()
+    (header_length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + header_length])
+    entry = next(value for name, value in header.items() if name != "__metadata__")
+    kind = {"F16": np.float16, "F32": np.float32}[entry["dtype"]]
+    start, end = (8 + header_length + offset for offset in entry["data_offsets"])
+    return np.frombuffer(raw[start:end], kind).reshape(entry["shape"]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class WordTokens:
+    """Words as tokens: word ``i`` is ``tokens[starts[i]:starts[i + 1]]`` and its vector has the length ``norms[i]``."""
+
+    tokens: NDArray[np.uint16]
+    starts: NDArray[np.int64]
+    norms: Matrix
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+class StaticEmbeddings:
+    """Mean of static token vectors (WordLlama ``l2_supercat``, 256 dimensions), about 20 microseconds a question.
+
+    The tokenizer is byte-pair encoding as the wheel's tokenizer file describes it, done word by word: no token of that
+    vocabulary crosses a space. Only the wheel's two data files are read; its package is never imported, so it can be
+    installed without its dependencies.
+
+    Thread-safety: all methods may be called from any thread; two threads may at worst tokenise a word twice.
+    """
+
+    blocking = False
+
+    def __init__(self, folder: Path) -> None:
+        self._table = _read_table(folder / "weights" / "l2_supercat_256.safetensors")
+        config = json.loads((folder / "tokenizers" / "l2_supercat_tokenizer_config.json").read_text("utf-8"))
+        self._vocabulary: dict[str, int] = config["model"]["vocab"]
+        merges = (pair.split(" ") if isinstance(pair, str) else pair for pair in config["model"]["merges"])
+        self._ranks: dict[tuple[str, str], int] = {(left, right): rank for rank, (left, right) in enumerate(merges)}
+        self._known: dict[str, tuple[tuple[int, ...], float]] = {}
+
+    @property
+    def identity(self) -> str:
+        return f"static-wordllama-l2-supercat-{self.dimension}"
+
+    @property
+    def dimension(self) -> int:
+        return int(self._table.shape[1])
+
+    def _word(self, word: str) -> tuple[tuple[int, ...], float]:
+        """The tokens of one word and the length of the sum of their vectors."""
+        known = self._known.get(word)
+        if known is not None:
+            return known
+        pieces = ["\u2581", *word[:64]]
+        ranks = self._ranks
+        while len(pieces) > 1:
+            best, place = min((ranks.get(pair, 1 << 30), i) for i, pair in enumerate(pairwise(pieces)))
+            if best == 1 << 30:
+                break
+            pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+        tokens: list[int] = []
+        for piece in pieces:
+            token = self._vocabulary.get(piece)
+            if token is not None:
+                tokens.append(token)
+            else:
+                tokens.extend(self._vocabulary[f"<0x{byte:02X}>"] for byte in piece.encode())
+        made = (tuple(tokens), max(float(np.linalg.norm(self._table[tokens].sum(0))), 1e-9))
+        if len(self._known) >= WORD_CACHE:
+            self._known.clear()
+        self._known[word] = made
+        return made
+
+    def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:
+        """Unit rows of ``texts``, case folded; a text without words is a zero row."""
+        result = np.zeros((len(texts), self.dimension), np.float32)
+        for i, text in enumerate(texts):
+            tokens = [token for word in text[:MAX_CHARACTERS].lower().split() for token in self._word(word)[0]]
+            if tokens:
+                mean = self._table[tokens].mean(0)
+                result[i] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        return result
+
+    def encode(self, words: Sequence[str]) -> WordTokens:
+        """The tokens of ``words`` (at least one), ready for `similarities`."""
+        known = [self._word(word) for word in words]
+        lengths = np.fromiter((len(tokens) for tokens, _ in known), np.int64, len(known))
+        return WordTokens(
+            tokens=np.fromiter((token for tokens, _ in known for token in tokens), np.uint16, int(lengths.sum())),
+            starts=np.concatenate(([0], np.cumsum(lengths)[:-1])),
+            norms=np.fromiter((norm for _, norm in known), np.float32, len(known)),
+        )
+
+    def similarities(self, query: WordTokens, target: WordTokens) -> Matrix:
+        """Cosines between every word of ``query`` and of ``target``, shape ``(query words, target words)``.
+
+        A word's vector is the sum of its tokens' vectors, so each distinct token is multiplied once.
+        """
+        vectors = np.add.reduceat(self._table[query.tokens], query.starts, axis=0) / query.norms[:, None]
+        distinct, inverse = np.unique(target.tokens, return_inverse=True)
+        products = (vectors @ self._table[distinct].T)[:, inverse]
+        sums: Matrix = np.add.reduceat(products, target.starts, axis=1)
+        sums /= target.norms
+        return sums
+
+
+class EndpointEmbeddings:
+    """An OpenAI-compatible ``POST {base_url}/embeddings``.
+
+    Thread-safety: all methods may be called from any thread.
+    """
+
+    blocking = True
+
+    def __init__(self, base_url: str, model: str, *, dimension: int, key: str = "", connections: int = 8) -> None:
+        self._url = base_url.rstrip("/") + "/embeddings"
+        self._model = model
+        self._dimension = dimension
+        self._headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
+
+    @property
+    def identity(self) -> str:
+        return f"endpoint-{self._model}-{self._dimension}"
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:
+        """Unit rows of ``texts``; Unavailable where the endpoint refuses, is late, or answers with another shape."""
+        parts = [self._request(texts[i : i + ENDPOINT_BATCH], timeout) for i in range(0, len(texts), ENDPOINT_BATCH)]
+        rows = np.concatenate(parts) if parts else np.zeros((0, self._dimension), np.float32)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: Matrix = rows / np.maximum(lengths, 1e-9)
+        return unit
+
+    def _request(self, texts: Sequence[str], timeout: float) -> Matrix:
+        body = orjson.dumps({"model": self._model, "input": [text[:MAX_CHARACTERS] for text in texts]})
+        try:
+            response = self._http.request(
+                "POST", self._url, body=body, headers=self._headers, timeout=urllib3.Timeout(total=timeout)
+            )
+            if response.status != 200:
+                raise Unavailable(f"the embedding endpoint answered {response.status}")
+            data = sorted(orjson.loads(response.data)["data"], key=lambda row: row["index"])
+            rows = np.asarray([row["embedding"] for row in data], np.float32)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable("the embedding endpoint does not answer") from error
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise Unavailable("the embedding endpoint's answer is not readable") from error
+        if rows.shape != (len(texts), self._dimension) or not np.isfinite(rows).all():
+            raise Unavailable("the embedding endpoint's vectors have another shape than configured")
+        return rows
+
+
+@lru_cache(maxsize=1)
+def embedded() -> StaticEmbeddings | None:
+    """The embedded default, loaded once a process; None where the wheel with the weights is not installed."""
+    spec = importlib.util.find_spec("wordllama")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    # Many threads multiply small matrices at once: one more pool of threads inside BLAS makes each of them wait for all.
+    threadpool_limits(limits=1, user_api="blas")
+    return StaticEmbeddings(Path(next(iter(spec.submodule_search_locations))))

@@ -1,0 +1,176 @@
+"""The last order of the few passages that fusion put in front.
+
+Reciprocal rank fusion knows places, not by how much one passage is better. On its head four scores are weighed, each made
+comparable by its mean and spread over the candidates:
+
+- BM25 over the whole passage;
+- late interaction: for each word of the query the best cosine to any word of the passage, weighed by the word's rarity,
+  which credits inflected and related words that BM25 does not match;
+- the cosine of query and passage;
+- the rarity of the query words that stand together in two neighbouring sentences.
+
+The weights lie on a plateau: halving or doubling any one changes recall@1 by less than a percentage point.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hexar.agents.llm.embeddings import StaticEmbeddings, WordTokens
+from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, fold, stem, words
+from hexar.agents.portfolio.lexical import inverse_frequency
+
+#: BM25 parameters, as SQLite has them.
+K1, B = 1.2, 0.75
+#: Cosines of words below this say nothing.
+WORD_FLOOR = 0.35
+WEIGHT_WORDS, WEIGHT_VECTOR, WEIGHT_WINDOW = 0.5, 0.3, 1.0
+#: Passages whose tokens are remembered.
+REMEMBERED = 8192
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as words: ``groups[i]`` are the index terms that word ``surface[i]`` may stand as, one a language."""
+
+    text: str
+    language: str
+    surface: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+
+    @property
+    def terms(self) -> list[str]:
+        """All index terms, each once."""
+        return list(dict.fromkeys(term for group in self.groups for term in group))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer: its index terms (one line a sentence), its text, and its cosine to the query."""
+
+    key: int
+    terms: str
+    term_count: int
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What BM25 needs to know of the portfolio: how many chunks, and how long they are on average in terms."""
+
+    total: int
+    average: float
+
+
+def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
+    """The words of a query without the stop words of its language, stemmed for every one of ``languages``."""
+    stop = STOPWORDS.get(language) or STOPWORDS["en"] & STOPWORDS["es"]
+    surface: list[str] = []
+    groups: list[tuple[str, ...]] = []
+    for word in dict.fromkeys(words(text)):
+        if word.isalnum():
+            if fold(word) in stop:
+                continue
+            stems = [stem(word, each) for each in languages if each in LANGUAGES] or [stem(word, language)]
+            group = tuple(dict.fromkeys((*stems, fold(word)) if len(stems) > 1 else stems))
+        else:
+            parts = [fold(part) for part in word.replace("-", ".").replace("/", ".").split(".") if part]
+            group = ("_".join(parts),)
+            for part in parts:
+                if part not in surface:
+                    surface.append(part)
+                    groups.append((part,))
+        surface.append(word)
+        groups.append(group)
+    return Query(text, language, tuple(surface), tuple(groups))
+
+
+class Reranker:
+    """Orders candidates. ``words`` are static word vectors; without them late interaction is left out.
+
+    Thread-safety: all methods may be called from any thread.
+    """
+
+    def __init__(self, words: StaticEmbeddings | None) -> None:
+        self._words = words
+        self._tokens = lru_cache(maxsize=REMEMBERED)(self._tokenise)
+
+    def _tokenise(self, key: int, text: str) -> WordTokens | None:
+        assert self._words is not None
+        distinct = list(dict.fromkeys(words(text)))
+        return self._words.encode(distinct) if distinct else None
+
+    def scores(
+        self, query: Query, candidates: Sequence[Candidate], frequencies: Mapping[str, int], corpus: Corpus
+    ) -> list[float]:
+        """One score a candidate; higher is better. ``frequencies`` counts the chunks that hold each query term."""
+        if not candidates:
+            return []
+        rarity = [
+            inverse_frequency(max((frequencies.get(term, 0) for term in group), default=0), corpus.total)
+            for group in query.groups
+        ]
+        total: Scores = np.zeros(len(candidates))
+        lexical, window = self._lexical(query, candidates, rarity, corpus)
+        total += _standard(lexical) + WEIGHT_WINDOW * _standard(window)
+        total += WEIGHT_VECTOR * _standard(np.asarray([candidate.similarity for candidate in candidates]))
+        if self._words is not None and query.surface:
+            total += WEIGHT_WORDS * _standard(self._late_interaction(query, candidates, rarity))
+        return [float(value) for value in total]
+
+    @staticmethod
+    def _lexical(
+        query: Query, candidates: Sequence[Candidate], rarity: Sequence[float], corpus: Corpus
+    ) -> tuple[Scores, Scores]:
+        group_of = {term: i for i, group in enumerate(query.groups) for term in group}
+        lexical: Scores = np.zeros(len(candidates))
+        window: Scores = np.zeros(len(candidates))
+        for place, candidate in enumerate(candidates):
+            counts: Counter[int] = Counter()
+            before: set[int] = set()
+            for line in candidate.terms.split("\n"):
+                here: dict[int, int] = {}
+                for term in line.split():
+                    group = group_of.get(term)
+                    if group is not None:
+                        here[group] = here.get(group, 0) + 1
+                if here or before:
+                    window[place] = max(window[place], sum(rarity[i] for i in before.union(here)))
+                    counts.update(here)
+                before = set(here)
+            length = K1 * (1 - B + B * candidate.term_count / max(corpus.average, 1.0))
+            lexical[place] = sum(rarity[i] * count * (K1 + 1) / (count + length) for i, count in counts.items())
+        return lexical, window
+
+    def _late_interaction(self, query: Query, candidates: Sequence[Candidate], rarity: Sequence[float]) -> Scores:
+        assert self._words is not None
+        found = [self._tokens(candidate.key, candidate.text) for candidate in candidates]
+        known = [(place, tokens) for place, tokens in enumerate(found) if tokens is not None]
+        result: Scores = np.zeros(len(candidates))
+        if not known:
+            return result
+        sizes = np.asarray([len(tokens.tokens) for _, tokens in known])
+        shifts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        joined = WordTokens(
+            tokens=np.concatenate([tokens.tokens for _, tokens in known]),
+            starts=np.concatenate([tokens.starts + shift for (_, tokens), shift in zip(known, shifts, strict=True)]),
+            norms=np.concatenate([tokens.norms for _, tokens in known]),
+        )
+        cosines = self._words.similarities(self._words.encode(query.surface), joined)
+        firsts = np.concatenate(([0], np.cumsum([len(tokens) for _, tokens in known])[:-1]))
+        best = np.maximum.reduceat(cosines, firsts, axis=1)
+        weighed = np.asarray(rarity) @ np.where(best > WORD_FLOOR, best, 0.0)
+        result[[place for place, _ in known]] = weighed
+        return result
+
+
+def _standard(values: Scores) -> Scores:
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)

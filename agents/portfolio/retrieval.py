@@ -1,0 +1,327 @@
+"""Passages for a query: words and vectors side by side, fused by reciprocal rank, the head reranked.
+
+What is kept in memory of a portfolio (its vectors, its statistics) is brought up to date by comparing versions before every
+search, so that a write by any process is seen by the next search of this one.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
+from hexar.agents.portfolio.language import LANGUAGES, detect
+from hexar.agents.portfolio.lexical import LexicalHits
+from hexar.agents.portfolio.library import Library, embedding_text
+from hexar.agents.portfolio.rerank import Candidate, Corpus, Query, Reranker, parse_query
+from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.core.errors import NotFound, Unavailable
+from hexar.core.store import Database
+
+#: Chunks that each side puts into the fusion, at least.
+CANDIDATES = 50
+#: Chunks of the fused head that are reranked.
+RERANKED = 20
+#: The constant of reciprocal rank fusion, as in the paper that introduced it.
+FUSION = 60.0
+#: Portfolios whose vectors stay in memory.
+RESIDENT = 64
+#: Chunks that are embedded after the fact in one step, where they were kept without vectors.
+BACKFILL = 256
+
+
+class Mode(StrEnum):
+    """Which indexes are asked, or answered."""
+
+    HYBRID = "hybrid"
+    LEXICAL = "lexical"
+    VECTOR = "vector"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found. Ranks count from 1; 0: not found by that side."""
+
+    key: int
+    chunk_id: str
+    document_id: str
+    document_version: int
+    document_title: str
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...]
+    language: str
+    url: str
+    score: float = 0.0
+    lexical_rank: int = 0
+    vector_rank: int = 0
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages best first; seconds spent embedding the query and in all."""
+
+    passages: list[Passage]
+    mode: Mode
+    portfolio_version: int
+    embedding_seconds: float
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Resident:
+    """What is in memory of one portfolio."""
+
+    index: VectorIndex
+    version: int = -1
+    corpus: Corpus = field(default_factory=lambda: Corpus(0, 1.0))
+    languages: tuple[str, ...] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Retriever:
+    """Searches portfolios.
+
+    Thread-safety: all methods may be called from any thread; all block on the store.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        library: Library,
+        *,
+        words: StaticEmbeddings | None = None,
+        folder: Path | None = None,
+        resident: int = RESIDENT,
+    ) -> None:
+        self._database = database
+        self._library = library
+        self._reranker = Reranker(words)
+        self._folder = folder
+        self._limit = resident
+        self._resident: OrderedDict[int, _Resident] = OrderedDict()
+        self._lock = threading.Lock()
+        self._builder = ThreadPoolExecutor(1, thread_name_prefix="vectors")
+
+    @property
+    def embeddings(self) -> Embeddings | None:
+        """The provider of the vectors that are searched."""
+        return self._library.embeddings
+
+    def search(
+        self,
+        tenant: str,
+        portfolio_id: str,
+        text: str,
+        top_k: int,
+        *,
+        mode: Mode = Mode.HYBRID,
+        language: str = "",
+        timeout: float = 5.0,
+        embed: Callable[[str, float], NDArray[np.float32] | None] | None = None,
+    ) -> Found:
+        """The ``top_k`` best passages; NotFound where the tenant has no such portfolio.
+
+        ``embed`` gives the query's vector where it was asked for beside this call; else the provider is asked here.
+        ``found.mode`` is LEXICAL where no provider answered.
+        """
+        started = time.perf_counter()
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(portfolios.c.key, portfolios.c.version).where(
+                    portfolios.c.tenant == tenant, portfolios.c.portfolio_id == portfolio_id
+                )
+            ).first()
+            if row is None:
+                raise NotFound("portfolio", portfolio_id)
+            key, version = int(row[0]), int(row[1])
+            resident = self._up_to_date(connection, key, version)
+            query = parse_query(text, language or detect(text), resident.languages)
+            width = max(CANDIDATES, 2 * top_k)
+            lexical = LexicalHits([], {})
+            if mode is not Mode.VECTOR or query.surface:
+                lexical = self._library.lexical.search(connection, key, query.terms, width)
+            embedding_started = time.perf_counter()
+            vector = None if mode is Mode.LEXICAL or not len(resident.index) else (embed or self.embed)(text, timeout)
+            embedding_seconds = time.perf_counter() - embedding_started
+            nearest = resident.index.search(vector, width)[0] if vector is not None else []
+            answered = Mode.LEXICAL if vector is None else mode
+            ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
+            passages = self._passages(connection, ranked[: max(top_k, RERANKED)])
+        places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
+        cosines = resident.index.similarities(vector, [p[0].key for p in passages]) if vector is not None else {}
+        order = [p[0].key for p in passages]
+        scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
+        if answered is Mode.HYBRID:
+            head = passages[:RERANKED]
+            scores |= self._reranked(query, head, cosines, lexical, resident.corpus)
+            order = sorted((p[0].key for p in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
+        by_key = {p[0].key: p[0] for p in passages}
+        kept = [
+            _scored(by_key[k], scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
+            for k in order[:top_k]
+        ]
+        return Found(kept, answered, version, embedding_seconds, time.perf_counter() - started)
+
+    def embed(self, text: str, timeout: float) -> NDArray[np.float32] | None:
+        """The vector of a query, or None where there is no provider or it does not answer."""
+        provider = self._library.embeddings
+        if provider is None:
+            return None
+        try:
+            row: NDArray[np.float32] = provider.embed([text], timeout=timeout)[0]
+        except Unavailable:
+            return None
+        return row if row.any() else None
+
+    def close(self) -> None:
+        """Wait for a graph that is being built."""
+        self._builder.shutdown(wait=True, cancel_futures=True)
+
+    def _reranked(
+        self,
+        query: Query,
+        head: Sequence[tuple[Passage, str, int]],
+        cosines: dict[int, float],
+        lexical: LexicalHits,
+        corpus: Corpus,
+    ) -> dict[int, float]:
+        candidates = [
+            Candidate(p.key, line, count, "\n".join((*p.headings, p.text)), cosines.get(p.key, 0.0)) for p, line, count in head
+        ]
+        scores = self._reranker.scores(query, candidates, lexical.frequencies, corpus)
+        # Reranked passages stay in front of the others: their scores are moved above every fused score.
+        lowest = min(scores, default=0.0)
+        return {candidate.key: 1.0 + score - lowest for candidate, score in zip(candidates, scores, strict=True)}
+
+    def _passages(self, connection: sa.Connection, keys: Sequence[int]) -> list[tuple[Passage, str, int]]:
+        if not keys:
+            return []
+        c, d = chunks.c, documents.c
+        statement = (
+            sa.select(
+                c.key, c.chunk_id, d.document_id, d.version, d.title, c.start, c.end, c.text, c.headings, c.language, d.url,
+                c.terms, c.term_count,
+            )
+            .join(documents, d.key == c.document_key)
+            .where(c.key.in_(keys))
+        )  # fmt: skip
+        rows = {row[0]: row for row in connection.execute(statement)}
+        return [
+            (Passage(*row[:8], tuple(row[8]), *row[9:11]), row[11], row[12])
+            for row in (rows[key] for key in keys if key in rows)
+        ]
+
+    # ---------------------------------------------------------------------------------------------- what is in memory
+
+    def _up_to_date(self, connection: sa.Connection, key: int, version: int) -> _Resident:
+        with self._lock:
+            resident = self._resident.get(key)
+            if resident is None:
+                provider = self._library.embeddings
+                path = self._folder / f"{key}-{provider.identity}.usearch" if self._folder and provider else None
+                resident = _Resident(VectorIndex(provider.dimension if provider else 1, path=path))
+                self._resident[key] = resident
+                while len(self._resident) > self._limit:
+                    self._resident.popitem(last=False)
+            self._resident.move_to_end(key)
+        if resident.version != version:
+            with resident.lock:
+                # A reader whose snapshot is older than what is in memory searches the newer vectors.
+                if resident.version < version:
+                    self._refresh(connection, key, resident)
+                    resident.version = version
+        if resident.index.wants_graph:
+            self._builder.submit(resident.index.build_graph)
+        return resident
+
+    def _refresh(self, connection: sa.Connection, key: int, resident: _Resident) -> None:
+        mine = chunks.c.portfolio_key == key
+        total, length = connection.execute(sa.select(sa.func.count(), sa.func.sum(chunks.c.term_count)).where(mine)).one()
+        resident.corpus = Corpus(int(total), float(length or 0) / max(1, int(total)))
+        spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
+        resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
+        provider = self._library.embeddings
+        if provider is None:
+            return
+        condition = sa.and_(vectors.c.portfolio_key == key, vectors.c.identity == provider.identity)
+        held = resident.index.keys()
+        wanted = set(connection.execute(sa.select(vectors.c.chunk_key).where(condition)).scalars())
+        added = sorted(wanted - held)
+        rows = np.zeros((len(added), provider.dimension), np.float32)
+        place = {chunk: i for i, chunk in enumerate(added)}
+        statement = sa.select(vectors.c.chunk_key, vectors.c.vector).where(condition)
+        if len(added) < len(wanted) // 2:
+            statement = statement.where(vectors.c.chunk_key >= (added[0] if added else 0))
+        if added:
+            for chunk, data in connection.execute(statement):
+                if chunk in place:
+                    rows[place[chunk]] = np.frombuffer(data, np.float16)
+        missing: list[int] = []
+        if total > len(wanted):
+            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
+            missing = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
+        if added or held - wanted:
+            resident.index.change(held - wanted, np.asarray(added, np.int64), rows)
+        if missing:
+            self._builder.submit(self._backfill, key, resident, missing)
+
+    def _backfill(self, key: int, resident: _Resident, missing: Sequence[int]) -> None:
+        """Embed chunks that were kept while no provider answered, or under another provider."""
+        provider = self._library.embeddings
+        if provider is None:
+            return
+        for at in range(0, len(missing), BACKFILL):
+            part = missing[at : at + BACKFILL]
+            with self._database.read() as connection:
+                statement = sa.select(chunks.c.key, chunks.c.headings, chunks.c.text).where(chunks.c.key.in_(part))
+                found = connection.execute(statement).all()
+            try:
+                rows = provider.embed([embedding_text("", headings, text) for _, headings, text in found])
+            except Unavailable:
+                return  # the next change of the portfolio, or the next start, tries again
+            with self._database.write() as connection:
+                alive = set(connection.execute(sa.select(chunks.c.key).where(chunks.c.key.in_(part))).scalars())
+                named = sa.and_(vectors.c.identity == provider.identity, vectors.c.chunk_key.in_(part))
+                alive -= set(connection.execute(sa.select(vectors.c.chunk_key).where(named)).scalars())
+                values = [
+                    {"chunk_key": row[0], "identity": provider.identity, "portfolio_key": key, "vector": data.tobytes()}
+                    for row, data in zip(found, rows.astype(np.float16), strict=True)
+                    if row[0] in alive
+                ]
+                if values:
+                    connection.execute(sa.insert(vectors), values)
+            with resident.lock:
+                held = resident.index.keys()
+                kept = [i for i, row in enumerate(found) if row[0] in alive - held]
+                resident.index.change((), np.asarray([found[i][0] for i in kept], np.int64), rows[kept])
+
+
+def _places(keys: Sequence[int]) -> dict[int, int]:
+    return {key: place for place, key in enumerate(keys, 1)}
+
+
+def _fused(lexical: Sequence[int], nearest: Sequence[int]) -> list[int]:
+    """Chunk keys by reciprocal rank fusion; ties go to the one found by words, then to the older."""
+    scores: dict[int, float] = {}
+    for keys in (lexical, nearest):
+        for place, key in enumerate(keys, 1):
+            scores[key] = scores.get(key, 0.0) + 1.0 / (FUSION + place)
+    first = _places(lexical)
+    return sorted(scores, key=lambda key: (-scores[key], first.get(key, len(first) + 1), key))
+
+
+def _scored(passage: Passage, score: float, lexical: int, vector: int, similarity: float) -> Passage:
+    return replace(passage, score=score, lexical_rank=lexical, vector_rank=vector, similarity=similarity)

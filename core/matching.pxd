@@ -49,7 +49,8 @@ cdef cppclass Other:
     uint32_t digits
     uint32_t letters
     uint64_t compact
-    cbool numeric  # one number and at most a unit
+    cbool has_number
+    uint64_t number_hash
     double number
     uint32_t significant
     vector[Token] tokens

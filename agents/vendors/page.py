@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Any
@@ -252,9 +252,9 @@ def _unpacked(value: Any) -> Iterator[Any]:
     while stack and budget:
         budget -= 1
         node = stack.pop()
-        if isinstance(node, (list, dict)):
-            children = node.values() if isinstance(node, dict) else node
-            stack.extend(child for child in children if isinstance(child, (list, dict, str)))
+        if isinstance(node, (list, Mapping)):
+            children = node.values() if isinstance(node, Mapping) else node
+            stack.extend(child for child in children if isinstance(child, (list, Mapping, str)))
         elif isinstance(node, str) and len(node) > 100 and '"' in node and _PRICED.search(node):
             starts = [match.end() for match in _PUSHED.finditer(node)] or ([0] if node.lstrip()[:1] in ("{", "[") else [])
             for start in starts[:50]:

@@ -93,7 +93,7 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
     outer: dict[int, Mapping[str, Any]] = {}
     for raw in objects(roots):
         for child in raw.values():
-            if isinstance(child, dict):
+            if isinstance(child, Mapping):
                 outer[id(child)] = raw
         listing = _product(_folded(raw), reading)
         if listing is not None and not listing.url and id(raw) in outer:
@@ -109,7 +109,7 @@ def currencies(roots: Iterable[Any]) -> Iterator[str]:
     for node in _objects(roots):
         for key in _CURRENCY[:5]:
             value = node.get(key)
-            code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, dict) else "")
+            code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, Mapping) else "")
             if code:
                 yield code
 
@@ -123,9 +123,9 @@ def objects(roots: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         node = stack.pop()
         if isinstance(node, list):
             stack.extend(node[::-1])
-        elif isinstance(node, dict):
+        elif isinstance(node, Mapping):
             yield node
-            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])
+            stack.extend([child for child in node.values() if isinstance(child, (list, Mapping))][::-1])
 
 
 def _objects(roots: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -155,8 +155,8 @@ def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
     if price is None:
         return None
     attributes = _attributes(node)
-    ratings = _folded(node["ratings"]) if isinstance(node.get("ratings"), dict) else (
-        _folded(node["rating"]) if isinstance(node.get("rating"), dict) else node
+    ratings = _folded(node["ratings"]) if isinstance(node.get("ratings"), Mapping) else (
+        _folded(node["rating"]) if isinstance(node.get("rating"), Mapping) else node
     )  # fmt: skip
     count = whole(_first(ratings, ("reviewcount", "ratingcount", "numberofreviews", "count", "totalreviews", "reviewscount")))
     score = rating(_first(ratings, ("reviewaverage", "averagerating", "average", "ratingvalue", "rating", "score")))
@@ -188,7 +188,7 @@ def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
 
 def _url(node: Mapping[str, Any], reading: Reading) -> str:
     stated = _first(node, ("url", "producturl", "canonicalurl", "pdpurl", "link", "href", "urls", "links"))
-    if isinstance(stated, dict):
+    if isinstance(stated, Mapping):
         stated = _first(_folded(stated), ("product", "url", "href", "pdp", "canonical", "self"))
     return web_url(stated, reading.url)
 
@@ -203,7 +203,7 @@ def _category(node: Mapping[str, Any]) -> str:
 def _currency(node: Mapping[str, Any]) -> str:
     for key in _CURRENCY:
         value = node.get(key)
-        code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, dict) else "")
+        code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, Mapping) else "")
         if code:
             return code
     return ""
@@ -239,7 +239,7 @@ def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tupl
         rows = [_read_price(item, currency, reading, depth + 1) for item in value[:200]]
         found = [row for row in rows if row[0] is not None]
         return min(found, key=lambda row: row[0].micros if row[0] else 0) if found else (None, None)
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         return money(value, currency, decimals=reading.decimals), None
     node = _folded(value)
     currency = _currency(node) or currency
@@ -267,7 +267,7 @@ def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tupl
 def _stock(node: Mapping[str, Any], depth: int) -> Availability:
     for key in _STOCK:
         value = node.get(key)
-        state = _stock(_folded(value), depth + 1) if isinstance(value, dict) and depth < 3 else availability(value)
+        state = _stock(_folded(value), depth + 1) if isinstance(value, Mapping) and depth < 3 else availability(value)
         if state is not Availability.UNKNOWN:
             return state
     for key in _YES:
@@ -278,7 +278,7 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
             return Availability.OUT_OF_STOCK if node[key] else Availability.IN_STOCK
     for key in _LEVEL:
         value = node.get(key)
-        if isinstance(value, dict) and depth < 3:
+        if isinstance(value, Mapping) and depth < 3:
             state = _stock(_folded(value), depth + 1)
             if state is not Availability.UNKNOWN:
                 return state
@@ -288,7 +288,7 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
         for key in _PARTS:
             rows = node.get(key)
             if isinstance(rows, list):
-                state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, dict))
+                state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, Mapping))
                 if state is not Availability.UNKNOWN:
                     return state
         # A choice without a single value that can be ordered (every size) is a product that cannot be bought.
@@ -301,12 +301,12 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
 
 def _choices(node: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = _first(node, ("variationattributes", "options", "attributes"))
-    return [_folded(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [_folded(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _choice_values(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = choice.get("values")
-    return [_folded(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [_folded(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _choice_stock(choice: Mapping[str, Any]) -> Availability:
@@ -338,7 +338,7 @@ def _variants(node: Mapping[str, Any], currency: str, reading: Reading) -> tuple
     found = []
     cents = bool({"pricevaries", "pricemin"} & node.keys())
     for part in rows[:500] if isinstance(rows, list) else ():
-        if not isinstance(part, dict):
+        if not isinstance(part, Mapping):
             continue
         row = _folded(part)
         price, before = _prices(row, _currency(row) or currency, reading)
@@ -376,13 +376,13 @@ def _attributes(node: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _labelled(rows: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    if isinstance(rows, dict):
+    if isinstance(rows, Mapping):
         for key, value in rows.items():
             if isinstance(value, (str, int, float)):
                 yield {"label": key, "value": value}
         return
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict):
+        if isinstance(row, Mapping):
             folded = _folded(row)
             inner = folded.get("attributes") or folded.get("items")
             if isinstance(inner, list) and depth < 2:

@@ -10,18 +10,22 @@ from typing import Any, TypeVar
 
 from prometheus_client.core import Metric
 
+from hexar.agents.llm.config import ModelConfig, Timeouts
+from hexar.agents.llm.metered import MeteredModels
+from hexar.agents.llm.models import Models
 from hexar.core.cache import KINDS, Caches, Kind
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.eventlog import Answers
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
 from hexar.core.metrics import Metrics, gauge
 from hexar.core.resilience import BreakerState
 from hexar.core.store import Database
 from hexar.core.versions import Versions
-from hexar.server.config import Settings
+from hexar.server.config import LlmConfig, Settings
 from hexar.server.interceptors import Admission
 
 T = TypeVar("T")
@@ -46,6 +50,8 @@ class Engine:
     jobs: Jobs
     metrics: Metrics
     gate: Admission
+    ledger: Ledger
+    models: MeteredModels
     loop_lag: LoopLag = field(default_factory=LoopLag)
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
@@ -57,6 +63,8 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.database.create_tables()
         self.versions.load()
+        for tenant, budget in self.settings.llm.budgets.items():
+            self.ledger.set_budget(tenant, budget.limit, currency=budget.currency, period=Period(budget.period))
         self.loop_lag.start()
 
     def start_workers(self) -> None:
@@ -74,8 +82,10 @@ class Engine:
         await self.answers.close(grace=1.0)
         await self.jobs.close()
         await self.loop_lag.stop()
+        self.models.models.close()
         self.dispatcher.close()
         await self.caches.close()
+        await asyncio.to_thread(self.ledger.close)
         self.database.close()
 
 
@@ -87,6 +97,9 @@ def build_engine(settings: Settings) -> Engine:
     disk = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE) if settings.cache.disk_mb else None
     caches = Caches(versions, disk, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
     lane = LaneConfig(**settings.dispatch.model_dump())
+    dispatcher = Dispatcher(lane, observer=metrics.agent_called)
+    ledger = Ledger(database)
+    models = Models(_models(settings.llm), dispatcher, primary=settings.llm.primary, fallback=settings.llm.fallback)
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
     engine = Engine(
         settings=settings,
@@ -94,10 +107,12 @@ def build_engine(settings: Settings) -> Engine:
         versions=versions,
         caches=caches,
         answers=Answers(caches),
-        dispatcher=Dispatcher(lane, observer=metrics.agent_called),
+        dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls),
+        ledger=ledger,
+        models=MeteredModels(models, ledger),
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine
@@ -108,6 +123,17 @@ def _kinds(settings: Settings) -> dict[str, Kind]:
     if unknown:
         raise ValueError(f"cache.ttl.{min(unknown)}: no such kind; known are {', '.join(sorted(KINDS))}")
     return {name: replace(kind, ttl=settings.cache.ttl.get(name, kind.ttl)) for name, kind in KINDS.items()}
+
+
+def _models(settings: LlmConfig) -> list[ModelConfig]:
+    return [
+        ModelConfig(
+            **row.model_dump(exclude={"api_key", "timeouts"}),
+            api_key=row.api_key.get_secret_value(),
+            timeouts=Timeouts(**row.timeouts.model_dump()),
+        )
+        for row in settings.models
+    ]
 
 
 def _gauges(engine: Engine) -> Iterable[Metric]:

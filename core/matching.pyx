@@ -167,7 +167,7 @@ cdef str fold(str text):
         text = text[:TEXT_LIMIT]
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)
+    decomposed = unicodedata.normalize("NFKD", text)[: 2 * TEXT_LIMIT]  # one character can become eighteen
     return "".join([c for c in decomposed if not unicodedata.combining(c)]).casefold()[: 2 * TEXT_LIMIT]
 
 

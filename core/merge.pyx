@@ -202,9 +202,9 @@ cdef int compare(Source a, Source b, bint live_first) except -2:
 
 
 cdef str canonical(object value, int depth=0):
-    """A text of a value that does not depend on the order of a mapping's keys or of a set's members."""
+    """A text of a value that does not depend on the order of a mapping's keys or of a set's members; 32 levels deep."""
     if depth > 32:
-        raise ValueError("a value is nested deeper than 32")
+        return "..."
     if isinstance(value, Mapping):
         members = sorted([f"{canonical(key, depth + 1)}:{canonical(item, depth + 1)}" for key, item in value.items()])
         return "{" + ",".join(members) + "}"

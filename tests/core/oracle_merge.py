@@ -40,7 +40,7 @@ def fold(text: str) -> str:
     text = text[:TEXT_LIMIT]
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKD", text)
+    text = unicodedata.normalize("NFKD", text)[: 2 * TEXT_LIMIT]
     return "".join(c for c in text if not unicodedata.combining(c)).casefold()[: 2 * TEXT_LIMIT]
 
 

@@ -22,6 +22,8 @@ else the one whose static row has the same valid GTIN; else it is a product of i
 ``vendor/sku`` or ``vendor/name``. That depends on the row and the static rows alone, never on other vendors. A row that
 has none of these names nothing and is left out. What is None, empty text or an empty collection is unknown and absent.
 
+The classes and the join are in one file because they share C fields; the file is long for that reason.
+
 Thread-safety: a Merged is never changed once it is returned. It keeps the rows, it does not copy them: who changes a row
 after merging it changes the offers that are views of it.
 """
@@ -39,7 +41,7 @@ from libc.math cimport INFINITY, isnan
 from libc.stdint cimport uint64_t, uintptr_t
 from libcpp.vector cimport vector
 
-from hexar.core.matching cimport gtin_of
+from hexar.core.records cimport gtin_of
 
 from hexar.core.clustering import cluster
 from hexar.core.matching import DEFAULT_THRESHOLD, same_product

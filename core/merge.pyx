@@ -22,7 +22,10 @@ else the one whose static row has the same valid GTIN; else it is a product of i
 ``vendor/sku`` or ``vendor/name``. That depends on the row and the static rows alone, never on other vendors. A row that
 has none of these names nothing and is left out. What is None, empty text or an empty collection is unknown and absent.
 
-Thread-safety: a Merged is never changed once it is returned; values are shared with the rows, not copied.
+The classes and the join are in one file because they share C fields; the file is long for that reason.
+
+Thread-safety: a Merged is never changed once it is returned. It keeps the rows, it does not copy them: who changes a row
+after merging it changes the offers that are views of it.
 """
 
 from collections.abc import Mapping
@@ -32,7 +35,7 @@ from cpython.dict cimport PyDict_Copy, PyDict_GetItem, PyDict_Next, PyDict_SetIt
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY, isnan
 
-from hexar.core.matching cimport gtin_of
+from hexar.core.records cimport gtin_of
 
 from hexar.core.clustering import cluster
 from hexar.core.matching import DEFAULT_THRESHOLD, same_product

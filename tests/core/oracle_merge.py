@@ -1,4 +1,7 @@
-"""The plain-Python oracle of ``hexar.core.merge``: slow, obvious, not shipped. Same rules, none of the machinery."""
+"""The plain-Python oracle of ``hexar.core.merge``: slow, obvious, not shipped. Same rules, none of the machinery.
+
+One file, although long, so that the rules of the score can be read from top to bottom.
+"""
 
 from __future__ import annotations
 
@@ -422,7 +425,7 @@ def prepare(row: Mapping[str, object]) -> Record:
         elif role == "vendor":
             r.vendor = value[:TEXT_LIMIT]
         elif role == "gtin":
-            digits = "".join(c for c in value[:TEXT_LIMIT] if "0" <= c <= "9")
+            digits = "".join(c for c in value[:LENGTH_LIMIT] if "0" <= c <= "9")
             if is_gtin(digits) and (not r.gtin or int(digits) < r.gtin):
                 r.gtin = int(digits)
         elif role == "price":

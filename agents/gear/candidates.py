@@ -42,6 +42,9 @@ _STOPWORDS = frozenset(
     stem(word) for language in ("en", "es") for item in table("understanding")["stopwords"][language] for word in words(item)
 )
 
+_SPORTS: dict[str, str] = table("concepts")["sports"]
+_ONE_SPORT = frozenset(table("concepts")["one_sport_only"])
+
 Scores = NDArray[np.float64]
 
 
@@ -56,6 +59,8 @@ class Facts:
     category: frozenset[str]
     levels: tuple[int, ...]
     terrain: tuple[str, ...]
+    #: The sports that its name and category state it is for.
+    sports: frozenset[str]
 
 
 def facts(listing: Listing) -> Facts:
@@ -85,6 +90,7 @@ def facts(listing: Listing) -> Facts:
         category=frozenset(token.text for token in tokens(listing.category)),
         levels=tuple(sorted({level for text in (*stating, *shelf) if text for level in stated_levels(text)})),
         terrain=tuple(dict.fromkeys(name for text in (*riding, *shelf) if text for name in stated_terrain(text))),
+        sports=frozenset(token for token, weight in found.items() if weight == 1.0 and token in _SPORTS),
     )
 
 
@@ -207,7 +213,7 @@ def relevance(batches: Sequence[Batch], wanted: Wanted) -> dict[str, Scores]:
         values /= covered_weight
         np.clip(values, 0.0, 1.0, out=values)
         if wanted.head:
-            _judge_heads(batch, wanted.head, values)
+            _judge_heads(batch, wanted, values)
         else:
             values[values < THRESHOLD] = 0.0
     return scores
@@ -224,12 +230,22 @@ def _covered(batch: Batch, token: str) -> Scores:
     return values
 
 
-def _judge_heads(batch: Batch, wanted: str, values: Scores) -> None:
+def _judge_heads(batch: Batch, wanted: Wanted, values: Scores) -> None:
     """Half of the relevance is to be the thing itself; to be another thing is no relevance at all."""
+    sports = frozenset(token for token in wanted.tokens if token in _SPORTS and token != wanted.head)
     for row, fact in enumerate(batch.facts):
-        if fact.head == wanted:
-            values[row] = 0.5 + 0.5 * values[row]
+        if fact.head == wanted.head:
+            values[row] = 0.5 + 0.5 * values[row] if _same_sport(wanted.head, sports, fact.sports) else 0.0
         elif fact.head or values[row] < THRESHOLD:
             values[row] = 0.0
         else:
             values[row] *= 0.5
+
+
+def _same_sport(thing: str, wanted: frozenset[str], stated: frozenset[str]) -> bool:
+    """True unless both name a sport and none fits: one helmet serves skis and boards, one boot does not."""
+    if not wanted or not stated or not wanted.isdisjoint(stated):
+        return True
+    if thing in _ONE_SPORT:
+        return False
+    return not {_SPORTS[sport] for sport in wanted}.isdisjoint(_SPORTS[sport] for sport in stated)

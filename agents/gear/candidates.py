@@ -35,6 +35,9 @@ THRESHOLD = 0.5
 #: The least similarity of a misspelt token.
 SIMILAR = 0.8
 
+#: Tokens of a query that are looked for; more than a person would type.
+MOST_TOKENS = 48
+
 #: Attributes, by the words of their names, whose values state a level or a terrain.
 _LEVEL_NAMES = frozenset(["skill", "level", "ability", "rider", "nivel", "habilidad", "experience"])
 _TERRAIN_NAMES = frozenset(["terrain", "terreno", "riding", "style", "estilo", "use", "uso", "snow", "nieve"])
@@ -186,7 +189,7 @@ class Wanted:
         found = dict.fromkeys(token.text for token in tokens(right) if token.text not in _STOPWORDS)
         # Cutting punctuation would lose the head of "boots (snowboard)", so the head is read from the corrected words only
         # where the original gives none.
-        return cls(tuple(found), head(terms) or head(right))
+        return cls(tuple(found)[:MOST_TOKENS], head(terms) or head(right))
 
     @property
     def anything(self) -> bool:

@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
+from dataclasses import replace
 
 import orjson
 import sqlalchemy as sa
@@ -150,7 +151,8 @@ class HeavyReader:
     def _keep(self, tenant: str, learnt: Sequence[Knowledge]) -> None:
         for one in learnt:
             key = cache_key(tenant, KIND, key_fields(one.vendor, one.sku))
-            self._caches.put(KIND, key, one.encode(), self._caches.snapshot(tenant, KIND, f"vendor:{one.vendor}"))
+            depends = self._caches.snapshot(tenant, KIND, f"vendor:{one.vendor}")
+            self._caches.put(KIND, key, one.encode(), depends, view=replace(one, tier=Tier.MEMORY))
 
     def _stored(self, tenant: str, listing: Listing) -> Knowledge | None:
         key = cache_key(tenant, KIND, key_fields(listing.vendor, listing.sku))

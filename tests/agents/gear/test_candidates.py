@@ -62,6 +62,18 @@ def test_more_of_what_was_asked_stands_first():
     assert len(found("jones snowboard", *SHOP)) == 3
 
 
+def test_a_sport_beside_the_thing_sets_it_apart():
+    """Hiking boots are no snowboard boots; a helmet serves skis and boards; boots that name no sport are kept."""
+    shop = [
+        listing("a", "1", "Hiking Boots"), listing("a", "2", "Snowboard Boots"), listing("a", "3", "Boots"),
+        listing("a", "4", "Ski Helmet"), listing("a", "5", "Bike Helmet"), listing("a", "6", "Ski boots"),
+    ]  # fmt: skip
+    assert set(found("snowboard boots", *shop)) == {"Snowboard Boots", "Boots"}
+    assert set(found("botas de senderismo", *shop)) == {"Hiking Boots", "Boots"}
+    assert set(found("snowboard helmet", *shop)) == {"Ski Helmet"}
+    assert len(found("boots", *shop)) == 4
+
+
 def test_numbers_are_never_misspelt():
     """158 is not 159."""
     assert found("thing 159", listing("a", "1", "Other 159 Thing"), listing("a", "2", "Thing 158"))[0] == "Other 159 Thing"

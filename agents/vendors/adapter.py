@@ -87,7 +87,7 @@ class HttpAgent:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A catalogue as it was read: ``at`` on the monotonic clock."""
+    """A catalogue as it was read ``at`` (monotonic clock); equal ``validators`` mean an equal catalogue."""
 
     listings: tuple[Listing, ...]
     validators: Validators

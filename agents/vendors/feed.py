@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
 
@@ -256,6 +257,7 @@ def _tsv_fields(name: str, value: str) -> list[Field]:
     return [value]
 
 
+@lru_cache(maxsize=1024)
 def _field_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 

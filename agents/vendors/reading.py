@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
@@ -21,6 +21,11 @@ MAX_ATTRIBUTES = 100
 MAX_TAGS = 100
 MAX_VARIANTS = 500
 MAX_REVIEWS = 500
+
+
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9][a-z0-9.-]{0,250}(?::\d{1,5})?/[\w~%?=&+,;@!*()$/-]*(?:\.[\w~%?=&+,;@!*()$/-]+)*", re.A
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ def rating(value: Any, best: Any = None, worst: Any = None) -> float | None:
 def web_url(value: Any, base: str) -> str:
     """``value`` as an absolute http(s) URL, resolved against ``base``; empty when it is none."""
     candidate = text.clean(value, text.MAX_URL).replace(" ", "%20")
-    if not candidate:
-        return ""
+    if not candidate or _PLAIN_URL.fullmatch(candidate):
+        return candidate
     try:
         joined = urljoin(base, candidate)
         return joined if split_url("", joined) else ""
@@ -234,6 +239,6 @@ def text_of(value: Any, *names: str) -> str:
     """The text of a value that may be text, an object with a name, or a list of these (the first)."""
     if isinstance(value, list):
         return next((found for item in value if (found := text_of(item, *names))), "")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return next((found for name in (names or ("name",)) if (found := text_of(value.get(name), *names))), "")
     return text.clean(value, text.MAX_NAME)

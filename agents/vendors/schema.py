@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from hexar.agents.vendors import text
@@ -38,12 +39,14 @@ Node = Mapping[str, Any]
 
 #: Nodes of one page that are looked at.
 MAX_NODES = 100_000
+#: Products of one page that are kept.
+MAX_PRODUCTS = 2000
 _PRODUCTS = frozenset({"product", "productgroup", "productmodel", "individualproduct", "someproducts"})
 # Other products that a product mentions are not what the page offers.
 _ASIDE = frozenset(
     words(
         """isrelatedto issimilarto isaccessoryorsparepartfor isconsumablefor itemreviewed isvariantof review reviews hasvariant
-    offers relatedlink mentions"""
+    offers relatedlink mentions model"""
     )
 )
 _STRUCK = ("strikethroughprice", "listprice", "srp", "msrp", "suggestedretailprice", "regularprice")
@@ -57,7 +60,7 @@ _UNITS = {"CMT": "cm", "MMT": "mm", "MTR": "m", "INH": "in", "FOT": "ft", "GRM":
 
 def types(node: Any) -> set[str]:
     """The types of a node in lower case, without their vocabulary."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
         return set()
     value = node.get("@type", node.get("type"))
     rows = value if isinstance(value, list) else [value]
@@ -73,7 +76,7 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
     """The products that the nodes of one page offer, each once, in page order."""
     roots = list(roots)
     index = _index(roots)
-    products = list(_products(roots, index))
+    products = list(islice(_products(roots, index), MAX_PRODUCTS))
     groups = {id(node): _group_ids(node) for node in products if "productgroup" in types(node)}
     loose: dict[str, list[Node]] = {}
     alone: list[Node] = []
@@ -115,9 +118,9 @@ def _walk(roots: Iterable[Any]) -> Iterator[Node]:
         node = stack.pop()
         if isinstance(node, list):
             stack.extend(node[::-1])
-        elif isinstance(node, Mapping):
+        elif isinstance(node, dict):
             yield node
-            stack.extend([child for child in node.values() if isinstance(child, (list, Mapping))][::-1])
+            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])
 
 
 def _index(roots: list[Any]) -> dict[str, Node]:
@@ -130,7 +133,7 @@ def _index(roots: list[Any]) -> dict[str, Node]:
 
 
 def _resolve(node: Any, index: Mapping[str, Node]) -> Any:
-    if isinstance(node, Mapping) and len(node) <= 2 and isinstance(node.get("@id"), str) and "name" not in node:
+    if isinstance(node, dict) and len(node) <= 2 and isinstance(node.get("@id"), str) and "name" not in node:
         return index.get(node["@id"], node)
     return node
 
@@ -146,7 +149,7 @@ def _products(roots: list[Any], index: Mapping[str, Node]) -> Iterator[Node]:
             stack.extend(node[::-1])
             continue
         node = _resolve(node, index)
-        if not isinstance(node, Mapping) or id(node) in seen:
+        if not isinstance(node, dict) or id(node) in seen:
             continue
         seen.add(id(node))
         kinds = types(node)
@@ -166,7 +169,7 @@ def _products(roots: list[Any], index: Mapping[str, Node]) -> Iterator[Node]:
             continue
         inside = kinds & _PRODUCTS
         for key, child in reversed(list(node.items())):
-            if isinstance(child, (list, Mapping)) and not (inside and key.lower() in _ASIDE):
+            if isinstance(child, (list, dict)) and not (inside and key.lower() in _ASIDE):
                 if key.lower() in ("isrelatedto", "issimilarto", "itemreviewed"):
                     continue
                 stack.append(child)
@@ -179,7 +182,7 @@ def _group_ids(node: Node) -> list[str]:
 def _parent_ids(node: Node) -> list[str]:
     names = [name for name in _each(node.get("inProductGroupWithID")) if isinstance(name, (str, int))]
     for parent in _each(node.get("isVariantOf")):
-        if isinstance(parent, Mapping):
+        if isinstance(parent, dict):
             names.extend(_group_ids(parent))
     return [f"{name}" for name in names]
 
@@ -188,7 +191,7 @@ def _breadcrumb(roots: list[Any], *, single: bool) -> str:
     for node in _walk(roots):
         if "breadcrumblist" not in types(node):
             continue
-        rows = [row for row in _each(node.get("itemListElement")) if isinstance(row, Mapping)]
+        rows = [row for row in _each(node.get("itemListElement")) if isinstance(row, dict)]
         rows.sort(key=lambda row: number(row.get("position")) or 0.0)
         names = [text_of(row.get("name")) or text_of(row.get("item")) for row in rows]
         names = [name for name in names if name and name.lower() not in ("home", "inicio")]
@@ -211,15 +214,17 @@ class _Product:
         self._parts = [
             part
             for part in (*(_resolve(row, index) for row in _each(node.get("hasVariant"))), *members)
-            if isinstance(part, Mapping)
+            if isinstance(part, dict)
         ]
+
+        self._own = [offer for _, offer in self._offers(node)]
 
     def listing(self) -> Listing | None:
         node, reading = self._node, self._reading
         name = text_of(node.get("name")) or text_of(node.get("title")) or text_of([part.get("name") for part in self._parts])
         if not name:
             return None
-        offers = [offer for _, offer in self._offers(node)]
+        offers = self._own
         variants = self._variants()
         prices = [(row.price, row.list_price, row.availability) for row in variants] + [
             (offer.price, offer.list_price, offer.availability) for offer in offers
@@ -263,10 +268,10 @@ class _Product:
     def _offers(self, node: Node) -> Iterator[tuple[Node, _Offer]]:
         rows = [_resolve(row, self._index) for row in _each(node.get("offers"))]
         for row in rows:
-            if not isinstance(row, Mapping):
+            if not isinstance(row, dict):
                 continue
             inner = [_resolve(item, self._index) for item in _each(row.get("offers"))]
-            parts = [item for item in inner if isinstance(item, Mapping)]
+            parts = [item for item in inner if isinstance(item, dict)]
             if parts and any(_Offer(item, self._reading, row).price for item in parts):
                 yield from ((item, _Offer(item, self._reading, row)) for item in parts)
             else:
@@ -288,11 +293,11 @@ class _Product:
                     gtin=self._gtin(part) or next((offer.gtin for offer in offers if offer.gtin), ""),
                 )
             )
-        own = list(self._offers(self._node))
+        own = self._own
         if len(own) > 1:
             rows.extend(
                 Variant(offer.sku, offer.name, offer.size, offer.price, offer.list_price, offer.availability, offer.gtin)
-                for _, offer in own
+                for offer in own
                 if offer.sku or offer.name or offer.size or offer.gtin
             )
         return variants_of(rows)
@@ -300,7 +305,7 @@ class _Product:
     def _sku(self, offers: list[_Offer], variants: tuple[Variant, ...], url: str, name: str) -> str:
         node = self._node
         stated = [text_of(node.get(key)) for key in ("sku", "productGroupID", "productID")]
-        stated += [text_of(row.get("value")) for row in _each(node.get("identifier")) if isinstance(row, Mapping)]
+        stated += [text_of(row.get("value")) for row in _each(node.get("identifier")) if isinstance(row, dict)]
         stated += [text_of(row) for row in _each(node.get("identifier")) if isinstance(row, (str, int))]
         if len(offers) == 1:
             stated.append(offers[0].sku)
@@ -326,7 +331,7 @@ class _Product:
         found: dict[str, str] = {}
         for row in _each(self._node.get("additionalProperty")):
             row = _resolve(row, self._index)
-            if isinstance(row, Mapping):
+            if isinstance(row, dict):
                 for value in _each(row.get("value")):
                     name = text_of(row.get("name")) or text_of(row.get("propertyID"))
                     add_attribute(found, name, _quantity({**row, "value": value}))
@@ -334,10 +339,10 @@ class _Product:
                     add_attribute(found, text_of(row.get("name")), _quantity(row))
         for name in _PLAIN_ATTRIBUTES:
             for value in _each(self._node.get(name)):
-                shown = _quantity(value) if isinstance(value, Mapping) else text.clean(value, 300)
+                shown = _quantity(value) if isinstance(value, dict) else text.clean(value, 300)
                 add_attribute(found, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower(), shown.rpartition("schema.org/")[2])
         for audience in _each(self._node.get("audience")):
-            if isinstance(audience, Mapping):
+            if isinstance(audience, dict):
                 add_attribute(found, "gender", text_of(audience.get("suggestedGender")).rpartition("/")[2])
                 add_attribute(found, "audience", text_of(audience.get("audienceType")))
         return found
@@ -345,7 +350,7 @@ class _Product:
     def _rating(self) -> tuple[float | None, int | None]:
         for row in _each(self._node.get("aggregateRating")):
             row = _resolve(row, self._index)
-            if not isinstance(row, Mapping):
+            if not isinstance(row, dict):
                 continue
             counts = [whole(row.get(key)) for key in ("ratingCount", "reviewCount")]
             count = max((value for value in counts if value is not None), default=None)
@@ -359,9 +364,9 @@ class _Product:
         for key in ("review", "reviews"):
             for row in _each(self._node.get(key)):
                 row = _resolve(row, self._index)
-                if not isinstance(row, Mapping):
+                if not isinstance(row, dict):
                     continue
-                scores = [score for score in _each(row.get("reviewRating")) if isinstance(score, Mapping)]
+                scores = [score for score in _each(row.get("reviewRating")) if isinstance(score, dict)]
                 score: Node = scores[0] if scores else {}
                 said = review(
                     _first_text(row.get("reviewBody")) or _first_text(row.get("description")),
@@ -389,11 +394,11 @@ class _Offer:
         stated = currency_code(_first_text(node.get("priceCurrency"))) or currency_code(_first_text(outer.get("priceCurrency")))
         currency = stated or reading.currency
         item = node.get("itemOffered")
-        item = item if isinstance(item, Mapping) else {}
+        item = item if isinstance(item, dict) else {}
         self.price = _price(node.get("price"), currency, reading) or _price(node.get("lowPrice"), currency, reading)
         self.list_price: Money | None = None
         for row in _each(node.get("priceSpecification")):
-            if not isinstance(row, Mapping):
+            if not isinstance(row, dict):
                 continue
             own = currency_code(_first_text(row.get("priceCurrency"))) or currency
             value = _price(row.get("price"), own, reading) or _price(row.get("minPrice"), own, reading)
@@ -411,7 +416,7 @@ class _Offer:
         if self.availability is Availability.UNKNOWN:
             self.availability = _inventory(node.get("inventoryLevel"))
         self.sku = text_of(node.get("sku")) or text_of(item.get("sku"))
-        gtins = [text.gtin(text_of(source.get(key))) for source in (node, item) for key in _GTINS]
+        gtins = [text.gtin(text_of(source[key])) for source in (node, item) for key in _GTINS if key in source]
         self.gtin = next((value for value in gtins if value), "")
         self.name = text_of(node.get("name")) or text_of(item.get("name"))
         self.size = next(iter(_sizes(item.get("size", node.get("size")))), "")
@@ -420,14 +425,14 @@ class _Offer:
 
 
 def _price(value: Any, currency: str, reading: Reading) -> Money | None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("value", value.get("price", value.get("@value")))
     rows = [money(item, currency, decimals=reading.decimals) for item in _each(value)]
     return next((row for row in rows if row is not None), None)
 
 
 def _inventory(value: Any) -> Availability:
-    level = number(value.get("value")) if isinstance(value, Mapping) else number(value)
+    level = number(value.get("value")) if isinstance(value, dict) else number(value)
     if level is None:
         return Availability.UNKNOWN
     return Availability.IN_STOCK if level > 0 else Availability.OUT_OF_STOCK
@@ -436,9 +441,9 @@ def _inventory(value: Any) -> Availability:
 def _shipping(value: Any, currency: str, reading: Reading) -> Money | None:
     found = []
     for row in _each(value):
-        rate = row.get("shippingRate") if isinstance(row, Mapping) else None
+        rate = row.get("shippingRate") if isinstance(row, dict) else None
         for amount in _each(rate):
-            if isinstance(amount, Mapping):
+            if isinstance(amount, dict):
                 own = currency_code(_first_text(amount.get("currency"))) or currency
                 found.append(money(amount.get("value", amount.get("maxValue")), own, decimals=reading.decimals, zero=True))
     costs = [row for row in found if row is not None]
@@ -446,15 +451,16 @@ def _shipping(value: Any, currency: str, reading: Reading) -> Money | None:
 
 
 def _sizes(value: Any) -> list[str]:
-    found = [_quantity(row) if isinstance(row, Mapping) else text.clean(row, 60) for row in _each(value)]
+    found = [_quantity(row) if isinstance(row, dict) else text.clean(row, 60) for row in _each(value)]
     return [size for size in found if size]
 
 
 def _quantity(row: Node) -> str:
-    value = text_of(row.get("value")) or text_of(row.get("name"))
+    value = text_of(row.get("value"))
     low, high = text_of(row.get("minValue")), text_of(row.get("maxValue"))
     if not value and (low or high):
         value = f"{low}-{high}" if low and high else low or high
+    value = value or text_of(row.get("name"))
     code = text_of(row.get("unitCode"))
     unit = text_of(row.get("unitText")) or _UNITS.get(code, "")
     return f"{value} {unit}".strip() if value else ""
@@ -463,6 +469,6 @@ def _quantity(row: Node) -> str:
 def _first_text(value: Any) -> str:
     if isinstance(value, list):
         return next((found for item in value if (found := _first_text(item))), "")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _first_text(value.get("@value", value.get("@id", value.get("name"))))
     return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -43,20 +44,29 @@ class ShopifyAgent(CatalogueAgent):
     def read(
         self, deadline: Deadline, validators: Validators | None, cancel: Cancellation | None
     ) -> tuple[list[Listing], Validators] | None:
-        """Fetch all pages. Raises VendorError."""
-        currency = self.config.currency or self._stated_currency(deadline, cancel)
-        found: dict[str, Listing] = {}
+        """Fetch all pages; an unchanged catalogue is not read twice. Raises VendorError."""
+        pages: list[list[Any]] = []
+        digest = hashlib.sha256()
         for number in range(1, self.config.max_pages + 1):
             url = self._under(f"/products.json?limit={PAGE_SIZE}&page={number}")
             page = self.client.get(url, deadline, accept="application/json", cancel=cancel)
             rows = self._rows(page.body)
-            before = len(found)
-            for listing in read_products(rows, self._reading(self._under("/"), currency)):
-                found.setdefault(listing.sku, listing)
-            # A shop that ignores "page" sends the same products again: nothing new ends the catalogue too.
-            if len(rows) < PAGE_SIZE or len(found) == before or len(found) >= self.config.max_products:
+            # A shop that ignores "page" sends the same products again: that ends the catalogue too.
+            if pages and rows == pages[-1]:
                 break
-        return list(found.values()), Validators()
+            pages.append(rows)
+            digest.update(page.body)
+            if len(rows) < PAGE_SIZE or len(pages) * PAGE_SIZE >= self.config.max_products:
+                break
+        same = Validators(etag=digest.hexdigest())
+        if validators == same:
+            return None
+        reading = self._reading(self._under("/"), self.config.currency or self._stated_currency(deadline, cancel))
+        found: dict[str, Listing] = {}
+        for rows in pages:
+            for listing in read_products(rows, reading):
+                found.setdefault(listing.sku, listing)
+        return list(found.values()), same
 
     def _rows(self, body: bytes) -> list[Any]:
         try:
@@ -81,7 +91,7 @@ class ShopifyAgent(CatalogueAgent):
 def read_products(rows: list[Any], reading: Reading) -> Iterator[Listing]:
     """The listings of the ``products`` of one products.json; rows that name no product are passed over."""
     for row in rows:
-        if isinstance(row, Mapping):
+        if isinstance(row, dict):
             listing = _product(row, reading)
             if listing is not None:
                 yield listing
@@ -127,7 +137,7 @@ def _options(row: Mapping[str, Any]) -> list[str]:
     """The names of option1, option2, option3."""
     options = row.get("options")
     rows = options if isinstance(options, list) else []
-    named = [option.get("name") if isinstance(option, Mapping) else option for option in rows]
+    named = [option.get("name") if isinstance(option, dict) else option for option in rows]
     return [text.clean(name, 60) for name in named]
 
 
@@ -135,7 +145,7 @@ def _variants(row: Mapping[str, Any], options: list[str], reading: Reading) -> I
     parts = row.get("variants")
     sized = next((index for index, name in enumerate(options, 1) if _SIZE.search(name)), None)
     for part in parts if isinstance(parts, list) else []:
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             continue
         price = money(part.get("price"), reading.currency, decimals=reading.decimals)
         before = money(part.get("compare_at_price"), reading.currency, decimals=reading.decimals)
@@ -162,7 +172,7 @@ def _attributes(row: Mapping[str, Any], options: list[str], tags: list[str]) -> 
     for index, name in enumerate(options, 1):
         if name and name.lower() != "title" and not _SIZE.search(name):
             for part in parts if isinstance(parts, list) else []:
-                if isinstance(part, Mapping):
+                if isinstance(part, dict):
                     add_attribute(found, name.lower(), part.get(f"option{index}"))
     body = row.get("body_html")
     if isinstance(body, str) and ("<li" in body or "<td" in body):
@@ -200,4 +210,4 @@ def _year(name: str, handle: str, tags: list[str]) -> int | None:
 def _image(row: Mapping[str, Any], reading: Reading) -> str:
     images = row.get("images")
     first = images[0] if isinstance(images, list) and images else row.get("image")
-    return web_url(first.get("src") if isinstance(first, Mapping) else first, reading.url)
+    return web_url(first.get("src") if isinstance(first, dict) else first, reading.url)

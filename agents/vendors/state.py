@@ -33,15 +33,18 @@ from hexar.agents.vendors.reading import (
 from hexar.agents.vendors.text import words
 
 #: Objects of one page that are looked at.
-MAX_OBJECTS = 200_000
+MAX_OBJECTS = 50_000
+#: Products of one page that are kept.
+MAX_PRODUCTS = 2000
 _NAME = words("productname name title producttitle displayname itemname fulltitle fullname productdisplayname")
 _SKU = words(
-    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid code handle objectid id"""
+    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid prodid code handle
+    objectid id"""
 )
 _PRICE = words(
     """saleprice salesprice currentprice sellingprice finalprice offerprice specialprice activeprice discountedprice nowprice
     yourprice price prices pricing priceinfo pricedata pricerange minprice lowprice lowestprice priceamount unitprice
-    offers"""
+    displayprice aggregates offers"""
 )
 _BEFORE = words(
     """listprice regularprice originalprice msrp compareatprice wasprice retailprice fullprice strikethroughprice oldprice
@@ -49,11 +52,11 @@ _BEFORE = words(
 )
 _NOW = words(
     """sales sale saleprice salesprice current currentprice now nowprice special specialprice discounted discountedprice
-    final finalprice selling sellingprice offer price value amount min minprice low lowprice"""
+    final finalprice selling sellingprice offer price value amount minsaleprice min minprice low lowprice"""
 )
 _WAS = words(
-    """list listprice regular regularprice original originalprice was wasprice msrp compareat compareatprice strike old rrp
-    base baseprice"""
+    """list listprice regular regularprice original originalprice was wasprice msrp compareat compareatprice minlistprice
+    compareatmin strike old rrp base baseprice"""
 )
 _SHOWN = words("formatted formattedvalue formattedprice display displayprice text")
 _CURRENCY = words("currency currencycode pricecurrency currencyiso currencyisocode isocode")
@@ -74,7 +77,7 @@ _MARKS = (
     frozenset(["category", "categories", "producttype", "itemcategory"]),
     frozenset(words("description longdescription shortdescription ratings rating averagerating reviewcount")),
 )  # fmt: skip
-_STOCK = words("availability availabilitystatus stockstatus inventorystatus stockavailability availabilitymessage")
+_STOCK = words("availability availabilitystatus stockstatus inventorystatus stockavailability availabilitymessage messages")
 _YES = words(
     """instock isinstock available isavailable availableforsale orderable isorderable saleable issaleable purchasable
     hasstock"""
@@ -93,7 +96,7 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
     outer: dict[int, Mapping[str, Any]] = {}
     for raw in objects(roots):
         for child in raw.values():
-            if isinstance(child, Mapping):
+            if isinstance(child, dict):
                 outer[id(child)] = raw
         listing = _product(_folded(raw), reading)
         if listing is not None and not listing.url and id(raw) in outer:
@@ -101,6 +104,8 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
             listing = replace(listing, url=_url(_folded(outer[id(raw)]), reading))
         if listing is not None:
             found.append(listing)
+            if len(found) >= MAX_PRODUCTS:
+                break
     return merged(found)
 
 
@@ -109,7 +114,7 @@ def currencies(roots: Iterable[Any]) -> Iterator[str]:
     for node in _objects(roots):
         for key in _CURRENCY[:5]:
             value = node.get(key)
-            code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, Mapping) else "")
+            code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, dict) else "")
             if code:
                 yield code
 
@@ -123,9 +128,9 @@ def objects(roots: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
         node = stack.pop()
         if isinstance(node, list):
             stack.extend(node[::-1])
-        elif isinstance(node, Mapping):
+        elif isinstance(node, dict):
             yield node
-            stack.extend([child for child in node.values() if isinstance(child, (list, Mapping))][::-1])
+            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])
 
 
 def _objects(roots: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -155,8 +160,8 @@ def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
     if price is None:
         return None
     attributes = _attributes(node)
-    ratings = _folded(node["ratings"]) if isinstance(node.get("ratings"), Mapping) else (
-        _folded(node["rating"]) if isinstance(node.get("rating"), Mapping) else node
+    ratings = _folded(node["ratings"]) if isinstance(node.get("ratings"), dict) else (
+        _folded(node["rating"]) if isinstance(node.get("rating"), dict) else node
     )  # fmt: skip
     count = whole(_first(ratings, ("reviewcount", "ratingcount", "numberofreviews", "count", "totalreviews", "reviewscount")))
     score = rating(_first(ratings, ("reviewaverage", "averagerating", "average", "ratingvalue", "rating", "score")))
@@ -188,7 +193,7 @@ def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
 
 def _url(node: Mapping[str, Any], reading: Reading) -> str:
     stated = _first(node, ("url", "producturl", "canonicalurl", "pdpurl", "link", "href", "urls", "links"))
-    if isinstance(stated, Mapping):
+    if isinstance(stated, dict):
         stated = _first(_folded(stated), ("product", "url", "href", "pdp", "canonical", "self"))
     return web_url(stated, reading.url)
 
@@ -203,7 +208,7 @@ def _category(node: Mapping[str, Any]) -> str:
 def _currency(node: Mapping[str, Any]) -> str:
     for key in _CURRENCY:
         value = node.get(key)
-        code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, Mapping) else "")
+        code = currency_code(value) or (currency_code(_folded(value).get("code")) if isinstance(value, dict) else "")
         if code:
             return code
     return ""
@@ -239,7 +244,7 @@ def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tupl
         rows = [_read_price(item, currency, reading, depth + 1) for item in value[:200]]
         found = [row for row in rows if row[0] is not None]
         return min(found, key=lambda row: row[0].micros if row[0] else 0) if found else (None, None)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return money(value, currency, decimals=reading.decimals), None
     node = _folded(value)
     currency = _currency(node) or currency
@@ -267,7 +272,7 @@ def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tupl
 def _stock(node: Mapping[str, Any], depth: int) -> Availability:
     for key in _STOCK:
         value = node.get(key)
-        state = _stock(_folded(value), depth + 1) if isinstance(value, Mapping) and depth < 3 else availability(value)
+        state = _stock(_folded(value), depth + 1) if isinstance(value, dict) and depth < 3 else availability(_word(value))
         if state is not Availability.UNKNOWN:
             return state
     for key in _YES:
@@ -278,7 +283,7 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
             return Availability.OUT_OF_STOCK if node[key] else Availability.IN_STOCK
     for key in _LEVEL:
         value = node.get(key)
-        if isinstance(value, Mapping) and depth < 3:
+        if isinstance(value, dict) and depth < 3:
             state = _stock(_folded(value), depth + 1)
             if state is not Availability.UNKNOWN:
                 return state
@@ -288,7 +293,7 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
         for key in _PARTS:
             rows = node.get(key)
             if isinstance(rows, list):
-                state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, Mapping))
+                state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, dict))
                 if state is not Availability.UNKNOWN:
                     return state
         # A choice without a single value that can be ordered (every size) is a product that cannot be bought.
@@ -299,14 +304,18 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
     return Availability.UNKNOWN
 
 
+def _word(value: Any) -> Any:
+    return text.clean(value[0]) if isinstance(value, list) and len(value) == 1 else value
+
+
 def _choices(node: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = _first(node, ("variationattributes", "options", "attributes"))
-    return [_folded(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return [_folded(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _choice_values(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = choice.get("values")
-    return [_folded(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    return [_folded(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _choice_stock(choice: Mapping[str, Any]) -> Availability:
@@ -338,7 +347,7 @@ def _variants(node: Mapping[str, Any], currency: str, reading: Reading) -> tuple
     found = []
     cents = bool({"pricevaries", "pricemin"} & node.keys())
     for part in rows[:500] if isinstance(rows, list) else ():
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             continue
         row = _folded(part)
         price, before = _prices(row, _currency(row) or currency, reading)
@@ -376,13 +385,13 @@ def _attributes(node: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _labelled(rows: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    if isinstance(rows, Mapping):
+    if isinstance(rows, dict):
         for key, value in rows.items():
             if isinstance(value, (str, int, float)):
                 yield {"label": key, "value": value}
         return
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, Mapping):
+        if isinstance(row, dict):
             folded = _folded(row)
             inner = folded.get("attributes") or folded.get("items")
             if isinstance(inner, list) and depth < 2:

@@ -15,6 +15,8 @@ MAX_NAME = 300
 MAX_LINE = 500
 MAX_TEXT = 20_000
 MAX_URL = 2048
+#: Tags in one value up to which it is parsed as markup.
+MAX_TAGS = 2000
 
 _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|li|ul|ol|dl|dt|dd|tr|td|th|table|h[1-6]|section|article|header|footer|blockquote|hr|pre)\b)", re.I
@@ -28,6 +30,7 @@ _REMOVED = re.compile(
 _SPACE = re.compile(r"\s+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
+_SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.I | re.S)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.I)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})", re.I)
 _GTIN = re.compile(r"^\d{8}$|^\d{12,14}$")
@@ -122,6 +125,9 @@ def year(*texts: str) -> int | None:
 
 
 def _markup_to_text(text: str) -> str:
+    if text.count("<") > MAX_TAGS:
+        # A parser takes quadratic time for absurd nesting; the plain way is good enough for such text.
+        return _TAG.sub(" ", _SCRIPT.sub(" ", text))
     tree = LexborHTMLParser(_BLOCK.sub("\n<", text))
     tree.strip_tags(["script", "style", "template", "noscript", "svg"])
     return tree.body.text(deep=True, separator="") if tree.body is not None else ""

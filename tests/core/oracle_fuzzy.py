@@ -306,9 +306,7 @@ class Oracle:
         taken: dict[str, int] = {}
         query_cover = 0
         for unit, mass in masses.items():
-            options = [
-                (close[token][unit], self.mass[token], token) for token in self.sets[name] if unit in close.get(token, ())
-            ]
+            options = [(*close[token][unit], token) for token in self.sets[name] if unit in close.get(token, ())]
             if not options:
                 continue
             closeness, gain, token = min(options, key=lambda option: (-option[0], -option[1], len(option[2]), option[2]))

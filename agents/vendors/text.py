@@ -30,7 +30,6 @@ _REMOVED = re.compile(
 _SPACE = re.compile(r"\s+")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
-_SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.I | re.S)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.I)
 _XML_ENCODING = re.compile(rb"^\s*<\?xml[^>]{0,200}encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})", re.I)
 _GTIN = re.compile(r"^\d{8}$|^\d{12,14}$")
@@ -127,7 +126,7 @@ def year(*texts: str) -> int | None:
 def _markup_to_text(text: str) -> str:
     if text.count("<") > MAX_TAGS:
         # A parser takes quadratic time for absurd nesting; the plain way is good enough for such text.
-        return _TAG.sub(" ", _SCRIPT.sub(" ", text))
+        return _TAG.sub(" ", text)
     tree = LexborHTMLParser(_BLOCK.sub("\n<", text))
     tree.strip_tags(["script", "style", "template", "noscript", "svg"])
     return tree.body.text(deep=True, separator="") if tree.body is not None else ""

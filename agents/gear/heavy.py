@@ -83,8 +83,8 @@ class HeavyReader:
         for vendor, listings in sorted(wanted.items()):
             if context.lost:
                 break
-            before = {listing.sku: self._stored(tenant, listing) for listing in listings}
-            missing = [one for one in listings if work["refresh"] or not _fresh(before[one.sku])]
+            stored = {listing.sku: self._stored(tenant, listing) for listing in listings}
+            missing = [one for one in listings if not _holds(stored[one.sku], work["before"])]
             counts["kept"] += len(listings) - len(missing)
             try:
                 found, complete = self._read(vendor, missing)
@@ -95,7 +95,7 @@ class HeavyReader:
             if not complete:
                 failed.append(vendor)
             for one in found:
-                old = before[one.sku]
+                old = stored[one.sku]
                 same = old is not None and old.checksum() == one.checksum()
                 counts["gone" if one.listing is None else "read"] += 1
                 counts["unchanged"] += same
@@ -171,5 +171,5 @@ class HeavyReader:
             return None  # of another release: read anew
 
 
-def _fresh(known: Knowledge | None) -> bool:
-    return known is not None and not known.stale
+def _holds(known: Knowledge | None, before: float) -> bool:
+    return known is not None and known.holds(before)

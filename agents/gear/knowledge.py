@@ -71,6 +71,10 @@ class Knowledge:
             stale,
         )
 
+    def holds(self, before: float) -> bool:
+        """True where it is within its time and was read since ``before`` (Unix seconds)."""
+        return not self.stale and self.analysed_at >= before
+
     def checksum(self) -> bytes:
         """Equal where the content is, whenever it was read."""
         row = self.listing.to_json() if self.listing is not None else {}

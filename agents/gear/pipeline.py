@@ -9,6 +9,9 @@
       vendor 3 ─┘             analyses ─────────  upsert … (while the caller waits)
                                                   completed
 
+A query reads the vendors' offers itself, or from the caches as its cache policy allows. Static knowledge is never read by a
+query, only by background jobs: it is shown from where they put it, also to a query that refreshes.
+
 What the caches hold is sent at once, each vendor's offers when they come, and the answer ends before the caller's deadline
 with what is there, naming who is missing and why. Everything that takes more than a few milliseconds runs on threads.
 """
@@ -74,6 +77,8 @@ class GearConfig:
     reserve_limit: float = 0.5
     #: How long a background analysis waits when nobody waits for it.
     analysis_delay: float = 1.0
+    #: A query that refreshes has products analysed again whose analysis is older than this.
+    refresh_age: float = 3600.0
     #: Tries to reach a vendor; one that was reached is never asked again by the same query.
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=3))
     #: Boards with more listings than this are worked on a thread: 300 listings take about 5 ms.
@@ -359,7 +364,7 @@ class _Query:
         """Show what is on the board now, with the static knowledge of what may be shown."""
         keys = await self._run(self._board.survey)
         analyses, tenant = self._pipeline.analyses, self._plan.tenant
-        new = [key for key in keys if key not in self._looked_up] if self._plan.read_cache else []
+        new = [key for key in keys if key not in self._looked_up]
         self._looked_up.update(new)
         found = analyses.at_hand(tenant, new)
         self._board.learn(found.values())
@@ -386,8 +391,9 @@ class _Query:
         if self._plan.only_cache or not self._pipeline.analyses.available:
             return []
         wait = self._deadline.bounded(self._plan.wait)
+        before = 0.0 if self._plan.read_cache else time.time() - self._pipeline.config.refresh_age
         jobs = await self._pipeline.analyses.request_or_none(
-            self._plan.tenant, self._board.shown(), waiting=wait > 0, refresh=not self._plan.read_cache
+            self._plan.tenant, self._board.shown(), waiting=wait > 0, before=before
         )
         if jobs is None:
             # Nothing is pending after all.

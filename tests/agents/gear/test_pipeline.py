@@ -238,7 +238,7 @@ async def test_a_waiting_user_raises_the_priority(engine: Engine, boards: list[S
 async def test_new_knowledge_makes_cached_answers_unreachable(engine: Engine, boards: list[Shelf], ask: Ask):
     """The version of a vendor whose knowledge changed is raised once; analysing the same again changes nothing."""
     engine.jobs.start()
-    pipeline = engine.pipeline(*boards)
+    pipeline = engine.pipeline(*boards, config=GearConfig(refresh_age=0.0))
     versions = engine.caches.versions
     await ask(pipeline, text="snowboard", wait_for_analysis=Duration(seconds=4))
     assert versions.get("static:alpha") == 1
@@ -248,6 +248,18 @@ async def test_new_knowledge_makes_cached_answers_unreachable(engine: Engine, bo
     assert refreshed.completed.jobs
     assert boards[0].heavy_calls == 2
     assert versions.get("static:alpha") == 1
+
+
+async def test_refreshing_often_does_not_analyse_often(engine: Engine, boards: list[Shelf], ask: Ask):
+    """REFRESH reads the offers again, shows what is known, and queues no analysis of what was just analysed."""
+    engine.jobs.start()
+    pipeline = engine.pipeline(*boards)
+    await ask(pipeline, text="snowboard", wait_for_analysis=Duration(seconds=4))
+    again = await ask(pipeline, text="snowboard", cache_policy=common_pb2.CACHE_POLICY_REFRESH)
+    assert [shelf.light_calls for shelf in boards] == [2, 2, 2]
+    assert [shelf.heavy_calls for shelf in boards] == [1, 1, 1]
+    assert not again.completed.jobs
+    assert any(product.HasField("analysis") for product in products(again))
 
 
 async def test_an_analysis_that_fails_for_good_is_told(engine: Engine, boards: list[Shelf], ask: Ask):

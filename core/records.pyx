@@ -229,7 +229,8 @@ cdef int prepare(object row, Record* record) except -1:
             if record.price == 0:
                 record.price = value_of(first_number(value[:TEXT_LIMIT]))
         elif role == "currency":
-            record.currency = hash_text(compact(value))
+            value = compact(value)
+            record.currency = hash_text(value) if value else 0
         elif role == "year":
             value = first_number(value[:TEXT_LIMIT]).partition(".")[0]
             if len(value) == 4 and 1900 <= int(value) < 2040:

@@ -83,8 +83,8 @@ cdef int load_lexicon() except -1:
         for word, value in words.items():
             meaning.group, meaning.value, meaning.weight = number, values.index(value), WEIGHTS[group]
             meanings[hash_text(word)] = meaning
-    dimensions = sorted({dimension for dimension, _ in UNITS.values()} | {"lines"})
-    for word, (dimension, factor) in {**UNITS, "p": ("lines", 1.0), "i": ("lines", 1.0)}.items():
+    dimensions = sorted({dimension for dimension, _ in UNITS.values()})
+    for word, (dimension, factor) in UNITS.items():
         unit.dimension, unit.factor = 1 + dimensions.index(dimension), factor
         unit.glued = word in ("m", "g", "l", "x", "st", "nd", "rd", "th", "in", "p", "i", "cu")
         units[hash_text(word)] = unit

@@ -128,7 +128,7 @@ def joined_code(compound: list[tuple[str, str]]) -> str:
             return ""
     for text in texts:
         head, tail = split_digits(text)
-        if head and (tail in UNITS or tail in ("p", "i")) and tail:
+        if head and tail in UNITS:
             return ""
     if is_decimal(texts[0]) and all(text in UNITS for text in texts[1:]):
         return ""
@@ -197,9 +197,6 @@ def tokenize(text: str, limit: int = TOKEN_LIMIT) -> list[Token]:
             head, tail = split_digits(text)
             dimension, factor = UNITS[tail]
             token = Token(QUANTITY, plain_number(head), 0.75 * decay, number=number_value(head) * factor, dimension=dimension)
-        elif "0" <= text[0] <= "9" and split_digits(text)[1] in ("p", "i"):
-            head, tail = split_digits(text)
-            token = Token(QUANTITY, plain_number(head), 0.75 * decay, number=number_value(head), dimension="lines")
         elif text[0] == "v" and is_decimal(text[1:]):
             token = Token(NUMBER, plain_number(text[1:]), decay, number=number_value(text[1:]))
         elif any("0" <= c <= "9" for c in text):

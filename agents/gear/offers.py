@@ -131,9 +131,7 @@ class LiveOffers:
         depends = self._caches.snapshot(tenant, KIND, f"vendor:{agent.name}")
         limit = flight.deadline
         try:
-            batch = await self._dispatcher.call(
-                agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry
-            )
+            batch = await self._dispatcher.call(agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry)
             flight.batch.set_result(batch)
             if len(batch) <= INLINE_LISTINGS:
                 value = _encode(batch.listings)

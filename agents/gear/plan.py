@@ -111,9 +111,7 @@ def _money(money: common_pb2.Money) -> list[object]:
     return [money.currency_code, money.micros]
 
 
-def merged_context(
-    given: query_pb2.UserContext | None, stored: query_pb2.UserContext | None
-) -> query_pb2.UserContext | None:
+def merged_context(given: query_pb2.UserContext | None, stored: query_pb2.UserContext | None) -> query_pb2.UserContext | None:
     """``stored`` with every field that ``given`` sets in its place; None where neither says anything."""
     result = query_pb2.UserContext()
     if stored is not None:

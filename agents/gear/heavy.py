@@ -27,7 +27,7 @@ import structlog
 
 from hexar.agents.gear.analyses import Analyses
 from hexar.agents.gear.analyst import read
-from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, version_name
+from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, vendor_name, version_name
 from hexar.agents.vendors.base import VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Listing
@@ -151,7 +151,7 @@ class HeavyReader:
     def _keep(self, tenant: str, learnt: Sequence[Knowledge]) -> None:
         for one in learnt:
             key = cache_key(tenant, KIND, key_fields(one.vendor, one.sku))
-            depends = self._caches.snapshot(tenant, KIND, f"vendor:{one.vendor}")
+            depends = self._caches.snapshot(tenant, KIND, vendor_name(one.vendor))
             self._caches.put(KIND, key, one.encode(), depends, view=replace(one, tier=Tier.MEMORY))
 
     def _stored(self, tenant: str, listing: Listing) -> Knowledge | None:

@@ -35,7 +35,7 @@ from hexar.agents.gear.catalogue import Catalogue
 from hexar.agents.gear.criteria import Criteria
 from hexar.agents.gear.heavy import HeavyReader
 from hexar.agents.gear.knowledge import JOB, Knowledge
-from hexar.agents.gear.offers import Held, LiveOffers
+from hexar.agents.gear.offers import LANE, Held, LiveOffers
 from hexar.agents.gear.plan import Plan, Users, make_plan
 from hexar.agents.gear.ranking import Taste, Weights
 from hexar.agents.gear.understanding import Brands, Understood, understand
@@ -374,7 +374,7 @@ class _Query:
     async def _run(self, step: Callable[[], T]) -> T:
         if self._board.listings <= self._pipeline.config.inline_listings:
             return step()
-        return await self._pipeline.dispatcher.call("gear", step)
+        return await self._pipeline.dispatcher.call(LANE, step)
 
     # -- analyses --------------------------------------------------------------------------------------------------------
 

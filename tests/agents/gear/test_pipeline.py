@@ -227,6 +227,17 @@ async def test_the_same_analysis_is_queued_once(engine: Engine, boards: list[She
     assert not later.completed.jobs
 
 
+async def test_what_an_operator_forgets_is_asked_again(engine: Engine, boards: list[Shelf], ask: Ask):
+    """Raising the version "vendor:NAME" makes that vendor's offers, knowledge and every answer with it unreachable."""
+    pipeline = engine.pipeline(*boards)
+    plan = await pipeline.prepare(query_pb2.QueryRequest(text="snowboard"), "default")
+    assert {"vendor:alpha", "static:alpha", "vendor:gamma"} <= set(plan.depends)
+    await ask(pipeline, text="snowboard")
+    engine.caches.versions.bump("vendor:alpha")
+    await ask(pipeline, text="snowboard")
+    assert [shelf.light_calls for shelf in boards] == [2, 1, 1]
+
+
 async def test_a_waiting_user_raises_the_priority(engine: Engine, boards: list[Shelf], ask: Ask):
     """The job that was queued for nobody in particular becomes urgent when somebody waits for it."""
     pipeline = engine.pipeline(*boards)
@@ -373,7 +384,7 @@ async def test_a_large_catalogue_is_worked_on_away_from_the_loop(engine: Engine,
     """Two thousand listings of three vendors are clustered and ranked on threads; a small shop's are not worth the way."""
     small = Shelf("small", [listing("small", "1", "Nitro Prime Snowboard")])
     await ask(engine.pipeline(small), text="snowboard")
-    assert "gear" not in {lane.agent for lane in engine.dispatcher.status()}
+    assert "hexar.gear" not in {lane.agent for lane in engine.dispatcher.status()}
     shelves = [
         Shelf(
             name, [listing(name, f"{name}{n}", f"Brand{n % 40} Model{n} Snowboard", category="Snowboard") for n in range(700)]
@@ -393,4 +404,4 @@ async def test_a_large_catalogue_is_worked_on_away_from_the_loop(engine: Engine,
         answered = await ask(engine.pipeline(*shelves), text="brand7 snowboard", seconds=30.0)
     assert len(answered.completed.product_ids) == 20
     assert threads
-    assert all(name.startswith("agent-gear") for name in threads)
+    assert all(name.startswith("agent-hexar.gear") for name in threads)

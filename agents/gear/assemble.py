@@ -273,9 +273,7 @@ def _money(money: Money) -> common_pb2.Money:
     return common_pb2.Money(currency_code=money.currency, micros=money.micros)
 
 
-def _analysis(
-    product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState
-) -> None:
+def _analysis(product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState) -> None:
     known = [member.knowledge for member in parts.members if member.knowledge is not None]
     mentions: list[Mention] = [mention for one in known for mention in one.mentions]
     analysis = summarise(mentions, max((one.analysed_at for one in known), default=0.0))

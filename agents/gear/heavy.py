@@ -27,7 +27,7 @@ import structlog
 
 from hexar.agents.gear.analyses import Analyses
 from hexar.agents.gear.analyst import read
-from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, version_name
+from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, vendor_name, version_name
 from hexar.agents.vendors.base import VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Listing
@@ -35,7 +35,7 @@ from hexar.core.cache import Caches, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Unavailable
-from hexar.core.jobs.model import JobContext
+from hexar.core.jobs.model import JobContext, LostLease
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ class HeavyReader:
         counts = {"read": 0, "gone": 0, "unchanged": 0, "kept": 0}
         for vendor, listings in sorted(wanted.items()):
             if context.lost:
-                break
+                raise LostLease("another worker has taken the analysis over")
             stored = {listing.sku: self._stored(tenant, listing) for listing in listings}
             missing = [one for one in listings if not _holds(stored[one.sku], work["before"])]
             counts["kept"] += len(listings) - len(missing)
@@ -103,7 +103,7 @@ class HeavyReader:
                     changed.add(vendor)
             learnt.extend(found)
         done = [(vendor, listing.sku) for vendor in wanted if vendor not in failed for listing in wanted[vendor]]
-        if failed or context.lost:
+        if failed:
             # What the others said is kept at once; only this attempt has failed.
             self._keep(tenant, learnt)
             for vendor in sorted(changed):
@@ -112,7 +112,7 @@ class HeavyReader:
             if context.job.attempts >= context.job.max_attempts:
                 rest = [(vendor, listing.sku) for vendor in failed for listing in wanted[vendor]]
                 self._analyses.ended(tenant, rest, dead=True)
-            raise AnalysisIncomplete(f"vendors that could not be read: {', '.join(failed) or 'stopped'}")
+            raise AnalysisIncomplete(f"vendors that could not be read: {', '.join(failed)}")
         versions: dict[str, int] = {}
 
         def bump(connection: sa.Connection) -> None:
@@ -151,7 +151,7 @@ class HeavyReader:
     def _keep(self, tenant: str, learnt: Sequence[Knowledge]) -> None:
         for one in learnt:
             key = cache_key(tenant, KIND, key_fields(one.vendor, one.sku))
-            depends = self._caches.snapshot(tenant, KIND, f"vendor:{one.vendor}")
+            depends = self._caches.snapshot(tenant, KIND, vendor_name(one.vendor))
             self._caches.put(KIND, key, one.encode(), depends, view=replace(one, tier=Tier.MEMORY))
 
     def _stored(self, tenant: str, listing: Listing) -> Knowledge | None:

@@ -88,6 +88,11 @@ def key_fields(vendor: str, sku: str) -> dict[str, object]:
     return {"vendor": vendor, "sku": sku}
 
 
+def vendor_name(vendor: str) -> str:
+    """The version that everything read from this vendor depends on; raised by an operator who wants it forgotten."""
+    return f"vendor:{vendor}"
+
+
 def version_name(vendor: str) -> str:
     """The version that every answer with this vendor depends on; raised when its knowledge changed."""
     return f"static:{vendor}"

@@ -58,9 +58,7 @@ class Understood:
 
     def message(self) -> query_pb2.Understanding:
         """The contract's form of it."""
-        return query_pb2.Understanding(
-            terms=self.terms, filters=self.filters, language=self.language, phrases=self.phrases
-        )
+        return query_pb2.Understanding(terms=self.terms, filters=self.filters, language=self.language, phrases=self.phrases)
 
 
 class Brands:
@@ -161,7 +159,7 @@ class _Reading:
         return " ".join(left)
 
     def language(self) -> str:
-        """"en", "es", or "und" where the words do not decide it."""
+        """ "en", "es", or "und" where the words do not decide it."""
         votes = dict(self.votes)
         for word in re.findall(r"[^\W\d_]+", fold(self.text)):
             for language, other in (("en", "es"), ("es", "en")):
@@ -196,6 +194,7 @@ def _price_phrases() -> Iterator[_PricePhrase]:
             for phrase in phrases:
                 words = tuple(part for part in phrase.split() if part != "NUM")
                 yield _PricePhrase(_price_pattern(phrase), kind, language, phrase in strict, words)
+
 
 def _price_pattern(phrase: str) -> re.Pattern[str]:
     pattern, amounts, previous = "", 0, ""
@@ -304,9 +303,7 @@ def _alternation(phrases: Iterable[str]) -> str:
     return "|".join(r"[\s-]+".join(re.escape(word) for word in phrase.split()) for phrase in ordered)
 
 
-_BRAND_BEFORE = re.compile(
-    rf"(?<!\w)(?:{_alternation([*_TABLE['brand_before']['en'], *_TABLE['brand_before']['es']])})\s+$"
-)
+_BRAND_BEFORE = re.compile(rf"(?<!\w)(?:{_alternation([*_TABLE['brand_before']['en'], *_TABLE['brand_before']['es']])})\s+$")
 _BRAND_ASSUMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_assumed'])})\s+$")
 _NAMING = ("brand", "marca")
 _BRAND_NAMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_named'])})\s+$")
@@ -346,9 +343,7 @@ def _before(pattern: re.Pattern[str], reading: _Reading, start: int) -> re.Match
     return pattern.search(reading.folded, max(0, start - _BEFORE), start)
 
 
-def _brand_at(
-    reading: _Reading, start: int, end: int, key: tuple[str, ...], known: str | None, brands: Brands
-) -> str | None:
+def _brand_at(reading: _Reading, start: int, end: int, key: tuple[str, ...], known: str | None, brands: Brands) -> str | None:
     if _GAP in reading.folded[start:end] or _before(_BRAND_NOT_AFTER, reading, start):
         return None
     if known is not None:
@@ -373,8 +368,7 @@ def _phrases(reading: _Reading, table_part: Mapping[str, Iterable[str]]) -> list
     for language in _LANGUAGES:
         pattern = _phrase_pattern(tuple(table_part[language]))
         found.extend(
-            (match.start(), match.end(), reading.negated(match.start()), language)
-            for match in pattern.finditer(reading.folded)
+            (match.start(), match.end(), reading.negated(match.start()), language) for match in pattern.finditer(reading.folded)
         )
     found.sort(key=lambda row: (row[0], row[0] - row[1]))
     return found

@@ -183,7 +183,11 @@ def test_product_ids_do_not_depend_on_who_came_first():
 def test_ratings_are_weighed_and_unrated_stays_unrated():
     """The mean over vendors by their counts; zero ratings are none; the heavy and light reading of one listing count once."""
     now = board("snowboard")
-    now.place(Batch("a", [listing("a", "1", "Ripcord Snowboard", gtin="4006381333931", rating=5.0, rating_count=1)]), Tier.SOURCE, stale=False)
+    now.place(
+        Batch("a", [listing("a", "1", "Ripcord Snowboard", gtin="4006381333931", rating=5.0, rating_count=1)]),
+        Tier.SOURCE,
+        stale=False,
+    )
     now.place(Batch("b", [listing("b", "1", "Ripcord Snowboard", gtin="4006381333931", rating=4.0, rating_count=3),
                           listing("b", "2", "Other Snowboard", rating=0.0, rating_count=0)]), Tier.SOURCE, stale=False)  # fmt: skip
     now.learn([Knowledge.of("b", "1", listing("b", "1", "Ripcord", rating=4.0, rating_count=3), [], 1.0)])

@@ -12,10 +12,17 @@ from tests.agents.gear.conftest import listing, usd
 
 def found(terms: str, *listings: Listing) -> list[str]:
     """The names of the relevant listings, the most relevant first."""
-    batches = [Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})]
+    batches = [
+        Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})
+    ]
     scores = relevance(batches, Wanted.read(terms))
     ranked = sorted(
-        ((-score, one.name) for batch in batches for one, score in zip(batch.listings, scores[batch.vendor], strict=True) if score),
+        (
+            (-score, one.name)
+            for batch in batches
+            for one, score in zip(batch.listings, scores[batch.vendor], strict=True)
+            if score
+        ),
     )
     return [name for _, name in ranked]
 

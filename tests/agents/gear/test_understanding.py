@@ -179,7 +179,7 @@ def test_a_field_wins_over_the_text():
 
 
 def test_a_text_bound_that_contradicts_a_given_one_is_dropped():
-    """"over 500" beside a given maximum of 300 would leave nothing."""
+    """ "over 500" beside a given maximum of 300 would leave nothing."""
     maximum = common_pb2.Money(currency_code="USD", micros=300_000_000)
     assert not read("snowboard over $500", price_max=maximum).filters.HasField("price_min")
     assert price(read("snowboard over $100", price_max=maximum).filters, "price_min") == (100, "USD")

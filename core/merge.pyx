@@ -71,6 +71,7 @@ cdef enum Kind:
     TIER
     STALE
 
+cdef frozenset offer_fields = OFFER_FIELDS
 cdef dict KINDS = {
     **dict.fromkeys(OFFER_FIELDS, OFFER),
     **dict.fromkeys(LIVE_FIRST, VOLATILE),
@@ -126,8 +127,10 @@ cdef class Offer:
 
     def get(self, str name, default=None):
         """One of ``values``; ``default`` where it is unknown."""
-        value = self.row.get(name) if name in OFFER_FIELDS else None
-        return default if unknown(value) else value
+        cdef PyObject* value = PyDict_GetItemWithError(self.row, name)
+        if value is NULL or name not in offer_fields or unknown(<object>value):
+            return default
+        return <object>value
 
     def __eq__(self, other):
         return isinstance(other, Offer) and self.source == (<Offer>other).source and self.values == (<Offer>other).values

@@ -14,8 +14,8 @@ constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped con
 constexpr uint32_t LONG_SIDE_LENGTH = 6;                       // from here on one of them may be replaced
 constexpr uint32_t TWO_SLIPS_LENGTH = 8;                       // from here on two edits are forgiven
 
-constexpr uint64_t PROBES = 4096;   // names that are scored before accumulating is thought of
-constexpr uint64_t PROBE_COST = 48; // scoring a name costs as much as adding to so many sums
+constexpr uint64_t PROBES = 1024;   // names that are scored before accumulating is thought of
+constexpr uint64_t PROBE_COST = 128; // scoring a name costs as much as adding to so many sums
 constexpr uint32_t COMMON = 8;      // lists of more than this share of the names are added up only if they must be
 constexpr uint32_t QUANTA = 8192, BLOCK = 256;
 constexpr uint32_t FAR = 40, NEAR = 20;  // how far ahead memory is asked for
@@ -272,7 +272,7 @@ inline void Search::close_tokens(std::string_view text, std::vector<Close>& out)
 }
 
 // Where a token is cut in two units, or 0. A token of the vocabulary is cut where the names cut it. An unknown one that
-// nothing is close to is cut between two known tokens that some name holds both, the pair whose rarer half is most frequent;
+// is no mistyped token is cut between two known tokens that some name holds both, the pair whose rarer half is most frequent;
 // failing that, between a known token, the longest, and a mistyped one.
 inline uint32_t Search::choose_cut(std::string_view token, uint32_t id) {
     if (id != NONE) return index_.array<uint8_t>(Section::TOKEN_CUTS)[id];
@@ -281,7 +281,7 @@ inline uint32_t Search::choose_cut(std::string_view token, uint32_t id) {
     const auto foreign = [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == ':'; };
     if (std::any_of(token.begin(), token.end(), foreign)) return 0;
     std::vector<Close> close;
-    close_tokens(token, close);
+    index_.similar(token, 2, scratch_.lookup, close);
     if (!close.empty()) return 0;
     uint32_t cut = 0, support = 0;
     for (uint32_t at = MIN_PART_LENGTH; at + MIN_PART_LENGTH <= size; ++at) {

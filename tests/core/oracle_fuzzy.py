@@ -230,7 +230,7 @@ class Oracle:
             return self.cuts.get(token, 0)
         if not token.isascii() or ":" in token or not 6 <= len(token) <= 32:
             return 0
-        if self.close_tokens(token):
+        if any(edit_closeness(token, word) for word in self.mass):
             return 0
         cuts = [at for at in range(3, len(token) - 2) if any({token[:at], token[at:]} <= held for held in self.sets)]
         if cuts:

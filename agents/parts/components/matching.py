@@ -80,9 +80,7 @@ class ComponentMatcher:
         category_names: Sequence[str],
     ) -> None:
         self._group_names = group_names
-        self._late = frozenset(
-            key for key, name in enumerate(category_names) if name in load("words.yaml")["late_categories"]
-        )
+        self._late = frozenset(key for key, name in enumerate(category_names) if name in load("words.yaml")["late_categories"])
         self._by_name: dict[str, list[GroupRow]] = defaultdict(list)
         for row in rows:
             self._by_name[row.article_name].append(row)
@@ -129,9 +127,7 @@ class ComponentMatcher:
             listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
         self._texts = texts
-        self._index = FuzzyIndex(
-            texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None
-        )
+        self._index = FuzzyIndex(texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None)
         self.vocabulary = frozenset(word for text in texts for word in text.split())
 
     # -- building -----------------------------------------------------------------------------------------------------
@@ -157,9 +153,7 @@ class ComponentMatcher:
         groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
         return Target(label, identifier, names, groups, rows)
 
-    def _order(
-        self, rows: Iterable[GroupRow], preferred: Sequence[str], declared: Sequence[str] = ()
-    ) -> tuple[GroupRow, ...]:
+    def _order(self, rows: Iterable[GroupRow], preferred: Sequence[str], declared: Sequence[str] = ()) -> tuple[GroupRow, ...]:
         """Rows by preference: groups in the component's order, then ordinary categories, then the most articles.
 
         ``declared`` names groups that are told although no article of the component is listed in them.

@@ -10,7 +10,7 @@ Thread-safety: a matcher never changes after it is built.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
 from hexar.agents.parts.components.reading import Reading, canonical, read, translate
@@ -193,7 +193,10 @@ class ComponentMatcher:
                 position = self._positions[hit.index]
                 if _opposed(position, reading.position):
                     continue
-                target, score = self._targets[hit.index], round(hit.score * factor, 6)
+                target = self._at(self._targets[hit.index], reading.position)
+                if target is None:
+                    continue
+                score = round(hit.score * factor, 6)
                 known = best.get(target.label)
                 if score >= min_score and (known is None or score > known.score):
                     best[target.label] = ComponentMatch(target, score)
@@ -203,6 +206,17 @@ class ComponentMatcher:
             key=lambda match: (-match.score, not match.target.component, not match.target.is_listed, match.target.label),
         )
         return ordered[:limit]
+
+    def _at(self, target: Target, position: Position) -> Target | None:
+        """The target without article names that speak of the other end ("Front Fog Light"); None where no other is left."""
+        if position not in (Position.FRONT, Position.REAR) or not target.names:
+            return target
+        names = frozenset(name for name in target.names if not _opposed(canonical(name)[1], position))
+        if len(names) == len(target.names):
+            return target
+        rows = tuple(row for row in target.rows if not row.article_name or row.article_name in names)
+        groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
+        return replace(target, names=names, rows=rows, groups=groups) if names else None
 
     def suggestions(self, reading: Reading, limit: int = 3) -> list[str]:
         """Names near a text that was not understood."""

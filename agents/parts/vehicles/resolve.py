@@ -227,6 +227,9 @@ class VehicleIndex:
     ) -> None:
         makers = [manufacturer] if manufacturer is not None else list(self._bases)
         hits = [(score, length, maker, base) for maker in makers for score, length, base in self._like_bases(maker, words)]
+        if manufacturer is None:
+            # Without its make, "1" is a number and no model.
+            hits = [hit for hit in hits if hit[1] >= (3 if hit[3].isdigit() else 2)]
         if not hits:
             written = " ".join(words)[:60]
             owner = found.manufacturer.name if found.manufacturer else "the catalogue"

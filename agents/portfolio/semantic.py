@@ -183,6 +183,7 @@ class SemanticCache:
         """Forget a kept question, here and in every other process; whether this process held it."""
         self._versions.bump(purge_name(tenant, semantic_id))
         with self._lock:
-            removed = any([scope.remove(semantic_id) for (owner, _), scope in self._scopes.items() if owner == tenant])
+            held = [scope for (owner, _), scope in self._scopes.items() if owner == tenant]
+            removed = sum(scope.remove(semantic_id) for scope in held) > 0
         self.stats.purged += removed
         return removed

@@ -5,9 +5,20 @@ and its label in the vector index. A chunk row is immutable but for its place in
 chunk's key stays right.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from hexar.core.store import metadata
+
+
+
+def made_key(result: sa.CursorResult[Any]) -> int:
+    """The key of the row that an INSERT made."""
+    made = result.inserted_primary_key
+    assert made is not None
+    return int(made[0])
+
 
 #: SQLite gives autoincrement only to INTEGER; PostgreSQL gets the 8 bytes.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

@@ -55,9 +55,10 @@ clean: ## remove everything that was built
 $(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py clients/python/pyproject.toml $(PROTOS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet -c constraints.txt --upgrade pip
+	$(PIP) install --quiet -c constraints.txt setuptools Cython grpcio-tools
 	rm -rf proto/build
-	PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet -c constraints.txt --force-reinstall --no-deps ./proto
-	PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet -c constraints.txt -e ./clients/python -e . --group dev
+	$(PIP) install --quiet --no-build-isolation --force-reinstall --no-deps ./proto
+	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e ./clients/python -e . --group dev
 	touch $(STAMP) $(KERNELS)
 
 $(KERNELS): $(STAMP) $(wildcard core/*.pyx core/*.pxd core/*.hpp)

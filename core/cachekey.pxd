@@ -3,4 +3,3 @@
 # The public face.
 cpdef bytes cache_key(object tenant, object kind, object fields)
 cpdef bytes encode(object tenant, object kind, object fields)
-cpdef str normalize_text(object text)

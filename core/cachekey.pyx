@@ -1,6 +1,5 @@
 # distutils: include_dirs = core
-# distutils: depends = core/sha256.hpp
-"""Cache keys: SHA-256 over an injective, typed, length-prefixed canonical encoding; and the folding of query text.
+"""Cache keys: SHA-256 over an injective, typed, length-prefixed canonical encoding.
 
 **The encoding.** ``encode(tenant, kind, fields)`` is ``b"hxk"``, the schema version (one byte), the tenant, the kind and the
 fields. Every value is a tag byte and what the tag announces, so no encoding is the beginning of another one and a
@@ -32,6 +31,8 @@ inside each other (so a cyclic value is refused), more than ``MAX_BYTES`` of enc
 itself exponentially) and more than ``MAX_MARKS`` combining marks in a row (normalising them takes quadratic time) are a
 ``ValueError``; a value or key of another type is a ``TypeError``. Both name the path, as ``fields['filters'][2]``.
 
+``normalize_text`` (hexar.core.normalization) is offered here too: query text goes through it before it becomes a field.
+
 **Changing it.** Any change of the encoding raises ``SCHEMA_VERSION``; tests/core/cachekey_vectors.json pins the bytes.
 
 Thread-safety: the functions share no state. A container is copied, under its own lock in free-threaded builds, before its
@@ -40,7 +41,9 @@ The GIL is released while 16 KiB or more are hashed.
 """
 
 from collections.abc import Mapping
-from unicodedata import combining, normalize
+from unicodedata import normalize
+
+from hexar.core.normalization import MAX_MARKS, normalize_text
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -51,87 +54,41 @@ from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from cpython.unicode cimport PyUnicode_Check, PyUnicode_FromKindAndData
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_SIZE
+from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 from libcpp.algorithm cimport sort
+
+from hexar.core.normalization cimport has_long_run
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
     int PyUnicode_KIND(object text)
     const void* PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index)
     const int PyUnicode_1BYTE_KIND
 
 cdef extern from "sha256.hpp" namespace "hexar::sha256":
-    const cbool HAS_SHA_NI
     void sha256_digest "hexar::sha256::digest"(
         const uint8_t* data, size_t size, uint8_t* out, cbool portable) noexcept nogil
 
-cdef extern from *:
-    """
-    #include <cstdint>
-    #include <cstring>
-
-    namespace hexar {
-    // One entry of a dict while its keys are sorted. `name` and `value` are owned references.
-    struct Entry {
-        uint64_t prefix;   // the first 8 bytes of the key, big-endian, padded with zeros: most comparisons end here
-        const char *key;   // UTF-8, inside `name`
-        Py_ssize_t size;
-        PyObject *name;    // the str itself if it is ASCII, else bytes with its canonical UTF-8
-        PyObject *value;
-    };
-
-    // memcpy for the few bytes that most keys and values have, without a call.
-    inline void copy_short(char *target, const char *source, size_t size) {
-        if (size > 16) {
-            std::memcpy(target, source, size);
-        } else if (size >= 8) {
-            uint64_t first, last;  // which may overlap
-            std::memcpy(&first, source, 8);
-            std::memcpy(&last, source + size - 8, 8);
-            std::memcpy(target, &first, 8);
-            std::memcpy(target + size - 8, &last, 8);
-        } else {
-            for (size_t i = 0; i < size; ++i) target[i] = source[i];
-        }
-    }
-
-    inline uint64_t key_prefix(const char *key, Py_ssize_t size) {
-        const Py_ssize_t known = size < 8 ? size : 8;
-        uint64_t prefix = 0;
-        for (Py_ssize_t i = 0; i < known; ++i) prefix = prefix << 8 | static_cast<unsigned char>(key[i]);
-        return known ? prefix << (8 * (8 - known)) : 0;
-    }
-
-    inline int compare(const Entry &a, const Entry &b) {
-        if (a.prefix != b.prefix) return a.prefix < b.prefix ? -1 : 1;
-        const int order = std::memcmp(a.key, b.key, a.size < b.size ? a.size : b.size);
-        return order ? order : (a.size > b.size) - (a.size < b.size);
-    }
-
-    inline bool operator<(const Entry &a, const Entry &b) { return compare(a, b) < 0; }
-    }
-    """
-    cdef struct Entry "hexar::Entry":
+cdef extern from "cachekey.hpp" namespace "hexar":
+    cdef struct Entry:
         uint64_t prefix
         const char* key
         Py_ssize_t size
         PyObject* name
         PyObject* value
-    void copy_short "hexar::copy_short"(char* target, const char* source, size_t size) noexcept
-    uint64_t key_prefix "hexar::key_prefix"(const char* key, Py_ssize_t size) noexcept
-    int compare_entries "hexar::compare"(const Entry& a, const Entry& b) noexcept
+    void copy_short(char* target, const char* source, size_t size) noexcept
+    uint64_t key_prefix(const char* key, Py_ssize_t size) noexcept
+    int compare(const Entry& a, const Entry& b) noexcept
 
 
 cdef enum:
     DEPTH_LIMIT = 64
     BYTE_LIMIT = 1 << 24
-    MARK_LIMIT = 256
     INLINE_BYTES = 2048  # most requests need no heap
     INLINE_ENTRIES = 24
     ROOM_FOR_A_HEAD = 11  # a tag and the longest size
@@ -143,17 +100,8 @@ SCHEMA_VERSION = 1
 MAX_DEPTH = DEPTH_LIMIT
 #: The longest encoding, in bytes.
 MAX_BYTES = BYTE_LIMIT
-#: The longest run of combining marks in a text.
-MAX_MARKS = MARK_LIMIT
 
 cdef uint8_t SCHEMA = SCHEMA_VERSION
-
-# No text is known that changes after the third round; the bound is there so that none can keep a caller for ever.
-cdef int MAX_ROUNDS = 8
-
-# Characters that are no combining marks themselves, but whose decomposition begins with one.
-cdef str HIDDEN_MARKS = "\u0f73\u0f75\u0f81\uff9e\uff9f"
-
 
 cdef struct Step:
     PyObject* name    # the key being encoded (see Entry.name), NULL inside a list
@@ -205,27 +153,6 @@ cpdef bytes encode(object tenant, object kind, object fields):
         return PyBytes_FromStringAndSize(writer.data, <Py_ssize_t>writer.size)
     finally:
         close_writer(&writer)
-
-
-cpdef str normalize_text(object text):
-    """Fold a text so that spellings of one query are equal: NFKC, case-folded, spaces collapsed, zero-width removed.
-
-    Compatibility characters become plain ones (NFKC), case is folded (``str.casefold``), every run of white space
-    (``str.isspace``) becomes one space, none at the ends, and Default_Ignorable_Code_Point characters (zero-width spaces and
-    joiners, soft hyphens, directional marks, variation selectors) are removed. The steps are repeated until nothing
-    changes, as one can undo another: the function is idempotent. It agrees with NFKC_Casefold (Unicode Standard, section
-    3.13) up to white space. Control characters and lone surrogates stay. Latin-1 takes one pass.
-
-    Raises:
-        TypeError: ``text`` is no str.
-        ValueError: more than ``MAX_MARKS`` combining marks in a row.
-    """
-    if not PyUnicode_Check(text):
-        raise TypeError(f"text must be a str, not {type(text).__name__}")
-    cdef str folded = None
-    if PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND:
-        folded = fold_latin_1(text)
-    return fold(str.__str__(text)) if folded is None else folded
 
 
 def _sha256(const uint8_t[::1] data not None, *, bint portable=False):
@@ -352,7 +279,7 @@ cdef int write_dict(Writer* writer, dict mapping) except -1:
             read_key(writer, &entries[index])
         sort(entries, entries + count)
         for index in range(1, count):
-            if compare_entries(entries[index - 1], entries[index]) == 0:
+            if compare(entries[index - 1], entries[index]) == 0:
                 raise ValueError(f"{path(writer)}: two keys are {key_text(entries[index].name)!r} after NFC")
         step = enter(writer, b"d", count)
         for index in range(count):
@@ -410,24 +337,8 @@ cdef str canonical(Writer* writer, object text):
     if PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND:
         return str.__str__(text)
     if has_long_run(text):
-        raise ValueError(f"{path(writer)}: more than {MARK_LIMIT} combining marks in a row")
+        raise ValueError(f"{path(writer)}: more than {MAX_MARKS} combining marks in a row")
     return normalize("NFC", str.__str__(text))
-
-
-cdef int has_long_run(object text) except -1:
-    """Whether so many combining marks stand in a row that putting them in canonical order, quadratic work, would stall."""
-    cdef Py_ssize_t run = 0
-    cdef Py_UCS4 character
-    if PyUnicode_GET_LENGTH(text) <= MARK_LIMIT:
-        return 0
-    for character in <str>text:
-        if character < 0x300 or not (combining(character) or character in HIDDEN_MARKS):
-            run = 0
-            continue
-        run += 1
-        if run > MARK_LIMIT:
-            return 1
-    return 0
 
 
 cdef bytes utf8(Writer* writer, str text):
@@ -444,107 +355,6 @@ cdef int write_text(Writer* writer, object text) except -1:
         return write_tagged(writer, b"s", <const char*>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
     encoded = utf8(writer, str.__str__(text))
     return write_tagged(writer, b"s", PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
-
-
-cdef str fold(str text):
-    """``normalize_text`` of any text."""
-    cdef str before
-    cdef str folded = text
-    for _ in range(MAX_ROUNDS):
-        before = folded
-        folded = without_ignorable(folded)
-        if has_long_run(folded):
-            raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
-        folded = " ".join(normalize("NFKC", normalize("NFKC", folded).casefold()).split())
-        if folded == before:
-            break
-    return folded
-
-
-cdef str without_ignorable(str text):
-    cdef Py_UCS4 character
-    for character in text:
-        if is_ignorable(character):
-            return "".join([kept for kept in text if not is_ignorable(kept)])
-    return text
-
-
-cdef bint is_ignorable(Py_UCS4 code) noexcept:
-    """Default_Ignorable_Code_Point (Unicode Character Database, DerivedCoreProperties.txt): what NFKC_Casefold removes.
-
-    It holds the zero-width space, joiners and no-break space, the soft hyphen, directional marks, variation selectors,
-    fillers and tags.
-    """
-    if code < 0x200B:
-        return (
-            code == 0xAD or code == 0x34F or code == 0x61C or 0x115F <= code <= 0x1160 or 0x17B4 <= code <= 0x17B5
-            or 0x180B <= code <= 0x180F
-        )
-    if code <= 0x206F:
-        return code <= 0x200F or 0x202A <= code <= 0x202E or 0x2060 <= code
-    if code < 0xFE00:
-        return code == 0x3164
-    return (
-        code <= 0xFE0F or code == 0xFEFF or code == 0xFFA0 or 0xFFF0 <= code <= 0xFFF8 or 0x1BCA0 <= code <= 0x1BCA3
-        or 0x1D173 <= code <= 0x1D17A or 0xE0000 <= code <= 0xE0FFF
-    )
-
-
-cdef enum:
-    FOLDS_TO_SPACE = 0x100
-    FOLDS_TO_OTHER = 0x101  # to nothing, to several characters, or to one beyond Latin-1
-
-# What each Latin-1 character folds to. None of them is a combining mark, so each folds by itself.
-cdef unsigned short LATIN_1[256]
-
-
-cdef int fill_latin_1() except -1:
-    cdef int code
-    cdef str folded
-    for code in range(256):
-        folded = fold(chr(code))
-        if chr(code).isspace():
-            LATIN_1[code] = FOLDS_TO_SPACE
-        else:
-            LATIN_1[code] = ord(folded) if len(folded) == 1 and ord(folded) < 256 else FOLDS_TO_OTHER
-    return 0
-
-
-fill_latin_1()
-
-
-cdef str fold_latin_1(object text):
-    """``normalize_text`` of a Latin-1 text in one pass, or None if it holds a character that needs ``fold``."""
-    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text)
-    cdef const uint8_t* source = <const uint8_t*>PyUnicode_DATA(text)
-    cdef uint8_t inline_folded[256]
-    cdef uint8_t* folded = inline_folded
-    cdef Py_ssize_t size = 0
-    cdef Py_ssize_t index
-    cdef unsigned short character
-    cdef bint gap = False
-    if length > <Py_ssize_t>sizeof(inline_folded):
-        folded = <uint8_t*>PyMem_Malloc(<size_t>length)
-        if folded == NULL:
-            raise MemoryError
-    try:
-        for index in range(length):
-            character = LATIN_1[source[index]]
-            if character == FOLDS_TO_SPACE:
-                gap = size > 0
-                continue
-            if character == FOLDS_TO_OTHER:
-                return None
-            if gap:
-                folded[size] = c" "
-                size += 1
-                gap = False
-            folded[size] = <uint8_t>character
-            size += 1
-        return <str>PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, folded, size)
-    finally:
-        if folded != inline_folded:
-            PyMem_Free(folded)
 
 
 # --- The buffer -----------------------------------------------------------------------------------------------------

@@ -1,17 +1,20 @@
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Self, final
+from dataclasses import dataclass
+from typing import Final, Self, final
 
 MAX_QUERY_LENGTH: Final[int]
 MAX_QUERY_TOKENS: Final[int]
 MAX_VALUES: Final[int]
 
-class Match(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Match:
     index: int
     score: float
 
 def fold(text: str) -> str: ...
 def closeness(a: str, b: str) -> float: ...
+
 @final
 class FuzzyIndex:
     def __init__(

@@ -3,30 +3,34 @@
 """Fuzzy retrieval of short names: exact top-k by IDF-weighted soft token matching, in milliseconds over millions of names.
 
 **Tokens.** Text is folded (NFKC, case-folded, accents dropped, zero-width and directional marks removed) and cut into runs of
-letters and digits; a run of two to four single letters is one token, so ``L/H``, ``l.h.`` and ``LH`` agree. Then the data given
+letters and digits; a run of two to four single letters is one token, so ``L/H``, ``l.h.`` and ``LH`` agree. Letters joined to
+digits by a hyphen, dot or underscore are part of a code: the tables do not apply to the ``FR`` of ``FR-1234``. Then the data given
 to the index speak: ``synonyms`` rewrite phrases, and phrases of ``constraints`` become one token for each value they mean.
 A name is the *set* of its tokens.
 
-**Score.** Every token t has the mass m(t) = idf(t)², idf(t) = ln(1 + N / names that hold t). Two tokens have a closeness
-c(q, t) from 0 to 1 (below). A query unit q takes the token t(q) of the name that is closest to it; then, with T the set
-of the tokens so taken,
+**Score.** Every token t has the mass m(t) = idf(t) = ln(1 + N / names that hold t). Two tokens have a closeness c(q, t) from
+0 to 1 (below). A query unit q takes the token t(q) of the name that is closest to it; then, with T the set of the tokens
+so taken,
 
-    P = Σ_q m(q) · c(q, t(q)) / Σ_q m(q)              how much of the query the name explains
-    R = Σ_{t in T} m(t) · max_q c(q, t) / Σ_t m(t)    how much of the name the query explains
+    P = Σ_q m(q) · c(q, t(q)) / Σ_q m(q)               how much of the query the name explains
+    R = Σ_{t in T} max_q w(q, t) · c(q, t) / Σ_t m(t)  how much of the name the query explains
     score = √(P · R)
 
-Where closeness is all or nothing this is the TF-IDF cosine of the two sets; with closeness in between it is Soft TF-IDF
-(Cohen, Ravikumar and Fienberg, "A comparison of string distance metrics for name-matching tasks", IIWeb 2003) made symmetric,
-so it cannot pass 1. The order of the tokens does not matter. Sums are sums of integers and the rest is two quotients, a
-product and a root: the same bits on every platform. Equal scores are ordered by the smaller index.
+where w(q, t) is m(t) for the token itself and at most m(q) for one that is only close: a rare code that resembles a common
+word is weak evidence, however rare it is. Where closeness is all or nothing this is the cosine of the two sets with squared
+components idf (the weighted Ochiai coefficient); with closeness in between it is of the Soft TF-IDF family (Cohen, Ravikumar
+and Fienberg, "A comparison of string distance metrics for name-matching tasks", IIWeb 2003), made symmetric so that it
+cannot pass 1. The order of the tokens does not matter. Sums are sums of integers and the rest is two quotients, a product
+and a root: the same bits on every platform. Equal scores are ordered by the smaller index.
 
 **Closeness**, the largest of
 
 * 1 for the token itself, and 0.9 for a word of several meanings (see ``synonyms``) and one of them;
 * the normalised optimal string alignment similarity 1 - d / max(length), ``rapidfuzz.distance.OSA``, when both tokens have 3 to
   64 code points and d is at most 1, or 2 where the longer one has 7 or more;
-* ½ + ½ · length ratio, when one word abbreviates the other: it is a prefix of three letters or more, or has no vowel after
-  its first letter and occurs in order (``brkt``, bracket); at most three times shorter, and not with more than 64 words;
+* ½ + ½ · length ratio, when one word abbreviates the other: it is a prefix of three letters or more and at most three times
+  shorter, or has no vowel after its first letter, occurs in order and is at least half as long (``brkt``, bracket); but not
+  when more than 64 words would do;
 * 0.95 times that of two neighbours of the query written as one ("head light" in a query, "headlight" in a name). The reverse
   is a cut: "headlight" in a query counts as the two units "head" and "light" where the names know both, and still as
   itself. A token of the vocabulary is cut only where some name has the halves side by side.
@@ -36,8 +40,8 @@ A unit that the vocabulary lacks weighs what its closest token weighs.
 **Constraints** are groups of values that exclude each other, such as a side. They are compared before similarity: a name is
 never returned when, in some group, both it and the query name values and none is shared. Who names no value is
 compatible; a spelling listed under two values of a group may mean either. In a query only, an unknown word that misses a
-constraint word of four letters or more by one slip (a swap, an extra or a missing letter) is taken for it, and one that is
-such a word glued to a known one ("rearbumper") is taken for the two.
+constraint word of four letters or more by a slip ("lfet") is taken for it, and one that is such a word glued to a known one
+("rearbumper") is taken for the two.
 
 **Search** is exact: see ``fuzzy_search.hpp`` for the bounds and ``fuzzy_index.hpp`` for the look-up of close tokens.
 
@@ -55,8 +59,7 @@ import os
 import struct
 import unicodedata
 import zlib
-from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -133,7 +136,8 @@ _ALIGN = 64
 _HEADER_BYTES = _HEAD.size + (SECTIONS + 1) * _SPAN.size + _CRC.size
 
 
-class Match(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Match:
     """A name that was found: its position in the sequence given to the index, and its score, above 0 and at most 1."""
 
     index: int
@@ -150,8 +154,10 @@ class _Fold(dict):
         category = unicodedata.category(char)
         if category == "Cf" or 0x300 <= code < 0x370 or 0xFE00 <= code < 0xFE10:
             result = None
-        elif char.isalnum() or category[0] == "M":
-            result = code
+        elif 0x2010 <= code <= 0x2015 or code == 0x2212:
+            result = 45  # all hyphens, dashes and the minus sign
+        elif code < 128 or char.isalnum() or category[0] == "M":
+            result = code  # the tokeniser reads ASCII marks itself
         else:
             result = 32
         if len(self) < self.ROOM:
@@ -163,9 +169,8 @@ _FOLD = _Fold()
 
 
 def fold(str text not None):
-    """Text as the index compares it: NFKC, case-folded, without accents and invisible characters; separators are spaces.
-
-    ASCII is returned as it is, since the tokeniser folds it.
+    """Text as the index compares it: NFKC, case-folded, without accents and invisible characters; what
+    separates is a space or an ASCII mark. ASCII is returned as it is, since the tokeniser folds it.
     """
     if text.isascii():
         return text

@@ -38,7 +38,7 @@ class Builder {
         tokenize(text_, tokens_);
         tables_.rewritings.apply(tokens_, scratch_);
         masks_.push_back(tables_.constraints.apply(tokens_, scratch_));
-        for (const std::string_view token : tokens_) sequence_.push_back(intern(token));
+        for (const Token& token : tokens_) sequence_.push_back(intern(token));
         name_starts_.push_back(static_cast<uint32_t>(sequence_.size()));
     }
 
@@ -243,7 +243,7 @@ class Builder {
 
     const Tables& tables_;
     std::string text_;
-    std::vector<std::string_view> tokens_, scratch_;
+    std::vector<Token> tokens_, scratch_;
     std::vector<uint32_t> slots_, starts_, sequence_, name_starts_;
     std::vector<uint64_t> masks_;
     std::string text_bytes_;

@@ -24,7 +24,7 @@ enum class Section : int {
     TOKEN_OFFSETS,   // u32[V + 1] into TOKEN_BYTES
     LENGTH_STARTS,   // u32[MAX_FUZZY_LENGTH + 3]: first token of each length in code points; the last class is "longer"
     TOKEN_SLOTS,     // u32[2^k]: open-addressing table of token + 1, 0 means empty
-    TOKEN_MASSES,    // u32[V]: round(idf^2 * MASS_SCALE)
+    TOKEN_MASSES,    // u32[V]: idf_mass
     TOKEN_LETTERS,   // u64[V]: letter_set
     TOKEN_CUTS,      // u8[V]: where a compound is cut, 0 means it is none
     BIGRAM_OFFSETS,  // u32[BIGRAM_BUCKETS + 1] into BIGRAM_TOKENS
@@ -78,10 +78,10 @@ inline void bigrams(std::string_view token, std::vector<uint32_t>& buckets) {
     buckets.erase(std::unique(buckets.begin(), buckets.end()), buckets.end());
 }
 
-// round(ln(1 + names / holders)^2 * MASS_SCALE): the squared inverse document frequency of a token.
+// round(ln(1 + names / holders) * MASS_SCALE): the inverse document frequency of a token.
 inline uint32_t idf_mass(uint64_t names, uint64_t holders) {
     const double idf = std::log(1.0 + static_cast<double>(names) / static_cast<double>(std::max<uint64_t>(holders, 1)));
-    return std::max<uint32_t>(1, static_cast<uint32_t>(std::llround(idf * idf * MASS_SCALE)));
+    return std::max<uint32_t>(1, static_cast<uint32_t>(std::llround(idf * MASS_SCALE)));
 }
 
 struct Close {

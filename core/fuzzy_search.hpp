@@ -11,6 +11,8 @@ constexpr uint32_t GLUED = ONE * 95 / 100;                     // "head light" f
 constexpr uint32_t KIN = ONE * 90 / 100;                       // a word of several meanings found as one of them
 constexpr uint32_t MIN_SPLIT_REST = 4, MAX_SPLIT_LENGTH = 32;  // the mistyped half of a glued word; the glued word
 constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped constraint word has this many letters
+constexpr uint32_t LONG_SIDE_LENGTH = 6;                       // from here on one of them may be replaced
+constexpr uint32_t TWO_SLIPS_LENGTH = 8;                       // from here on two edits are forgiven
 
 constexpr uint32_t FAR = 40, NEAR = 20;  // how far ahead memory is asked for
 
@@ -41,7 +43,7 @@ struct Scratch {
     LookupScratch lookup;
     std::vector<uint64_t> seen;
     std::string text;
-    std::vector<std::string_view> tokens, spare;
+    std::vector<Token> tokens, spare;
 };
 
 class Search {
@@ -70,6 +72,7 @@ class Search {
   private:
     struct Entry {
         uint32_t token, unit, closeness, share;  // share: how many units the token stands for at once
+        uint64_t name_gain;                      // what the token adds to the covered mass of a name
     };
     struct Unit {
         std::string text;
@@ -83,20 +86,21 @@ class Search {
         uint32_t token, list;
     };
     struct Best {
-        uint32_t closeness, mass, token;
+        uint32_t closeness, token;
+        uint64_t name_gain;
     };
 
     static size_t slot_of(uint32_t token) { return (token * 2654435761u) >> 7; }
-    static void check_size(const std::vector<std::string_view>& tokens) {
+    static void check_size(const std::vector<Token>& tokens) {
         if (tokens.size() > MAX_QUERY_TOKENS) {
             throw std::invalid_argument("the query has more than MAX_QUERY_TOKENS = 64 tokens");
         }
     }
-    void correct_constraints(std::vector<std::string_view>& tokens);
-    const Rule* mistyped_constraint(std::string_view token) const;
+    void correct_constraints(std::vector<Token>& tokens);
+    const Rule* mistyped_constraint(std::string_view token);
     std::pair<const Rule*, std::string_view> glued_constraint(std::string_view token) const;
     uint32_t choose_cut(std::string_view token, uint32_t id);
-    void plan(const std::vector<std::string_view>& tokens);
+    void plan(const std::vector<Token>& tokens);
     void close_tokens(std::string_view text, std::vector<Close>& out);
     uint32_t unit_of(std::string_view text);
     void order_lists();
@@ -113,20 +117,21 @@ class Search {
     Best best_[MAX_UNITS];
 };
 
-// A mistyped or glued side is still a side. For a token that no name uses, either
+// A mistyped or glued side is still a side. For a word that no name uses, either
 // - a constraint word of at least four letters has the same first letter and is one edit away that is no replacement
-//   ("lfet", "rigt"; never "light" for right), or
+//   ("lfet", "rigt"; never "light" for right), any edit from six letters on ("deretcho"), two from eight on ("izquero"),
+//   and no token of the names is as close, nor abbreviated by the word; or
 // - such a word is its beginning or its end and the rest is a token of the names or a constraint word ("rearbumper").
-inline void Search::correct_constraints(std::vector<std::string_view>& tokens) {
+inline void Search::correct_constraints(std::vector<Token>& tokens) {
     if (index_.tables.constraints.empty()) return;
     auto& out = scratch_.spare;
     out.clear();
     const auto take = [&](const Rule& rule) {
         mask_ |= rule.mask;
-        for (const std::string& word : rule.output) out.emplace_back(word);
+        for (const std::string& word : rule.output) out.push_back(std::string_view(word));
     };
-    for (const std::string_view token : tokens) {
-        if (token.size() < MIN_SIDE_LENGTH || !is_word(token) || index_.find(token) != NONE) {
+    for (const Token& token : tokens) {
+        if (token.fragment || token.size() < MIN_SIDE_LENGTH || !is_word(token) || index_.find(token) != NONE) {
             out.push_back(token);
         } else if (const Rule* slip = mistyped_constraint(token)) {
             take(*slip);
@@ -135,7 +140,7 @@ inline void Search::correct_constraints(std::vector<std::string_view>& tokens) {
             const bool first = rest.data() != token.data();
             if (first) take(*side);
             if (other != nullptr) take(*other);
-            else out.push_back(rest);
+            else out.push_back(std::string_view(rest));
             if (!first) take(*side);
         } else {
             out.push_back(token);
@@ -144,7 +149,7 @@ inline void Search::correct_constraints(std::vector<std::string_view>& tokens) {
     tokens.swap(out);
 }
 
-inline const Rule* Search::mistyped_constraint(std::string_view token) const {
+inline const Rule* Search::mistyped_constraint(std::string_view token) {
     const auto sorted = [](std::string_view text) {
         std::string letters(text);
         std::sort(letters.begin(), letters.end());
@@ -152,17 +157,28 @@ inline const Rule* Search::mistyped_constraint(std::string_view token) const {
     };
     const Pattern pattern(token);
     const Rule* found = nullptr;
+    uint32_t closest = 0;
     const auto& table = index_.tables.constraints.table();
     for (auto at = table.lower_bound(token.substr(0, 1)); at != table.end() && at->first[0] == token[0]; ++at) {
         const std::string& word = at->first;
         const Rule* rule = index_.tables.constraints.word(word);
-        if (rule == nullptr || rule->mask == 0 || word.size() < MIN_SIDE_LENGTH) continue;
-        if (word.size() == token.size() && sorted(word) != sorted(token)) continue;
-        if (pattern.distance(word) != 1) continue;
+        if (rule == nullptr || rule->mask == 0 || word.size() < MIN_SIDE_LENGTH || !is_word(word)) continue;
+        if (word.size() == token.size() && word.size() < LONG_SIDE_LENGTH && sorted(word) != sorted(token)) continue;
+        const uint32_t distance = pattern.distance(word);
+        if (distance > (word.size() < TWO_SLIPS_LENGTH ? 1 : 2)) continue;
         if (found != nullptr && found->mask != rule->mask) return nullptr;
+        closest = std::max(closest, edit_closeness(distance, static_cast<uint32_t>(std::max(word.size(), token.size()))));
         found = rule;
     }
-    return found;
+    if (found == nullptr) return nullptr;
+    std::vector<Close> close;
+    index_.abbreviations(token, close);
+    const bool abbreviation =
+        std::any_of(close.begin(), close.end(), [&](const Close& c) { return index_.token(c.token).size() > token.size(); });
+    close.clear();
+    index_.similar(token, 2, scratch_.lookup, close);
+    const bool as_close = std::any_of(close.begin(), close.end(), [&](const Close& c) { return c.closeness >= closest; });
+    return abbreviation || as_close ? nullptr : found;
 }
 
 // The longest constraint word at the beginning of a token, else at its end, and what is left of the token.
@@ -242,14 +258,14 @@ inline uint32_t Search::choose_cut(std::string_view token, uint32_t id) {
     return 0;
 }
 
-inline void Search::plan(const std::vector<std::string_view>& tokens) {
+inline void Search::plan(const std::vector<Token>& tokens) {
     units_.clear();
     entries_.clear();
     std::vector<Close> close;
     std::vector<std::vector<uint32_t>> spans(tokens.size());  // the units of each token
     std::vector<uint32_t> ids(tokens.size());
     const auto attach = [&](uint32_t token, uint32_t closeness, const std::vector<uint32_t>& span) {
-        for (const uint32_t unit : span) entries_.push_back({token, unit, closeness, static_cast<uint32_t>(span.size())});
+        for (const uint32_t unit : span) entries_.push_back({token, unit, closeness, static_cast<uint32_t>(span.size()), 0});
     };
     const auto taken = [&](std::string_view text) {
         return std::find(tokens.begin(), tokens.end(), text) != tokens.end() ||
@@ -321,6 +337,13 @@ inline void Search::plan(const std::vector<std::string_view>& tokens) {
         else if (unit.mass == 0) unit.mass = idf_mass(index_.names(), 1);
         total += unit.mass;
     }
+    // A token that is only close is worth no more than what it stands for: a rare code that resembles a common word is
+    // weak evidence, however rare it is.
+    for (Entry& entry : entries_) {
+        const uint64_t mass = index_.mass(entry.token);
+        const uint64_t worth = entry.closeness == ONE ? mass : std::min(mass, units_[entry.unit].mass * entry.share);
+        entry.name_gain = worth * entry.closeness;
+    }
     query_mass_ = static_cast<double>(total) * ONE;
     order_lists();
 }
@@ -352,7 +375,7 @@ inline void Search::order_lists() {
         for (uint32_t at = list.first_entry; at < list.last_entry; ++at) {
             const Entry& entry = entries_[at];
             const uint64_t q = units_[entry.unit].mass * entry.closeness;
-            const uint64_t n = static_cast<uint64_t>(list.mass) * entry.closeness;
+            const uint64_t n = entry.name_gain;
             if (q > query[entry.unit]) query_sum += q - query[entry.unit], query[entry.unit] = q;
             if (n > name[entry.unit]) name_sum += n - name[entry.unit], name[entry.unit] = n;
         }
@@ -364,7 +387,7 @@ inline void Search::order_lists() {
 inline double Search::score(const Name* name) {
     const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
     const size_t units = units_.size(), mask = slots_.size() - 1;
-    for (size_t unit = 0; unit < units; ++unit) best_[unit] = {0, 0, NONE};
+    for (size_t unit = 0; unit < units; ++unit) best_[unit] = {0, NONE, 0};
     for (uint32_t i = name[0].first_token; i < name[1].first_token; ++i) {
         const uint32_t token = tokens[i];
         size_t at = slot_of(token) & mask;
@@ -374,8 +397,8 @@ inline double Search::score(const Name* name) {
         for (uint32_t e = list.first_entry; e < list.last_entry; ++e) {
             const Entry& entry = entries_[e];
             Best& best = best_[entry.unit];
-            if (entry.closeness > best.closeness || (entry.closeness == best.closeness && list.mass > best.mass)) {
-                best = {entry.closeness, list.mass, token};
+            if (entry.closeness > best.closeness || (entry.closeness == best.closeness && entry.name_gain > best.name_gain)) {
+                best = {entry.closeness, token, entry.name_gain};
             }
         }
     }
@@ -384,13 +407,13 @@ inline double Search::score(const Name* name) {
         const Best& best = best_[unit];
         if (best.closeness == 0) continue;
         query_cover += units_[unit].mass * best.closeness;
-        // A token that stands for several units is part of the name once, as well as its closest unit covers it.
+        // A token that stands for several units is part of the name once, with the most it is worth to one of them.
         bool counted = false;
         for (size_t other = 0; other < units && !counted; ++other) {
-            counted = other != unit && best_[other].token == best.token &&
-                      (best_[other].closeness > best.closeness || (best_[other].closeness == best.closeness && other < unit));
+            counted = best_[other].token == best.token &&
+                      (best_[other].name_gain > best.name_gain || (best_[other].name_gain == best.name_gain && other < unit));
         }
-        if (!counted) name_cover += static_cast<uint64_t>(best.mass) * best.closeness;
+        if (!counted) name_cover += best.name_gain;
     }
     if (query_cover == 0) return 0.0;
     return combine(query_cover, query_mass_, name_cover, static_cast<double>(name->mass) * ONE);

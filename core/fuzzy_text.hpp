@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -23,7 +24,8 @@ constexpr uint32_t MIN_FUZZY_LENGTH = 3;    // code points; shorter tokens match
 constexpr uint32_t MAX_FUZZY_LENGTH = 64;   // code points; the bit-parallel kernel uses one machine word
 constexpr uint32_t TWO_EDITS_FROM = 7;      // code points of the longer token; below it one edit is allowed
 constexpr uint32_t MAX_ACRONYM = 4;         // letters of a run such as "l/h" or "A.B.S." that become one token
-constexpr uint32_t MAX_EXPANSION = 3;       // an abbreviation is at most this many times shorter than its word
+constexpr uint32_t MAX_EXPANSION = 3;       // a prefix is at most this many times shorter than its word
+constexpr uint32_t MAX_SKELETON = 2;        // a word without its vowels, this many times
 
 // Edits that two tokens may differ by, where `longer` is the length of the longer one.
 inline uint32_t allowed_edits(uint32_t longer) {
@@ -78,7 +80,8 @@ inline bool abbreviates(std::string_view small, std::string_view large) {
         return false;
     }
     if (small[0] != large[0] || !is_word(small) || !is_word(large)) return false;
-    return large.substr(0, small.size()) == small || (is_skeleton(small) && is_subsequence(small, large));
+    if (large.substr(0, small.size()) == small) return true;
+    return large.size() <= MAX_SKELETON * small.size() && is_skeleton(small) && is_subsequence(small, large);
 }
 
 inline uint32_t abbreviation_closeness(size_t small, size_t large) {
@@ -182,20 +185,30 @@ inline uint32_t closeness(std::string_view a, std::string_view b) {
     return best;
 }
 
+struct Token : std::string_view {
+    bool fragment = false;  // letters joined to digits by a mark, "FR" in "FR-1234": part of a code, never a word of a table
+
+    Token(std::string_view text) : std::string_view(text) {}
+};
+
+inline bool has_digit(std::string_view token) {
+    return std::any_of(token.begin(), token.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // Tokens are runs of letters and digits, in small letters. Runs of two to four single letters are one token, so that
 // "L/H", "l.h." and "LH" agree. `text` is rewritten in place; the tokens point into it.
-inline void tokenize(std::string& text, std::vector<std::string_view>& tokens) {
+inline void tokenize(std::string& text, std::vector<Token>& tokens) {
     tokens.clear();
     size_t out = 0, run = 0;  // run: how many tokens at the end of `tokens` are single letters
+    bool joined = false;      // is the token that begins here joined to the one before?
     const size_t size = text.size();
     const auto join_run = [&] {
         if (run >= 2 && run <= MAX_ACRONYM) {
             const size_t first = tokens.size() - run;
-            // The letters lie in `text` one separator apart: close them up.
-            char* start = const_cast<char*>(tokens[first].data());
+            char* start = &text[static_cast<size_t>(tokens[first].data() - text.data())];
             for (size_t i = 0; i < run; ++i) start[i] = tokens[first + i][0];
-            tokens.resize(first);
-            tokens.emplace_back(start, run);
+            tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(first), tokens.end());
+            tokens.push_back(std::string_view(start, run));
         }
         run = 0;
     };
@@ -208,14 +221,24 @@ inline void tokenize(std::string& text, std::vector<std::string_view>& tokens) {
             text[out++] = capital ? static_cast<char>(c + 32) : c;
             ++at;
         }
+        const bool mark = at < size && (text[at] == '-' || text[at] == '.' || text[at] == '_');
         ++at;
-        if (out == start) continue;
-        const std::string_view token(text.data() + start, out - start);
+        if (out == start) {
+            joined = false;
+            continue;
+        }
+        Token token(std::string_view(text.data() + start, out - start));
         ++out;  // one separator stays between tokens
+        if (joined) {
+            const bool before = has_digit(tokens.back()), now = has_digit(token);
+            if (now && !before) tokens.back().fragment = true;
+            if (before && !now) token.fragment = true;
+        }
         const bool letter = token.size() == 1 && is_ascii_letter(token[0]);
         if (!letter) join_run();
         tokens.push_back(token);
-        run += letter;
+        run = letter ? run + 1 : 0;
+        joined = mark;
     }
     join_run();
 }
@@ -258,18 +281,21 @@ class Rules {
     }
 
     // The longest rule that matches at `at`, or null.
-    const Rule* match(const std::vector<std::string_view>& tokens, size_t at) const {
+    const Rule* match(const std::vector<Token>& tokens, size_t at) const {
         const auto found = table_.find(tokens[at]);
         if (found == table_.end()) return nullptr;
         for (const Rule& rule : found->second) {
             if (rule.pattern.size() > tokens.size() - at) continue;
-            if (std::equal(rule.pattern.begin(), rule.pattern.end(), tokens.begin() + at)) return &rule;
+            const auto same = [](const std::string& word, const Token& token) { return !token.fragment && word == token; };
+            if (std::equal(rule.pattern.begin(), rule.pattern.end(), tokens.begin() + static_cast<std::ptrdiff_t>(at), same)) {
+                return &rule;
+            }
         }
         return nullptr;
     }
 
     // Rewrite `tokens`; returns the bits that the rules set. The new tokens may point into the rules.
-    uint64_t apply(std::vector<std::string_view>& tokens, std::vector<std::string_view>& scratch) const {
+    uint64_t apply(std::vector<Token>& tokens, std::vector<Token>& scratch) const {
         if (table_.empty()) return 0;
         uint64_t mask = 0;
         scratch.clear();
@@ -279,7 +305,7 @@ class Rules {
                 scratch.push_back(tokens[at++]);
                 continue;
             }
-            for (const std::string& token : rule->output) scratch.emplace_back(token);
+            for (const std::string& token : rule->output) scratch.push_back(std::string_view(token));
             mask |= rule->mask;
             at += rule->pattern.size();
         }
@@ -300,14 +326,14 @@ struct Tables {
 
     // `text` is folded; so are the words of every table.
     static std::vector<std::string> words(std::string text) {
-        std::vector<std::string_view> tokens;
+        std::vector<Token> tokens;
         tokenize(text, tokens);
         return {tokens.begin(), tokens.end()};
     }
 
     // A constraint is looked for after rewriting: its spelling is also known as the rewritings leave it.
     void add_constraint(const std::vector<std::string>& pattern, const std::vector<std::string>& output, uint64_t mask) {
-        std::vector<std::string_view> views(pattern.begin(), pattern.end()), scratch;
+        std::vector<Token> views(pattern.begin(), pattern.end()), scratch;
         rewritings.apply(views, scratch);
         const std::vector<std::string> rewritten(views.begin(), views.end());
         constraints.add(pattern, output, mask);

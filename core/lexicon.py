@@ -15,7 +15,7 @@ This is data for :mod:`hexar.core.merge`, kept apart from its code. It holds gen
 
 SYNONYMS: dict[str, str] = {
     **dict.fromkeys(("professional", "prof"), "pro"),
-    **dict.fromkeys(("std", "stand"), "standard"),
+    **dict.fromkeys(("std",), "standard"),
     **dict.fromkeys(("dlx", "delux"), "deluxe"),
     **dict.fromkeys(("upg", "upgrd", "upgd", "upgrades", "update", "upsell", "crossgrade"), "upgrade"),
     **dict.fromkeys(("ed", "edn", "editon", "editions"), "edition"),
@@ -31,8 +31,8 @@ SYNONYMS: dict[str, str] = {
     **dict.fromkeys(("grey",), "gray"),
     **dict.fromkeys(("colour",), "color"),
     **dict.fromkeys(("pk", "pks", "packs", "pkg"), "pack"),
-    **dict.fromkeys(("mens", "man"), "men"),
-    **dict.fromkeys(("womens", "woman", "ladies", "lady"), "women"),
+    **dict.fromkeys(("mens",), "men"),
+    **dict.fromkeys(("womens", "ladies"), "women"),
     **dict.fromkeys(("boys",), "boy"),
     **dict.fromkeys(("girls",), "girl"),
     **dict.fromkeys(("lh", "izquierdo", "izquierda"), "left"),
@@ -356,6 +356,9 @@ GROUP_EVIDENCE: dict[str, tuple[float, float]] = {
     "color": (-2.0, -0.5),
     "language": (-2.0, -0.5),
 }
+
+#: group → the value that an unmarked product has; naming it on one side alone is no difference
+GROUP_DEFAULTS: dict[str, str] = {"license": "full"}
 
 #: field names of a title, best first
 TITLE_ORDER: tuple[str, ...] = (

@@ -49,8 +49,7 @@ cdef cppclass Other:
     uint32_t digits
     uint32_t letters
     uint64_t compact
-    cbool has_number
-    uint64_t number_hash
+    cbool numeric  # one number and at most a unit
     double number
     uint32_t significant
     vector[Token] tokens

@@ -28,7 +28,9 @@ numbers / years / units differ        -1/-2/-1     "v3" and "v4", "2006" and "20
 exclusive words differ                -2 (side -4) "upgrade" and "full", "left" and "right" (:mod:`hexar.core.lexicon`)
 price                                 +1/2 - |ln|  weak: shops differ, but rarely by three times; not below -1.5
 brand agrees / differs                +-1/2        resellers name themselves
-other fields of one name              +-1, n/2     text by similarity, a number by its digits (at most 2), a phone 3
+a field of another name: text         +-1          by similarity; agreement counts by the weight of the words in common
+... a number equal / near / far       n/2 / -1/-2  by its n digits, at most 2; near is within a tenth; a phone number 3
+... a name that differs               -3           a song, an album, a brewery
 ====================================  ===========  =====================================================================
 
 Bounded work: at most 64 fields, 4096 characters a field, 64 tokens of at most 48 characters each; the rest is not read.
@@ -48,7 +50,7 @@ from libcpp.algorithm cimport sort as std_sort
 from libcpp.unordered_map cimport unordered_map
 from libcpp.unordered_set cimport unordered_set
 
-from hexar.core.lexicon import GROUP_EVIDENCE, GROUPS, ROLES, SIZES, SYNONYMS, TITLE_ORDER, UNITS, WEIGHTS
+from hexar.core.lexicon import GROUP_DEFAULTS, GROUP_EVIDENCE, GROUPS, ROLES, SIZES, SYNONYMS, TITLE_ORDER, UNITS, WEIGHTS
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -102,6 +104,7 @@ cdef unordered_map[uint64_t, Unit] units
 cdef unordered_set[uint64_t] systems
 cdef double[GROUP_LIMIT] group_differs
 cdef double[GROUP_LIMIT] group_one_sided
+cdef uint64_t[GROUP_LIMIT] group_marked  # the values that an unmarked product does not have
 cdef int group_count = 0
 cdef int color_group = 0
 cdef int side_group = 0
@@ -138,6 +141,9 @@ cdef int load_lexicon() except -1:
         elif group == "filler":
             filler_group = number
         group_differs[number], group_one_sided[number] = GROUP_EVIDENCE.get(group, (0.0, 0.0))
+        group_marked[number] = ~<uint64_t>0
+        if group in GROUP_DEFAULTS:
+            group_marked[number] = ~(<uint64_t>1 << <int>values.index(GROUP_DEFAULTS[group]))
         for word, value in words.items():
             meaning.group, meaning.value, meaning.weight = number, values.index(value), WEIGHTS[group]
             meanings[hash_text(word)] = meaning
@@ -615,8 +621,10 @@ cdef void cover(
 
 # evidence --------------------------------------------------------------------------------------------------------------
 
-cdef double text_similarity(const vector[Token]& left, const Py_UCS4* a, const vector[Token]& right, const Py_UCS4* b) noexcept nogil:
-    """Share of both texts' weight that the other covers, 0..1."""
+cdef double text_similarity(
+    const vector[Token]& left, const Py_UCS4* a, const vector[Token]& right, const Py_UCS4* b, double* shared
+) noexcept nogil:
+    """Share of both texts' weight that the other covers, 0..1; ``shared`` becomes the weight that both have."""
     cdef double[TOKEN_LIMIT] cl, cr
     cdef double tl = 0.0, tr = 0.0, ml = 0.0, mr = 0.0
     cdef size_t i
@@ -627,6 +635,7 @@ cdef double text_similarity(const vector[Token]& left, const Py_UCS4* a, const v
     for i in range(right.size()):
         tr += right[i].weight
         mr += right[i].weight * cr[i]
+    shared[0] = min(ml, mr)
     return (ml + mr) / (tl + tr) if tl + tr > 0 else 0.0
 
 
@@ -733,7 +742,7 @@ cdef bint codes_differ(Span x, const Py_UCS4* a, Span y, const Py_UCS4* b) noexc
 
 
 cdef double code_evidence(const Record* left, const Record* right) noexcept nogil:
-    cdef double best, conflict = 0.0
+    cdef double best, conflict = 0.0, shared = 0.0
     cdef const Py_UCS4* a = left.text.data()
     cdef const Py_UCS4* b = right.text.data()
     if (
@@ -748,7 +757,7 @@ cdef double code_evidence(const Record* left, const Record* right) noexcept nogi
         best = max(best, 0.75)
     if codes_differ(left.model, a, right.model, b) or codes_differ(left.mpn, a, right.mpn, b):
         conflict = -2.5
-        if left.model.length and right.model.length and text_similarity(left.model_tokens, a, right.model_tokens, b) >= 0.75:
+        if left.model.length and right.model.length and text_similarity(left.model_tokens, a, right.model_tokens, b, &shared) >= 0.75:
             conflict = 0.0
     if best < 0.5 and has_strong(left.codes) and has_strong(right.codes):
         conflict = min(conflict, -1.5)
@@ -762,25 +771,26 @@ cdef double group_evidence(const Record* left, const Record* right) noexcept nog
         if left.groups[group] and right.groups[group]:
             if not left.groups[group] & right.groups[group]:
                 evidence += group_differs[group]
-        elif left.groups[group] or right.groups[group]:
+        elif (left.groups[group] | right.groups[group]) & group_marked[group]:
             evidence += group_one_sided[group]
     return evidence
 
 
 cdef double other_evidence(const Other* x, const Py_UCS4* a, const Other* y, const Py_UCS4* b) noexcept nogil:
-    cdef double s
+    cdef double s, apart, shared = 0.0
     if x.category or y.category:
-        return text_similarity(x.tokens, a, y.tokens, b) - 0.5
+        return text_similarity(x.tokens, a, y.tokens, b, &shared) - 0.5
     if min(x.digits, y.digits) >= 7 and max(x.letters, y.letters) <= 2:
         return 3.0 if x.compact == y.compact else -1.0
-    if x.has_number and y.has_number and max(x.letters, y.letters) <= 4:
-        if x.number_hash == y.number_hash:
-            return min(0.5 * x.significant, 2.0)
-        return 0.25 if fabs(x.number - y.number) <= 0.01 * max(x.number, y.number) else -1.0
-    s = text_similarity(x.tokens, a, y.tokens, b)
-    if (x.name_like or y.name_like) and s < 0.5:
-        return -3.0 * (1.0 - 2.0 * s)
-    return 2.0 * s - 1.0
+    if x.numeric and y.numeric:
+        if x.number == y.number:
+            return min(0.5 * min(x.significant, y.significant), 2.0)
+        apart = fabs(x.number - y.number) / max(x.number, y.number)
+        return 0.25 if apart <= 0.01 else -1.0 if apart <= 0.1 else -2.0
+    s = text_similarity(x.tokens, a, y.tokens, b, &shared)
+    if s >= 0.5:  # one common word in common ("petrol") says little, an address says much
+        return (2.0 * s - 1.0) * min(shared / 4.0, 1.0)
+    return (2.0 * s - 1.0) * (3.0 if x.name_like or y.name_like else 1.0)
 
 
 cdef double field_evidence(const Record* left, const Record* right) noexcept nogil:
@@ -950,8 +960,7 @@ cdef int add_other(str key, str value, bint category, Record* record) except -1:
         else:
             other.letters += 1
     other.compact = hash_text(text)
-    other.has_number = len(number) > 0
-    other.number_hash = hash_text(number)
+    other.numeric = other.digits > 0 and other.letters <= 4 and other.digits == len(number.replace(".", ""))
     other.number = value_of(number)
     other.significant = <uint32_t>len(number.replace(".", "").strip("0"))
     tokenize(value, record.text, other.tokens, TOKEN_LIMIT)

@@ -58,7 +58,9 @@ class Offer:
     def source(self) -> Source: ...
     @property
     def values(self) -> dict[str, Any]:
-        """By field of OFFER_FIELDS, as read."""
+        """By field of OFFER_FIELDS, as read: a new dict each time. The offer keeps its row and reads it from there."""
+    def get(self, name: str, default: Any = None) -> Any:
+        """One of ``values``; ``default`` where it is unknown."""
 
 @final
 class Product:

@@ -22,15 +22,22 @@ else the one whose static row has the same valid GTIN; else it is a product of i
 ``vendor/sku`` or ``vendor/name``. That depends on the row and the static rows alone, never on other vendors. A row that
 has none of these names nothing and is left out. What is None, empty text or an empty collection is unknown and absent.
 
-Thread-safety: a Merged is never changed once it is returned; values are shared with the rows, not copied.
+Thread-safety: a Merged is never changed once it is returned. It keeps the rows, it does not copy them: who changes a row
+after merging it changes the offers that are views of it.
 """
 
 from collections.abc import Mapping
 
 cimport cython
-from cpython.dict cimport PyDict_Copy, PyDict_GetItem, PyDict_Next, PyDict_SetItem
+from cpython.bool cimport PyBool_Check
+from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError, PyDict_Next, PyDict_SetItem
+from cpython.float cimport PyFloat_CheckExact
+from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_GET_LENGTH
 from libc.math cimport INFINITY, isnan
+from libc.stdint cimport uint64_t, uintptr_t
+from libcpp.vector cimport vector
 
 from hexar.core.matching cimport gtin_of
 
@@ -47,20 +54,31 @@ OFFER_FIELDS = frozenset(
 )
 LIVE_FIRST = frozenset(("rating", "rating_count", "reviews"))
 
+cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(void*) noexcept
+
 cdef enum Kind:
     KNOWLEDGE
-    META  # about the row, not the product
+    VOLATILE  # of LIVE_FIRST
     OFFER
-    VOLATILE
+    SKU  # of the offer, and a key
+    ID
+    PRODUCT_ID
+    VENDOR
+    FETCHED_AT
+    TIER
+    STALE
 
 cdef dict KINDS = {
-    **dict.fromkeys(("id", "product_id", "vendor", "fetched_at", "tier", "stale"), META),
     **dict.fromkeys(OFFER_FIELDS, OFFER),
     **dict.fromkeys(LIVE_FIRST, VOLATILE),
+    **{"sku": SKU, "id": ID, "product_id": PRODUCT_ID, "vendor": VENDOR},
+    **{"fetched_at": FETCHED_AT, "tier": TIER, "stale": STALE},
 }
 
 
 @cython.final
+@cython.no_gc  # it holds text alone: no cycles
 @cython.freelist(256)
 cdef class Source:
     """Where a value comes from: ``vendor``, ``fetched_at`` (Unix seconds or None), ``tier``, ``stale``, ``live``."""
@@ -87,20 +105,27 @@ cdef class Source:
 
 
 @cython.final
+@cython.no_gc  # it holds a source and a row of plain values: no cycles
 @cython.freelist(256)
 cdef class Offer:
-    """One vendor's reading of one SKU: ``values`` by field of OFFER_FIELDS, and its ``source``."""
+    """One vendor's reading of one SKU: its ``source``, and ``values`` by field of OFFER_FIELDS, a view of the row."""
 
     cdef readonly Source source
-    cdef readonly dict values
+    cdef readonly str sku
+    cdef dict row
 
     @property
     def vendor(self):
         return self.source.vendor
 
     @property
-    def sku(self):
-        return self.values.get("sku", "")
+    def values(self):
+        return {name: value for name, value in self.row.items() if name in OFFER_FIELDS and not unknown(value)}
+
+    def get(self, str name, default=None):
+        """One of ``values``; ``default`` where it is unknown."""
+        value = self.row.get(name) if name in OFFER_FIELDS else None
+        return default if unknown(value) else value
 
     def __eq__(self, other):
         return isinstance(other, Offer) and self.source == (<Offer>other).source and self.values == (<Offer>other).values
@@ -190,35 +215,134 @@ cdef str canonical(object value, int depth=0):
     return f"{type(value).__name__} {value!r}"
 
 
-cdef inline bint unknown(object value):
+cdef inline bint unknown(object value) except -1:
     if value is None:
         return True
-    if type(value) is str or type(value) is list or type(value) is tuple or type(value) is dict:
-        return len(value) == 0
-    return isinstance(value, (str, list, tuple, set, frozenset, Mapping)) and not value
+    if PyUnicode_CheckExact(value):
+        return PyUnicode_GET_LENGTH(value) == 0
+    if PyLong_CheckExact(value) or PyFloat_CheckExact(value) or PyBool_Check(value):
+        return False
+    return isinstance(value, (str, list, tuple, set, frozenset, Mapping)) and len(value) == 0
 
 # one row ---------------------------------------------------------------------------------------------------------------
 
-cdef Source read_source(dict row, str vendor, bint live):
-    cdef Source source = Source.__new__(Source)
-    cdef PyObject* value
-    source.vendor, source.live, source.tier, source.stale, source.when = vendor, live, "", False, -INFINITY
-    value = PyDict_GetItem(row, "fetched_at")
-    if value is not NULL and <object>value is not None:
-        source.when = <double?><object>value
-        if isnan(source.when):
-            raise ValueError("fetched_at is not a number")
-    value = PyDict_GetItem(row, "tier")
-    if value is not NULL and <object>value is not None:
-        source.tier = str(<object>value)
-    value = PyDict_GetItem(row, "stale")
-    if value is not NULL:
-        source.stale = bool(<object>value)
-    return source
+cdef enum:
+    NAME_SLOTS = 64
+
+cdef class Reader:
+    """Cuts rows into what is about the row, the offer and the product.
+
+    The names of fields are mostly the same few objects in all rows: their kinds are remembered by address, and ``kept``
+    holds the names so that no other object can get their address.
+    """
+
+    cdef void* names[NAME_SLOTS]
+    cdef Kind kinds[NAME_SLOTS]
+    cdef list kept
+    # of the row that was read last; borrowed from it
+    cdef vector[PyObject*] fields  # name, value, name, value, …
+    cdef vector[bint] volatile
+    cdef PyObject* id
+    cdef PyObject* product_id
+    cdef PyObject* vendor
+    cdef PyObject* sku
+    cdef PyObject* fetched_at
+    cdef PyObject* tier
+    cdef PyObject* stale
+    cdef bint offers
+
+    def __cinit__(self):
+        cdef int i
+        self.kept = []
+        for i in range(NAME_SLOTS):
+            self.names[i] = NULL
+
+    cdef Kind kind_of(self, PyObject* name) except *:
+        cdef size_t slot = (<uintptr_t>name >> 4) & (NAME_SLOTS - 1)
+        cdef PyObject* found
+        if self.names[slot] != <void*>name:
+            found = PyDict_GetItemWithError(KINDS, <object>name)
+            self.kinds[slot] = KNOWLEDGE if found is NULL else <Kind><int><object>found
+            self.names[slot] = <void*>name
+            if len(self.kept) >= 16 * NAME_SLOTS:  # names that are new objects in each row: start again
+                self.kept = []
+                for other in range(NAME_SLOTS):
+                    if other != slot:
+                        self.names[other] = NULL
+            self.kept.append(<object>name)
+        return self.kinds[slot]
+
+    cdef int read(self, dict row) except -1:
+        cdef PyObject* name
+        cdef PyObject* value
+        cdef Py_ssize_t at = 0
+        cdef Kind kind
+        self.fields.clear()
+        self.volatile.clear()
+        self.id = self.product_id = self.vendor = self.sku = self.fetched_at = self.tier = self.stale = NULL
+        self.offers = False
+        while PyDict_Next(row, &at, &name, &value):
+            kind = self.kind_of(name)
+            if (kind == OFFER and self.offers) or unknown(<object>value):
+                continue
+            if kind == OFFER:
+                self.offers = True
+            elif kind == KNOWLEDGE or kind == VOLATILE:
+                self.fields.push_back(name)
+                self.fields.push_back(value)
+                self.volatile.push_back(kind == VOLATILE)
+            elif kind == SKU:
+                self.offers = True
+                self.sku = value
+            elif kind == PRODUCT_ID:
+                self.product_id = value
+            elif kind == FETCHED_AT:
+                self.fetched_at = value
+            elif kind == TIER:
+                self.tier = value
+            elif kind == STALE:
+                self.stale = value
+            elif kind == ID:
+                self.id = value
+            else:
+                self.vendor = value
+        return 0
+
+    cdef Source source(self, str vendor, bint live):
+        cdef Source source = Source.__new__(Source)
+        source.vendor, source.live = vendor, live
+        source.tier = text_of(self.tier)
+        source.stale = self.stale is not NULL and <object>self.stale
+        source.when = -INFINITY
+        if self.fetched_at is not NULL:
+            source.when = <object>self.fetched_at
+            if isnan(source.when):
+                raise ValueError("fetched_at is not a number")
+        return source
+
+    cdef int put(self, Product product, dict row, str vendor, bint live) except -1:
+        """Add the row that was read last, which is ``row``, to ``product``."""
+        cdef Source source = self.source(vendor, live)
+        cdef Offer offer
+        cdef size_t i
+        for i in range(self.volatile.size()):
+            put_field(product, <object>self.fields[2 * i], <object>self.fields[2 * i + 1], source, self.volatile[i])
+        if self.offers and vendor:
+            offer = Offer.__new__(Offer)
+            offer.source, offer.sku, offer.row = source, text_of(self.sku), row
+            put_offer(product, offer)
+        return 0
+
+
+cdef str text_of(PyObject* value):
+    """A value as text, empty where it is unknown."""
+    if value is NULL:
+        return ""
+    return <str>value if PyUnicode_CheckExact(<object>value) else str(<object>value)
 
 
 cdef int put_field(Product product, object name, object value, Source source, bint live_first) except -1:
-    cdef PyObject* present = PyDict_GetItem(product.provenance, name)
+    cdef PyObject* present = PyDict_GetItemWithError(product.provenance, name)
     cdef int order
     if present is not NULL:
         order = compare(source, <Source>present, live_first)
@@ -234,10 +358,11 @@ cdef bint precedes(object value, object present) except -1:
 
 
 cdef int put_offer(Product product, Offer offer) except -1:
-    cdef PyObject* sku = PyDict_GetItem(offer.values, "sku")
-    cdef tuple name = (offer.source.vendor, <object>sku if sku is not NULL else "")
-    cdef PyObject* present = PyDict_GetItem(product.offers, name)
+    cdef tuple name = (offer.source.vendor, offer.sku)
+    cdef PyObject* present
     cdef int order
+    PyObject_GC_UnTrack(<void*>name)  # two texts: no cycles, as the collector would find out later
+    present = PyDict_GetItemWithError(product.offers, name)
     if present is not NULL:
         order = compare(offer.source, (<Offer>present).source, True)
         if order < 0 or (order == 0 and not precedes(offer.values, (<Offer>present).values)):
@@ -246,34 +371,6 @@ cdef int put_offer(Product product, Offer offer) except -1:
     return 0
 
 
-cdef int put_row(Product product, dict row, str vendor, bint live) except -1:
-    cdef Source source = read_source(row, vendor, live)
-    cdef dict values = None
-    cdef PyObject* name
-    cdef PyObject* value
-    cdef PyObject* kind
-    cdef Py_ssize_t at = 0
-    cdef int k
-    cdef Offer offer
-    while PyDict_Next(row, &at, &name, &value):
-        if unknown(<object>value):
-            continue
-        kind = PyDict_GetItem(KINDS, <object>name)
-        k = KNOWLEDGE if kind is NULL else <int><object>kind
-        if k == OFFER:
-            if values is None:
-                values = {}
-            PyDict_SetItem(values, <object>name, <object>value)
-        elif k != META:
-            put_field(product, <object>name, <object>value, source, k == VOLATILE)
-    if values is not None and vendor:
-        offer = Offer.__new__(Offer)
-        offer.source, offer.values = source, values
-        put_offer(product, offer)
-    return 0
-
-# joining ---------------------------------------------------------------------------------------------------------------
-
 cdef inline dict as_dict(object row):
     if type(row) is dict:
         return <dict>row
@@ -281,14 +378,7 @@ cdef inline dict as_dict(object row):
         raise TypeError("a row is a mapping of field names to values")
     return dict(row)
 
-
-cdef str text_of(dict row, str name):
-    """A field as text, empty where it is unknown."""
-    cdef PyObject* value = PyDict_GetItem(row, name)
-    if value is NULL or <object>value is None:
-        return ""
-    return <str><object>value if type(<object>value) is str else str(<object>value)
-
+# joining ---------------------------------------------------------------------------------------------------------------
 
 @cython.final
 cdef class Merged:
@@ -358,46 +448,47 @@ cdef class Merged:
 
     cdef int add_static(self, object static) except -1:
         cdef dict row
-        cdef str id, vendor, sku
-        cdef object gtin
+        cdef str id, vendor
+        cdef Reader reader = Reader()
+        cdef uint64_t gtin
         if isinstance(static, Mapping):
             pairs = static.items()
         else:
             pairs = [(None, found) for found in static]
         for name, found in pairs:
             row = as_dict(found)
-            id = text_of(row, "id") or text_of(row, "product_id") if name is None else str(name)
+            reader.read(row)
+            id = str(name) if name is not None else text_of(reader.id) or text_of(reader.product_id)
             if not id:
                 raise ValueError("a static row has no id")
             present = self.products.get(id)
             if present is None:
                 present = self.products[id] = new_product(id)
-            vendor, sku = text_of(row, "vendor"), text_of(row, "sku")
-            put_row(present, row, vendor, False)
-            if vendor and sku:
-                key = (vendor, sku)
+            vendor = text_of(reader.vendor)
+            reader.put(present, row, vendor, False)
+            if vendor and reader.sku is not NULL:
+                key = (vendor, text_of(reader.sku))
                 self.by_sku[key] = min(id, self.by_sku.get(key, id))
-            gtin = gtin_of(text_of(row, "gtin"))
+            gtin = row_gtin(row)
             if gtin:
                 self.by_gtin[gtin] = min(id, self.by_gtin.get(gtin, id))
         return 0
 
-    cdef str identify(self, dict row, str vendor):
-        cdef str id = text_of(row, "product_id"), sku
+    cdef str identify(self, Reader reader, dict row, str vendor):
+        """The product that a live row belongs to; empty where it names none."""
         cdef PyObject* found
-        cdef object gtin
-        if id:
-            return id
-        sku = text_of(row, "sku")
-        if sku:
-            found = PyDict_GetItem(self.by_sku, (vendor, sku))
+        cdef uint64_t gtin
+        if reader.product_id is not NULL:
+            return text_of(reader.product_id)
+        if reader.sku is not NULL:
+            found = PyDict_GetItemWithError(self.by_sku, (vendor, text_of(reader.sku)))
             if found is not NULL:
                 return <str>found
-        gtin = gtin_of(text_of(row, "gtin"))
+        gtin = row_gtin(row)
         if gtin:
-            found = PyDict_GetItem(self.by_gtin, gtin)
+            found = PyDict_GetItemWithError(self.by_gtin, gtin)
             return <str>found if found is not NULL else f"gtin:{gtin:014d}"
-        name = sku or text_of(row, "name") or text_of(row, "title")
+        name = text_of(reader.sku) or row.get("name") or row.get("title")
         return f"{vendor}/{name}" if name else ""
 
     cdef int add_live(self, object live_by_vendor, dict shared) except -1:
@@ -406,14 +497,16 @@ cdef class Merged:
         cdef str vendor, id
         cdef PyObject* present
         cdef Product product
+        cdef Reader reader = Reader()
         for vendor_name, rows in live_by_vendor.items():
             vendor = str(vendor_name)
             for found in rows:
                 row = as_dict(found)
-                id = self.identify(row, vendor)
+                reader.read(row)
+                id = self.identify(reader, row, vendor)
                 if not id:
                     continue
-                present = PyDict_GetItem(self.products, id)
+                present = PyDict_GetItemWithError(self.products, id)
                 if present is NULL:
                     product = new_product(id)
                     self.products[id] = product
@@ -422,8 +515,14 @@ cdef class Merged:
                     if shared is not None and shared.get(id) is product:
                         product = copy_product(product)
                         self.products[id] = product
-                put_row(product, row, vendor, True)
+                reader.put(product, row, vendor, True)
         return 0
+
+
+cdef uint64_t row_gtin(dict row) except? 0xFFFFFFFFFFFFFFFF:
+    """The valid GTIN of a row, or 0."""
+    cdef PyObject* value = PyDict_GetItemWithError(row, "gtin")
+    return 0 if value is NULL or <object>value is None else gtin_of(text_of(value))
 
 # entry -----------------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,4 @@
 # distutils: include_dirs = core
-# distutils: depends = core/ranking.hpp
 """Linear ranking with an explanation: the k best rows of a feature table in one pass.
 
 **The score** of a row is the sum over the columns of ``value × weight``, the weighted sum model of multi-criteria decision

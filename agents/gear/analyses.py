@@ -7,6 +7,7 @@ look at.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import defaultdict
@@ -66,15 +67,23 @@ class Analyses:
         """True where analyses can be queued."""
         return self._jobs is not None
 
-    async def known(self, tenant: str, keys: Iterable[Key]) -> list[Knowledge]:
-        """The static knowledge that the caches hold of ``keys``, also stale knowledge, marked so."""
-        found: list[Knowledge] = []
-        for vendor, sku in keys:
-            key = cache_key(tenant, KIND, key_fields(vendor, sku))
-            entry = await self._caches.get(KIND, key, allow_stale=True)
-            if entry is not None and (one := _view(entry)) is not None:
-                found.append(one)
+    def at_hand(self, tenant: str, keys: Iterable[Key]) -> dict[Key, Knowledge]:
+        """The static knowledge of ``keys`` that is in memory, also stale knowledge, marked so."""
+        found: dict[Key, Knowledge] = {}
+        for key in keys:
+            entry = self._caches.peek(KIND, cache_key(tenant, KIND, key_fields(*key)), allow_stale=True)
+            if entry is not None and (known := _view(entry)) is not None:
+                found[key] = known
         return found
+
+    async def known(self, tenant: str, keys: Iterable[Key]) -> dict[Key, Knowledge]:
+        """As :meth:`at_hand`, from all tiers."""
+        asked = list(keys)
+        entries = await asyncio.gather(
+            *(self._caches.get(KIND, cache_key(tenant, KIND, key_fields(*key)), allow_stale=True) for key in asked)
+        )
+        pairs = zip(asked, entries, strict=True)
+        return {key: known for key, entry in pairs if entry is not None and (known := _view(entry)) is not None}
 
     def dead(self, tenant: str, keys: Iterable[Key]) -> list[Key]:
         """Those of ``keys`` whose analysis failed for good not long ago."""

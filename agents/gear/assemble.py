@@ -101,6 +101,8 @@ class Assembly:
     terrain: tuple[str, ...]
     rating: tuple[float, int] | None
     offers: tuple[Listing, ...]
+    #: (vendor, sku) of each member.
+    keys: tuple[tuple[str, str], ...]
 
 
 def assembly(members: Iterable[Member]) -> Assembly:
@@ -118,6 +120,7 @@ def assembly(members: Iterable[Member]) -> Assembly:
         terrain=next((reading.facts.terrain for reading in readings if reading.facts.terrain), ()),
         rating=_rating(readings),
         offers=tuple(member.live.listing for member in ordered),
+        keys=tuple(member.key for member in ordered),
     )
 
 

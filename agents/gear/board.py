@@ -5,24 +5,25 @@ order of arrival ends in the same list. Three steps make it: (1) cluster all lis
 by what the live readings say, and keep a shortlist; (3) add static knowledge to the shortlist, filter and rank again.
 Without the shortlist a large catalogue would cost a cache lookup for every product it lists.
 
-What does not change between two steps (clusters, assemblies, messages) is kept, so that one more vendor costs little.
+What does not change between two steps is kept, and what depends on the batches alone is kept for the next query too
+(:mod:`hexar.agents.gear.catalogue`), so that one more vendor, and one more query, cost little.
 
 Thread-safety: none; one answer uses it, on the loop or on a thread, never both at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hexar.agents.gear.assemble import Assembly, Member, Reading, assembly, product_message
+from hexar.agents.gear.assemble import Assembly, Member, assembly, product_message
 from hexar.agents.gear.candidates import Batch, Wanted, relevance
+from hexar.agents.gear.catalogue import Catalogue, Placed
 from hexar.agents.gear.criteria import Criteria
 from hexar.agents.gear.fold import FILTERED, MERGED, OUTRANKED, Shown, State, diff, ranking
 from hexar.agents.gear.knowledge import Knowledge
 from hexar.agents.gear.ranking import Standing, Taste, Weights, rank
 from hexar.core.cache import Tier
-from hexar.core.merge import cluster
 from hexar.v1 import query_pb2
 
 #: Products whose static knowledge is looked up: at least so many, and this many times the limit.
@@ -35,12 +36,6 @@ _FIRST_SAID = (query_pb2.ANALYSIS_STATE_PENDING, query_pb2.ANALYSIS_STATE_FAILED
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    batch: Batch
-    readings: tuple[Reading, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Candidate:
     parts: Assembly
     relevance: float
@@ -50,24 +45,32 @@ class Board:
     """The products of one answer."""
 
     def __init__(
-        self, wanted: Wanted, criteria: Criteria, taste: Taste, weights: Weights, limit: int, *, analyses: bool = True
+        self,
+        wanted: Wanted,
+        criteria: Criteria,
+        taste: Taste,
+        weights: Weights,
+        limit: int,
+        *,
+        catalogue: Catalogue | None = None,
+        analyses: bool = True,
     ) -> None:
         self._wanted = wanted
         self._criteria = criteria
         self._taste = taste
         self._weights = weights
         self._limit = limit
+        self._catalogue = catalogue or Catalogue()
+        #: What is said of an analysis that is not there: it comes, unless nobody makes any.
         self._unknown = query_pb2.ANALYSIS_STATE_PENDING if analyses else query_pb2.ANALYSIS_STATE_UNSPECIFIED
-        self._placed: dict[str, _Placed] = {}
+        self._placed: dict[str, Placed] = {}
         self._knowledge: dict[Key, Knowledge] = {}
         self._states: dict[Key, query_pb2.AnalysisState] = {}
-        self._clusters: list[list[Key]] = []
-        self._clusters_of: tuple[int, ...] = ()
-        self._assemblies: dict[Key, tuple[tuple[Member, ...], Assembly]] = {}
-        self._messages: dict[str, tuple[Assembly, query_pb2.AnalysisState, query_pb2.Product]] = {}
+        self._products: tuple[Assembly, ...] = ()
         self._shortlist: list[_Candidate] = []
         self._surveyed = 0
-        self._products: dict[Key, str] = {}
+        self._enriched: dict[str, Assembly] = {}
+        self._messages: dict[str, tuple[Assembly, query_pb2.AnalysisState, query_pb2.Product]] = {}
         self._shown_parts: dict[str, Assembly] = {}
         self._passed: frozenset[str] = frozenset()
         self.state: State = {}
@@ -81,10 +84,7 @@ class Board:
 
     def place(self, batch: Batch, tier: Tier, *, stale: bool) -> None:
         """Put a vendor's batch on the board, in place of the one that is there."""
-        readings = tuple(
-            Reading(listing, facts, tier, stale) for listing, facts in zip(batch.listings, batch.facts, strict=True)
-        )
-        self._placed[batch.vendor] = _Placed(batch, readings)
+        self._placed[batch.vendor] = self._catalogue.place(batch, tier, stale=stale)
 
     def learn(self, knowledge: Iterable[Knowledge]) -> None:
         """Add static knowledge."""
@@ -102,16 +102,15 @@ class Board:
 
     def survey(self) -> list[Key]:
         """Steps 1 and 2; the listings of the shortlist, best product first."""
-        self._cluster()
+        self._products = self._catalogue.products(self._placed, self._products)
         scores = relevance([placed.batch for placed in self._placed.values()], self._wanted)
-        rows = {vendor: placed.batch.rows for vendor, placed in self._placed.items()}
+        found = {
+            vendor: dict(zip(placed.batch.skus, scores[vendor].tolist(), strict=True))
+            for vendor, placed in self._placed.items()
+        }
         candidates: list[_Candidate] = []
-        self._products = {}
-        for keys in self._clusters:
-            score = max(float(scores[vendor][rows[vendor][sku]]) for vendor, sku in keys)
-            parts = self._assembly(keys, [Member(self._placed[vendor].readings[rows[vendor][sku]]) for vendor, sku in keys])
-            for key in keys:
-                self._products[key] = parts.product_id
+        for parts in self._products:
+            score = max(found[vendor][sku] for vendor, sku in parts.keys)
             if score > 0.0 and self._may_pass(parts):
                 candidates.append(_Candidate(parts, score))
         self._surveyed = len(candidates)
@@ -119,7 +118,7 @@ class Board:
         if len(candidates) > size:
             candidates = [candidates[standing.row] for standing in self._rank(candidates, size)]
         self._shortlist = candidates
-        return [member.key for candidate in candidates for member in candidate.parts.members]
+        return [key for candidate in candidates for key in candidate.parts.keys]
 
     def advance(self) -> list[query_pb2.QueryEvent]:
         """All three steps: the events from what was shown to what is to be shown now."""
@@ -128,7 +127,7 @@ class Board:
 
     def show(self) -> list[query_pb2.QueryEvent]:
         """Step 3, over the shortlist of the last survey."""
-        known = [self._enriched(candidate) for candidate in self._shortlist]
+        known = [self._enrich(candidate) for candidate in self._shortlist]
         passing = [candidate for candidate in known if self._passes(candidate.parts)]
         self.matched = self._surveyed - len(known) + len(passing)
         self._passed = frozenset(candidate.parts.product_id for candidate in passing)
@@ -158,35 +157,17 @@ class Board:
 
     # -- steps -----------------------------------------------------------------------------------------------------------
 
-    def _cluster(self) -> None:
-        vendors = sorted(self._placed)
-        now = tuple(id(self._placed[vendor].batch) for vendor in vendors)
-        if now == self._clusters_of:
-            return
-        keys = [(vendor, listing.sku) for vendor in vendors for listing in self._placed[vendor].batch.listings]
-        records = [record for vendor in vendors for record in self._placed[vendor].batch.records]
-        self._clusters = [[keys[row] for row in rows] for rows in cluster(records)]
-        self._clusters_of = now
-
-    def _assembly(self, keys: Sequence[Key], members: Sequence[Member]) -> Assembly:
-        """The assembly of these members; the one of the last time where nothing about them changed."""
-        now = tuple(members)
-        kept = self._assemblies.get(keys[0])
-        if kept is not None and len(kept[0]) == len(now) and all(map(_same, kept[0], now)):
-            return kept[1]
-        parts = assembly(now)
-        self._assemblies[keys[0]] = (now, parts)
-        return parts
-
-    def _enriched(self, candidate: _Candidate) -> _Candidate:
+    def _enrich(self, candidate: _Candidate) -> _Candidate:
         """The candidate with the static knowledge of its members."""
         members = candidate.parts.members
-        if not any(member.key in self._knowledge for member in members):
+        known = [self._knowledge.get(key) for key in candidate.parts.keys]
+        if not any(known):
             return candidate
-        enriched = [Member(member.live, self._knowledge.get(member.key)) for member in members]
-        # A slot of its own: the live-only assembly stays for the next survey.
-        vendor, sku = members[0].key
-        return _Candidate(self._assembly([(vendor, f"{sku}\0known")], enriched), candidate.relevance)
+        now = tuple(Member(member.live, one) for member, one in zip(members, known, strict=True))
+        kept = self._enriched.get(candidate.parts.product_id)
+        if kept is None or len(kept.members) != len(now) or not all(map(_same, kept.members, now)):
+            kept = self._enriched[candidate.parts.product_id] = assembly(now)
+        return _Candidate(kept, candidate.relevance)
 
     def _rank(self, candidates: Sequence[_Candidate], limit: int) -> list[Standing]:
         scores = None if self._wanted.anything else [candidate.relevance for candidate in candidates]
@@ -222,10 +203,9 @@ class Board:
         return message
 
     def _why_gone(self, product_id: str) -> str:
-        members = self._shown_parts[product_id].members
-        now: Mapping[Key, str] = self._products
-        homes = {now.get(member.key) for member in members}
-        if any(home is not None and home != product_id for home in homes):
+        gone = frozenset(self._shown_parts[product_id].keys)
+        homes = {parts.product_id for parts in self._products if not gone.isdisjoint(parts.keys)}
+        if homes - {product_id}:
             return MERGED
         return OUTRANKED if product_id in self._passed else FILTERED
 

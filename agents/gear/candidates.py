@@ -104,7 +104,7 @@ class Batch:
     Of listings with the same sku the first is kept: a vendor that repeats itself has one offer.
     """
 
-    __slots__ = ("_close", "_vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "rows", "vendor")
+    __slots__ = ("_close", "_vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "skus", "vendor")
 
     def __init__(self, vendor: str, listings: Iterable[Listing]) -> None:
         self.vendor = vendor
@@ -112,7 +112,7 @@ class Batch:
         for listing in listings:
             unique.setdefault(listing.sku, listing)
         self.listings = tuple(unique[sku] for sku in sorted(unique))
-        self.rows = {listing.sku: row for row, listing in enumerate(self.listings)}
+        self.skus = tuple(listing.sku for listing in self.listings)
         self.facts = tuple(facts(listing) for listing in self.listings)
         self.records = tuple(record(listing) for listing in self.listings)
         self.brands = frozenset(listing.brand for listing in self.listings if listing.brand)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
 import structlog
@@ -32,6 +31,8 @@ log = structlog.get_logger(__name__)
 KIND = "live_offers"
 #: Cached offers up to this size are read on the loop, larger ones on a thread: reading costs about 10 ms a megabyte.
 INLINE_BYTES = 32 * 1024
+#: Listings that are encoded on the loop: they take about 1 ms.
+INLINE_LISTINGS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,14 @@ class Held:
     stale: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flight:
-    task: asyncio.Task[Batch]
+    """One call of a vendor. ``batch`` is there before ``task`` ends, which also writes it to the caches."""
+
+    key: bytes
     deadline: Deadline
+    batch: asyncio.Future[Batch]
+    task: asyncio.Task[None] | None = None
     waiting: int = 0
 
 
@@ -96,9 +101,8 @@ class LiveOffers:
         while True:
             flight = self._flights.get(key)
             if flight is None:
-                task = asyncio.create_task(self._fly(tenant, agent, request, key, deadline))
-                flight = self._flights[key] = _Flight(task, deadline)
-                task.add_done_callback(partial(self._landed, key, flight))
+                flight = self._flights[key] = _Flight(key, deadline, asyncio.get_running_loop().create_future())
+                flight.task = asyncio.create_task(self._fly(flight, tenant, agent, request))
                 began = True
             try:
                 return await self._wait(flight, deadline)
@@ -106,48 +110,63 @@ class LiveOffers:
                 hurried = flight.deadline.at < deadline.at - 0.05
                 if began or not hurried or deadline.remaining() < 0.05:
                     raise
-                self._landed(key, flight, flight.task)
+                self._leave(flight)
 
     async def _wait(self, flight: _Flight, deadline: Deadline) -> Batch:
         flight.waiting += 1
         remaining = deadline.remaining()
         try:
-            done, _ = await asyncio.wait({flight.task}, timeout=None if remaining == float("inf") else max(0.0, remaining))
-            if not done:
-                raise DeadlineExceeded("the vendor did not answer in time")
-            if flight.task.cancelled():
-                raise DeadlineExceeded("the call was given up")
-            return flight.task.result()
+            async with asyncio.timeout(None if remaining == float("inf") else max(0.0, remaining)):
+                return await asyncio.shield(flight.batch)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the vendor did not answer in time") from error
         finally:
             flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
+            if not flight.waiting and not flight.batch.done() and flight.task is not None:
+                self._leave(flight)
                 flight.task.cancel()
 
-    def _landed(self, key: bytes, flight: _Flight, task: asyncio.Task[Batch]) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        if task.done() and not task.cancelled():
-            task.exception()  # looked at: a call whose waiters all left may have failed unheard
-
-    async def _fly(self, tenant: str, agent: VendorAgent, request: LightRequest, key: bytes, deadline: Deadline) -> Batch:
+    async def _fly(self, flight: _Flight, tenant: str, agent: VendorAgent, request: LightRequest) -> None:
+        """Ask, hand the batch to all who wait, then keep it; until it is kept, who comes later joins as well."""
         depends = self._caches.snapshot(tenant, KIND, f"vendor:{agent.name}")
-        batch, value = await self._dispatcher.call(
-            agent.name, _ask, agent, request, deadline, deadline=deadline, retry=self._retry
-        )
-        self._caches.put(KIND, key, value, depends, view=batch)
-        return batch
+        limit = flight.deadline
+        try:
+            batch = await self._dispatcher.call(
+                agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry
+            )
+            flight.batch.set_result(batch)
+            if len(batch) <= INLINE_LISTINGS:
+                value = _encode(batch.listings)
+            else:
+                value = await self._dispatcher.call("gear", _encode, batch.listings)
+            self._caches.put(KIND, flight.key, value, depends, view=batch)
+        except asyncio.CancelledError:
+            flight.batch.cancel()
+            raise
+        except Exception as error:
+            if flight.batch.done():
+                log.exception("offers_not_kept", vendor=agent.name)
+            else:
+                flight.batch.set_exception(error)
+                flight.batch.exception()  # looked at: those who waited may all have left
+        finally:
+            self._leave(flight)
+
+    def _leave(self, flight: _Flight) -> None:
+        """Nobody joins ``flight`` any more."""
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
 
 
-def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline) -> tuple[Batch, bytes]:
-    """On a thread of the vendor: ask, index, encode."""
+def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline) -> Batch:
+    """On a thread of the vendor: ask and index."""
     try:
         listings = agent.light(request, deadline)
     except VendorError as error:
         # A query asks each vendor once. Only one that was not reached has not been asked yet.
         error.retryable = error.retryable and isinstance(error, VendorUnreachable)
         raise
-    batch = Batch(agent.name, listings)
-    return batch, _encode(batch.listings)
+    return Batch(agent.name, listings)
 
 
 def _encode(listings: Sequence[Listing]) -> bytes:

@@ -28,6 +28,7 @@ from hexar.agents.gear.analyses import Analyses
 from hexar.agents.gear.analyst import METHOD
 from hexar.agents.gear.board import Board
 from hexar.agents.gear.candidates import Batch, Wanted
+from hexar.agents.gear.catalogue import Catalogue
 from hexar.agents.gear.criteria import Criteria
 from hexar.agents.gear.heavy import HeavyReader
 from hexar.agents.gear.knowledge import JOB
@@ -108,6 +109,7 @@ class GearPipeline:
         self._dispatcher = dispatcher
         self._caches = caches
         self._brands = Brands()
+        self._catalogue = Catalogue()
         self._users = Users(caches)
         self._offers = LiveOffers(caches, dispatcher, self.config.retry)
         self._analyses = Analyses(caches, jobs, self.config.analysis_delay)
@@ -161,6 +163,11 @@ class GearPipeline:
         return self._analyses
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The products of the latest batches."""
+        return self._catalogue
+
+    @property
     def brands(self) -> Brands:
         """The brands that texts may name."""
         return self._brands
@@ -183,10 +190,15 @@ class _Query:
         self._understood: Understood = understand(plan.request.text, plan.request.filters, pipeline.brands)
         filters = self._understood.filters
         criteria = Criteria(filters)
-        self._wanted = Wanted.read(self._understood.terms)
         analyses = pipeline.analyses.available and not plan.only_cache
         self._board = Board(
-            self._wanted, criteria, Taste(criteria, plan.user), config.weights, plan.limit, analyses=analyses
+            Wanted.read(self._understood.terms),
+            criteria,
+            Taste(criteria, plan.user),
+            config.weights,
+            plan.limit,
+            catalogue=pipeline.catalogue,
+            analyses=analyses,
         )
         self._request = LightRequest(terms=" ".join([*filters.brands, self._understood.terms]).strip())
         self._vendors = {
@@ -346,15 +358,21 @@ class _Query:
     async def _advance(self) -> None:
         """Show what is on the board now, with the static knowledge of what may be shown."""
         keys = await self._run(self._board.survey)
-        if self._plan.read_cache:
-            await self._look_up([key for key in keys if key not in self._looked_up])
+        analyses, tenant = self._pipeline.analyses, self._plan.tenant
+        new = [key for key in keys if key not in self._looked_up] if self._plan.read_cache else []
+        self._looked_up.update(new)
+        found = analyses.at_hand(tenant, new)
+        self._board.learn(found.values())
+        self._board.mark(analyses.dead(tenant, new), query_pb2.ANALYSIS_STATE_FAILED)
+        await self._show()
+        elsewhere = [key for key in new if key not in found]
+        if elsewhere and (late := await analyses.known(tenant, elsewhere)):
+            self._board.learn(late.values())
+            await self._show()
+
+    async def _show(self) -> None:
         for event in await self._run(self._board.show):
             self._emit(event)
-
-    async def _look_up(self, keys: Sequence[tuple[str, str]]) -> None:
-        self._looked_up.update(keys)
-        self._board.learn(await self._pipeline.analyses.known(self._plan.tenant, keys))
-        self._board.mark(self._pipeline.analyses.dead(self._plan.tenant, keys), query_pb2.ANALYSIS_STATE_FAILED)
 
     async def _run(self, step: Callable[[], T]) -> T:
         if self._board.listings <= self._pipeline.config.inline_listings:
@@ -373,9 +391,9 @@ class _Query:
         )
         if jobs is None:
             # Nothing is pending after all.
-            self._board.mark(self._shown_keys(), query_pb2.ANALYSIS_STATE_UNSPECIFIED)
-            for event in self._board.show():
-                self._emit(event)
+            keys = [key for parts in self._board.shown() for key in parts.keys]
+            self._board.mark(keys, query_pb2.ANALYSIS_STATE_UNSPECIFIED)
+            await self._show()
             return []
         if wait > 0:
             await self._await_jobs(jobs, Deadline.after(wait))
@@ -389,16 +407,10 @@ class _Query:
                 job = await ended
                 if job is None or not job.state.ended:
                     continue
-                keys = jobs[job.id]
-                await self._look_up(keys)
+                self._board.learn((await self._pipeline.analyses.known(self._plan.tenant, jobs[job.id])).values())
                 if job.state is not JobState.SUCCEEDED:
-                    self._board.mark(keys, query_pb2.ANALYSIS_STATE_FAILED)
-                for event in await self._run(self._board.show):
-                    self._emit(event)
+                    self._board.mark(jobs[job.id], query_pb2.ANALYSIS_STATE_FAILED)
+                await self._show()
         finally:
             for task in waits:
                 task.cancel()
-
-    def _shown_keys(self) -> list[tuple[str, str]]:
-        return [member.key for parts in self._board.shown() for member in parts.members]
-

@@ -43,7 +43,7 @@ _PRODUCTS = frozenset({"product", "productgroup", "productmodel", "individualpro
 _ASIDE = frozenset(
     words(
         """isrelatedto issimilarto isaccessoryorsparepartfor isconsumablefor itemreviewed isvariantof review reviews hasvariant
-    offers relatedlink mentions"""
+    offers relatedlink mentions model"""
     )
 )
 _STRUCK = ("strikethroughprice", "listprice", "srp", "msrp", "suggestedretailprice", "regularprice")
@@ -453,10 +453,11 @@ def _sizes(value: Any) -> list[str]:
 
 
 def _quantity(row: Node) -> str:
-    value = text_of(row.get("value")) or text_of(row.get("name"))
+    value = text_of(row.get("value"))
     low, high = text_of(row.get("minValue")), text_of(row.get("maxValue"))
     if not value and (low or high):
         value = f"{low}-{high}" if low and high else low or high
+    value = value or text_of(row.get("name"))
     code = text_of(row.get("unitCode"))
     unit = text_of(row.get("unitText")) or _UNITS.get(code, "")
     return f"{value} {unit}".strip() if value else ""

@@ -22,6 +22,9 @@ def demo_shops(
     vendors: Annotated[Path | None, typer.Option(help="Write a vendors.yaml that names the shops to this file.")] = None,
 ) -> None:
     """Serve three small shops over HTTP: alpine (JSON-LD pages), boardroom (products.json), summit (merchant feed)."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     ports = {name: port + at for at, name in enumerate(NAMES)} if port else {}
     try:
         shops = DemoShops(host=host, ports=ports, delay=delay, hang=hang or ())
@@ -34,9 +37,6 @@ def demo_shops(
             vendors.write_text(shops.vendors_yaml(), encoding="utf-8")
         for name, url in shops.urls.items():
             typer.echo(f"{name} {url}")
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         stop.wait()
     finally:
         shops.close()

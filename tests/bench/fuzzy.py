@@ -29,7 +29,7 @@ TABLES: dict[str, Any] = json.loads((ROOT / "tests" / "core" / "fuzzy_tables.jso
 #: Names and queries of the comparison with scoring every name.
 RECALL_NAMES, RECALL_QUERIES = 100_000, 1_000
 #: Names and variants of the quality comparison.
-QUALITY_NAMES, QUALITY_VARIANTS = 10_000, 400
+QUALITY_NAMES, QUALITY_VARIANTS = 10_000, 500
 
 _MEMORY = """
 import json, sys

@@ -8,108 +8,26 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_SYLLABLES = [
-    "ba",
-    "ce",
-    "di",
-    "fo",
-    "gu",
-    "ka",
-    "le",
-    "mi",
-    "no",
-    "pu",
-    "ra",
-    "se",
-    "ti",
-    "vo",
-    "xa",
-    "ze",
-    "bro",
-    "cla",
-    "dri",
-    "fel",
-    "gra",
-    "hol",
-    "jen",
-    "kri",
-    "lum",
-    "mar",
-    "nor",
-    "pal",
-    "rin",
-    "sol",
-    "tur",
-]
+_SYLLABLES = """
+    ba ce di fo gu ka le mi no pu ra se ti vo xa ze bro cla dri fel gra hol jen kri lum mar nor pal rin sol tur
+""".split()  # noqa: SIM905
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CODE_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
-PARTS = [
-    "headlight",
-    "headlight assembly",
-    "tail light",
-    "tail light assembly",
-    "fog light",
-    "bumper",
-    "bumper cover",
-    "bumper bracket",
-    "fender",
-    "fender liner",
-    "door",
-    "door handle",
-    "door mirror",
-    "hood",
-    "hood hinge",
-    "windshield",
-    "brake pad",
-    "brake disc",
-    "brake caliper",
-    "shock absorber",
-    "grille",
-    "grille assembly",
-    "radiator",
-    "radiator fan assembly",
-    "radiator support",
-    "water pump",
-    "oil filter",
-    "air filter",
-    "fuel pump",
-    "alternator",
-    "alternator bracket",
-    "starter motor",
-    "wheel bearing",
-    "wheel speed sensor",
-    "control arm",
-    "tie rod end",
-    "ball joint",
-    "ignition coil",
-    "spark plug",
-    "window regulator",
-    "window switch",
-    "axle shaft",
-    "strut mount",
-    "stabilizer link",
-    "engine mount",
-    "transmission mount",
-    "timing belt",
-    "thermostat",
-    "oxygen sensor",
-    "camshaft sensor",
-    "steering rack",
-    "condenser",
-    "washer pump",
-    "wiper blade",
-    "wiper motor",
-    "clutch kit",
-    "muffler",
-    "catalytic converter",
-    "exhaust pipe",
-    "intake manifold",
-    "throttle body",
-    "suspension spring",
-    "seat belt",
-    "sunroof motor",
-]
+PARTS = (
+    """
+    headlight,headlight assembly,tail light,tail light assembly,fog light,bumper,bumper cover,bumper bracket,fender,
+    fender liner,door,door handle,door mirror,hood,hood hinge,windshield,brake pad,brake disc,brake caliper,shock absorber,
+    grille,grille assembly,radiator,radiator fan assembly,radiator support,water pump,oil filter,air filter,fuel pump,
+    alternator,alternator bracket,starter motor,wheel bearing,wheel speed sensor,control arm,tie rod end,ball joint,
+    ignition coil,spark plug,window regulator,window switch,axle shaft,strut mount,stabilizer link,engine mount,
+    transmission mount,timing belt,thermostat,oxygen sensor,camshaft sensor,steering rack,condenser,washer pump,wiper blade,
+    wiper motor,clutch kit,muffler,catalytic converter,exhaust pipe,intake manifold,throttle body,suspension spring,
+    seat belt,sunroof motor
+""".replace("\n    ", "")
+    .strip()
+    .split(",")
+)
 PLACES = ("front left", "front right", "rear left", "rear right", "front", "rear", "left", "right", "")
 
 _SHORT = {
@@ -166,9 +84,8 @@ class Variant:
     kept: tuple[bool, ...]
 
     def answered_by(self, part: Part) -> bool:
-        return all(
-            mine == theirs for mine, theirs, kept in zip(self.target.fields(), part.fields(), self.kept, strict=True) if kept
-        )
+        pairs = zip(self.target.fields(), part.fields(), self.kept, strict=True)
+        return all(mine == theirs for mine, theirs, kept in pairs if kept)
 
 
 def _invented(rng: random.Random, count: int) -> list[str]:
@@ -224,6 +141,7 @@ def variants(catalogue: list[Part], count: int, seed: int) -> Iterator[Variant]:
         target = rng.choice(catalogue)
         kept = [rng.random() < share for share in (0.8, 1.0, 1.0, 0.9, 0.7, 0.35)]
         groups: list[list[str]] = []
+        mistypable: list[list[str]] = []  # all but the place: a side that is not written down cannot be kept apart
         for field, keep in zip(target.fields(), kept, strict=True):
             if not keep or not field:
                 continue
@@ -233,9 +151,10 @@ def variants(catalogue: list[Part], count: int, seed: int) -> Iterator[Variant]:
             if field == target.code and rng.random() < 0.5:
                 words = [field.replace("-", rng.choice(("", " ", ".")))]
             groups.append(words)
-        slips = rng.choice((0, 1, 1, 2))
-        for _ in range(slips):
-            group = rng.choice([group for group in groups if not set(group) & set(target.place.split())] or groups)
+            if field != target.place:
+                mistypable.append(words)
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            group = rng.choice(mistypable)
             at = rng.randrange(len(group))
             group[at] = mistype(group[at], rng)
         if rng.random() < 0.6:

@@ -21,34 +21,46 @@ Words = tuple[str, ...]
 
 
 def fold(text: str) -> str:
-    """NFKC, case-folded, without accents and invisible characters; whatever separates is a space."""
+    """NFKC, case-folded, without accents and invisible characters; what separates is a space or an ASCII mark."""
     text = unicodedata.normalize("NFKC", text).casefold()
     out = []
     for char in unicodedata.normalize("NFKD", text):
         accent = "\u0300" <= char <= "\u036f" or "\ufe00" <= char <= "\ufe0f"
         if accent or unicodedata.category(char) == "Cf":
             continue
-        out.append(char if char.isalnum() or unicodedata.category(char)[0] == "M" else " ")
+        if char in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212":
+            char = "-"
+        keep = char.isascii() or char.isalnum() or unicodedata.category(char)[0] == "M"
+        out.append(char if keep else " ")
     return unicodedata.normalize("NFKC", "".join(out))
+
+
+class Fragment(str):
+    """Letters that belong to a code: no table applies to them."""
+
+    __slots__ = ()
 
 
 def tokenize(text: str) -> list[str]:
     """Runs of letters and digits; two to four single ASCII letters in a row are one token."""
+    folded = fold(text)
+    matches = list(re.finditer(r"[0-9a-z\u0080-\U0010ffff]+", folded))
+    raw = [match.group() for match in matches]
+    for at, (a, b) in enumerate(pairwise(matches)):
+        digits = [re.search("[0-9]", match.group()) is not None for match in (a, b)]
+        if folded[a.end() : b.start()] in tuple("-._") and any(digits) and not all(digits):
+            at += digits[0]
+            raw[at] = Fragment(raw[at])
     tokens: list[str] = []
     run: list[str] = []
-
-    def close() -> None:
-        tokens.extend(["".join(run)] if 2 <= len(run) <= 4 else run)
-        run.clear()
-
-    for token in re.findall(r"[0-9a-z\u0080-\U0010ffff]+", fold(text).replace("\u00a0", " ")):
+    for token in [*raw, ""]:
         if re.fullmatch("[a-z]", token):
             run.append(token)
             continue
-        close()
+        tokens.extend(["".join(run)] if 2 <= len(run) <= 4 else run)
+        run = []
         tokens.append(token)
-    close()
-    return tokens
+    return tokens[:-1]
 
 
 def rewrite(tokens: Sequence[str], rules: Mapping[Words, tuple[Words, frozenset[str]]]) -> tuple[list[str], set[str]]:
@@ -58,8 +70,9 @@ def rewrite(tokens: Sequence[str], rules: Mapping[Words, tuple[Words, frozenset[
     at = 0
     while at < len(tokens):
         for size in range(len(tokens) - at, 0, -1):
-            rule = rules.get(tuple(tokens[at : at + size]))
-            if rule is not None:
+            phrase = tokens[at : at + size]
+            rule = rules.get(tuple(phrase))
+            if rule is not None and not any(isinstance(token, Fragment) for token in phrase):
                 out.extend(rule[0])
                 meant |= rule[1]
                 at += size
@@ -80,7 +93,7 @@ def abbreviates(small: str, large: str) -> bool:
     letters = iter(large)
     in_order = all(letter in letters for letter in small)
     skeleton = re.search("[aeiou]", small[1:]) is None
-    return large.startswith(small) or (small[0] == large[0] and skeleton and in_order)
+    return large.startswith(small) or (small[0] == large[0] and skeleton and in_order and len(large) <= 2 * len(small))
 
 
 def edit_closeness(a: str, b: str, most: int = 2) -> int:
@@ -91,7 +104,13 @@ def edit_closeness(a: str, b: str, most: int = 2) -> int:
     distance = OSA.distance(a, b)
     if distance > min(most, 1 if longer < 7 else 2):
         return 0
-    return (ONE * (longer - distance) + longer // 2) // longer
+    return similarity(a, b)
+
+
+def similarity(a: str, b: str) -> int:
+    """Fixed-point normalised OSA similarity, whatever the distance."""
+    longer = max(len(a), len(b))
+    return (ONE * (longer - OSA.distance(a, b)) + longer // 2) // longer
 
 
 @dataclass
@@ -137,11 +156,11 @@ class Oracle:
         for sequence in self.sequences:
             for a, b in pairwise(sequence):
                 if is_word(a) and is_word(b) and min(len(a), len(b)) >= 3 and len(a + b) <= 64 and a + b in self.mass:
-                    cuts = {len(a), self.cuts.get(a + b, len(a))}
-                    self.cuts[a + b] = min(cuts, key=lambda cut, word=a + b: (-self.support(word, cut), cut))
+                    cuts = [len(a), self.cuts.get(a + b, len(a))]
+                    self.cuts[a + b] = min((-self.support(a + b, cut), cut) for cut in cuts)[1]
 
     def mass_of(self, holders: int) -> int:
-        return max(1, round(math.log(1.0 + len(self.names) / holders) ** 2 * ONE))
+        return max(1, round(math.log(1.0 + len(self.names) / holders) * ONE))
 
     def support(self, word: str, cut: int) -> int:
         return min(self.holders.get(word[:cut], 0), self.holders.get(word[cut:], 0))
@@ -160,18 +179,22 @@ class Oracle:
         return out, meant
 
     def correct(self, token: str) -> list[tuple[Words, frozenset[str]]]:
-        unchanged = [((token,), frozenset[str]())]
-        if len(token) < 4 or not is_word(token) or token in self.mass:
+        unchanged: list[tuple[Words, frozenset[str]]] = [((token,), frozenset())]
+        if isinstance(token, Fragment) or len(token) < 4 or not is_word(token) or token in self.mass:
             return unchanged
         sides = {pattern[0]: rule for pattern, rule in self.rules.items() if len(pattern) == 1}
-        slips = [
-            rule
+        slips = {
+            word: rule
             for word, rule in sides.items()
-            if rule[1] and len(word) >= 4 and word[0] == token[0] and OSA.distance(word, token) == 1
-            if len(word) != len(token) or sorted(word) == sorted(token)
-        ]
-        if len({rule[1] for rule in slips}) == 1:
-            return slips[:1]
+            if rule[1] and is_word(word) and len(word) >= 4 and word[0] == token[0]
+            if OSA.distance(word, token) <= (1 if len(word) < 8 else 2)
+            if len(word) != len(token) or len(word) >= 6 or sorted(word) == sorted(token)
+        }
+        if len({rule[1] for rule in slips.values()}) == 1:
+            longer = [word for word in self.mass if abbreviates(token, word)]
+            best = max(similarity(token, word) for word in slips)
+            if not 1 <= len(longer) <= 64 and all(edit_closeness(token, word) < best for word in self.mass):
+                return [list(slips.values())[-1]]
 
         def read_rest(rest: str) -> tuple[Words, frozenset[str]] | None:
             return sides.get(rest, ((rest,), frozenset()) if rest in self.mass else None)
@@ -223,8 +246,8 @@ class Oracle:
                 return len(token) - known
         return 0
 
-    def plan(self, tokens: Sequence[str]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-        """The mass of each unit, and for each token of the names its closeness to units."""
+    def plan(self, tokens: Sequence[str]) -> tuple[dict[str, int], dict[str, dict[str, tuple[int, int]]]]:
+        """The mass of each unit; for each token of the names, its closeness to units and the mass it covers for them."""
         units: dict[str, None] = {}
         entries: dict[tuple[str, str], tuple[int, int]] = {}  # (token, unit): closeness, minus the units it stands for
 
@@ -255,8 +278,8 @@ class Oracle:
                 attach({a + b: GLUED}, span)
             if a not in self.mass or b not in self.mass:
                 edits = min(len(a), len(b)) // 3
-                close = {word: edit_closeness(a + b, word, edits) for word in self.mass if word != a + b}
-                attach({word: closeness * GLUED // ONE for word, closeness in close.items() if closeness}, span)
+                near = {word: edit_closeness(a + b, word, edits) for word in self.mass if word != a + b}
+                attach({word: closeness * GLUED // ONE for word, closeness in near.items() if closeness}, span)
         masses: dict[str, int] = {}
         for unit in units:
             options = [
@@ -265,9 +288,10 @@ class Oracle:
                 if other == unit
             ]
             masses[unit] = self.mass.get(unit) or (min(options)[1] if options else self.mass_of(1))
-        close: dict[str, dict[str, int]] = {}
-        for (token, unit), (closeness, _) in entries.items():
-            close.setdefault(token, {})[unit] = closeness
+        close: dict[str, dict[str, tuple[int, int]]] = {}
+        for (token, unit), (closeness, share) in entries.items():
+            worth = self.mass[token] if closeness == ONE else min(self.mass[token], masses[unit] * -share)
+            close.setdefault(token, {})[unit] = (closeness, worth * closeness)
         return masses, close
 
     def compatible(self, a: Iterable[str], b: Iterable[str]) -> bool:
@@ -278,21 +302,19 @@ class Oracle:
                 return False
         return True
 
-    def score(self, name: int, masses: Mapping[str, int], close: Mapping[str, Mapping[str, int]]) -> float:
+    def score(self, name: int, masses: Mapping[str, int], close: Mapping[str, Mapping[str, tuple[int, int]]]) -> float:
         taken: dict[str, int] = {}
         query_cover = 0
         for unit, mass in masses.items():
-            options = [
-                (close[token][unit], self.mass[token], token) for token in self.sets[name] if unit in close.get(token, ())
-            ]
+            options = [(*close[token][unit], token) for token in self.sets[name] if unit in close.get(token, ())]
             if not options:
                 continue
-            closeness, _, token = min(options, key=lambda option: (-option[0], -option[1], len(option[2]), option[2]))
+            closeness, gain, token = min(options, key=lambda option: (-option[0], -option[1], len(option[2]), option[2]))
             query_cover += mass * closeness
-            taken[token] = max(taken.get(token, 0), closeness)
+            taken[token] = max(taken.get(token, 0), gain)
         if not query_cover:
             return 0.0
-        name_cover = sum(self.mass[token] * closeness for token, closeness in taken.items())
+        name_cover = sum(taken.values())
         query_mass = float(sum(masses.values())) * ONE
         name_mass = float(sum(self.mass[token] for token in self.sets[name])) * ONE
         return math.sqrt((query_cover / query_mass) * (name_cover / name_mass))

@@ -10,7 +10,7 @@ from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
-from hexar.core.lexicon import GROUP_EVIDENCE, GROUPS, ROLES, SIZES, SYNONYMS, TITLE_ORDER, UNITS, WEIGHTS
+from hexar.core.lexicon import GROUP_DEFAULTS, GROUP_EVIDENCE, GROUPS, ROLES, SIZES, SYNONYMS, TITLE_ORDER, UNITS, WEIGHTS
 
 TEXT_LIMIT = 4096
 TOKEN_LIMIT = 64
@@ -205,9 +205,9 @@ def tokenize(text: str, limit: int = TOKEN_LIMIT) -> list[Token]:
             strong = (len(text) >= 5 and digits >= 2) or (len(text) >= 4 and digits >= 3)
             token = Token(CODE, text, (3.0 if strong else 1.5) * decay, strong=strong)
         else:
-            group, value = WORD_GROUP.get(text, ("", ""))
+            group, meaning = WORD_GROUP.get(text, ("", ""))
             weight = WEIGHTS[group] if group else 0.5 + 0.1 * min(len(text), 10)
-            token = Token(WORD, text, weight * decay, group=group, value=value)
+            token = Token(WORD, text, weight * decay, group=group, value=meaning)
         key = (token.text, token.dimension, token.number)
         if key in seen:
             continue
@@ -334,6 +334,7 @@ class Other:
     letters: int
     compact: str
     number: str
+    numeric: bool
     tokens: list[Token]
 
 
@@ -448,7 +449,8 @@ def prepare(row: Mapping[str, object]) -> Record:
                 digits=digits_count,
                 letters=len(text) - digits_count,
                 compact=text,
-                number=first_number(value[:TEXT_LIMIT]),
+                number=(number := first_number(value[:TEXT_LIMIT])),
+                numeric=0 < digits_count == len(number.replace(".", "")) and len(text) - digits_count <= 4,
                 tokens=tokenize(value),
             )
     r.codes = [t for t in r.title + extra if is_codelike(t)]
@@ -470,18 +472,20 @@ def weights(tokens: list[Token], brand: set[str]) -> list[float]:
     return [t.weight * (0.25 if t.text in brand else 1.0) for t in tokens]
 
 
-def text_similarity(left: list[Token], right: list[Token]) -> float:
+def text_similarity(left: list[Token], right: list[Token]) -> tuple[float, float]:
+    """The share of both texts that is covered, and the weight that both have."""
     cl, cr = coverage(left, right)
     total = sum(t.weight for t in left) + sum(t.weight for t in right)
-    matched = sum(t.weight * c for t, c in zip(left, cl)) + sum(t.weight * c for t, c in zip(right, cr))
-    return matched / total if total > 0 else 0.0
+    ml = sum(t.weight * c for t, c in zip(left, cl, strict=True))
+    mr = sum(t.weight * c for t, c in zip(right, cr, strict=True))
+    return (ml + mr) / total if total > 0 else 0.0, min(ml, mr)
 
 
 def title_evidence(left: Record, right: Record) -> float:
     brand = {t.text for t in left.brand + right.brand}
     cl, cr = coverage(left.title, right.title)
     wl, wr = weights(left.title, brand), weights(right.title, brand)
-    ml, mr = sum(w * c for w, c in zip(wl, cl)), sum(w * c for w, c in zip(wr, cr))
+    ml, mr = sum(w * c for w, c in zip(wl, cl, strict=True)), sum(w * c for w, c in zip(wr, cr, strict=True))
     tl, tr = sum(wl), sum(wr)
     high, low = max(ml / tl, mr / tr), min(ml / tl, mr / tr)
     evidence = -3.5 + 4.0 * high + 2.0 * low + 0.5 * math.log1p(min(ml, mr)) - 0.5 * min(tl - ml, tr - mr, 4.0)
@@ -525,7 +529,7 @@ def code_evidence(left: Record, right: Record) -> float:
     for x, y in ((left.model, right.model), (left.mpn, right.mpn)):
         if x and y and code_similarity(*sorted((x, y))) < 0.5:
             conflict = -2.5
-    if left.model and right.model and conflict and text_similarity(left.model_tokens, right.model_tokens) >= 0.75:
+    if left.model and right.model and conflict and text_similarity(left.model_tokens, right.model_tokens)[0] >= 0.75:
         conflict = 0.0
     if best < 0.5 and any(t.strong for t in left.codes) and any(t.strong for t in right.codes):
         conflict = min(conflict, -1.5)
@@ -538,7 +542,7 @@ def group_evidence(left: Record, right: Record) -> float:
         a, b = left.groups.get(name, set()), right.groups.get(name, set())
         if a and b:
             evidence += differ if not a & b else 0.0
-        elif a or b:
+        elif (a | b) - {GROUP_DEFAULTS.get(name)}:
             evidence += one_sided
     return evidence
 
@@ -564,18 +568,19 @@ def field_evidence(left: Record, right: Record) -> float:
 
 def other_evidence(a: Other, b: Other) -> float:
     if a.category or b.category:
-        return text_similarity(a.tokens, b.tokens) - 0.5
+        return text_similarity(a.tokens, b.tokens)[0] - 0.5
     if min(a.digits, b.digits) >= 7 and max(a.letters, b.letters) <= 2:
         return 3.0 if a.compact == b.compact else -1.0
-    if a.number and b.number and max(a.letters, b.letters) <= 4:
-        if a.number == b.number:
-            return min(0.5 * len(a.number.replace(".", "").strip("0")), 2.0)
+    if a.numeric and b.numeric:
         x, y = number_value(a.number), number_value(b.number)
-        return 0.25 if abs(x - y) <= 0.01 * max(x, y) else -1.0
-    s = text_similarity(a.tokens, b.tokens)
-    if (a.name_like or b.name_like) and s < 0.5:
-        return -3.0 * (1.0 - 2.0 * s)
-    return 2.0 * s - 1.0
+        if x == y:
+            return min(0.5 * min(len(n.replace(".", "").strip("0")) for n in (a.number, b.number)), 2.0)
+        apart = abs(x - y) / max(x, y)
+        return 0.25 if apart <= 0.01 else -1.0 if apart <= 0.1 else -2.0
+    s, shared = text_similarity(a.tokens, b.tokens)
+    if s >= 0.5:
+        return (2.0 * s - 1.0) * min(shared / 4.0, 1.0)
+    return (2.0 * s - 1.0) * (3.0 if a.name_like or b.name_like else 1.0)
 
 
 def score(left: Record, right: Record) -> float:

@@ -19,69 +19,12 @@ from tests.core.oracle_fuzzy import ONE, Oracle
 TABLES: dict[str, Any] = json.loads(Path(__file__).with_name("fuzzy_tables.json").read_text("utf-8"))
 
 # Words that meet: compounds and their halves, abbreviations, near misses, sides in two languages, codes.
-WORDS = [
-    "head",
-    "light",
-    "headlight",
-    "headlights",
-    "tail",
-    "taillight",
-    "tailgate",
-    "gate",
-    "front",
-    "left",
-    "right",
-    "LH",
-    "R/H",
-    "rear",
-    "FL",
-    "L/R",
-    "fr",
-    "izquierdo",
-    "trasera",
-    "assembly",
-    "assy",
-    "assembl",
-    "bracket",
-    "brkt",
-    "bumper",
-    "bmper",
-    "bumpr",
-    "brake",
-    "brakes",
-    "pad",
-    "bosch",
-    "bosh",
-    "corolla",
-    "corola",
-    "2015",
-    "2016",
-    "abx1234",
-    "ABX-1234",
-    "abx1243",
-    "a",
-    "b",
-    "l.h.",
-    "lamp",
-    "faro",
-    "bulb",
-    "wing",
-    "Ñandú",
-    "cámara",
-    "lhd",
-    "reart",
-    "lfet",
-    "rihgt",
-    "headlihgt",
-    "frontbumper",
-    "bumperfront",
-    "leftrear",
-    "rearbumper",
-    "bra",
-    "cket",
-    "susp",
-    "suspension",
-]
+WORDS = """
+    head light headlight headlights tail taillight tailgate gate front left right LH R/H rear FL L/R fr izquierdo trasera
+    assembly assy assembl bracket brkt bumper bmper bumpr brake brakes pad bosch bosh corolla corola 2015 2016 abx1234 ABX-1234
+    abx1243 fr-2015 2015.LH rh_rear-17 a b l.h. lamp faro bulb wing Ñandú cámara–9 lhd reart lfet rihgt headlihgt frontbumper
+    bumperfront leftrear rearbumper deretcho izquero fron frontal trans bra cket susp suspension
+""".split()  # noqa: SIM905
 names = st.lists(st.lists(st.sampled_from(WORDS), min_size=0, max_size=6).map(" ".join), max_size=25)
 queries = st.one_of(
     st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join),
@@ -105,7 +48,7 @@ def parts() -> list[str]:
 
 
 def found(index: FuzzyIndex, query: str, **options: Any) -> list[tuple[int, float]]:
-    return [tuple(match) for match in index.search(query, **options)]
+    return [(match.index, match.score) for match in index.search(query, **options)]
 
 
 @given(names, queries, st.integers(1, 12), st.sampled_from([0.0, 0.3, 0.8]), st.booleans())

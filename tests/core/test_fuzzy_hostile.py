@@ -5,6 +5,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_hostile_names_are_indexed(tmp_path: Path) -> None:
     index.save(tmp_path / "hostile.index")
     for each in (index, FuzzyIndex.load(tmp_path / "hostile.index")):
         for position, name in enumerate(HOSTILE):
-            if len(name) <= 200 and tokenize(name):
+            if len(name) <= 200 and 0 < len(tokenize(name)) <= 64:
                 assert Match(position, 1.0) in each.search(name, limit=20)
     assert [hit.index for hit in index.search("istanbul")] == [HOSTILE.index("İstanbul ẞ ŉ ǰ")]
     assert HOSTILE.index("nul\0in\0side") == index.search("nul")[0].index
@@ -95,7 +96,7 @@ def test_no_distribution_is_pathological(names: list[str]) -> None:
     index = FuzzyIndex(names)
     assert time.perf_counter() - start < 10
     for query in (names[0][:300], names[-1][1:300], "commno 77", "a b", "aaaaaa0000", "w1x7 w2x9 w3x1499"):
-        assert min(timed(lambda query=query: index.search(query)) for _ in range(3)) < 0.2
+        assert min(timed(partial(index.search, query)) for _ in range(3)) < 0.2
         assert index.search(query) == index._search_exhaustive(query)
 
 
@@ -160,7 +161,7 @@ def test_forged_files_do_not_crash(saved: tuple[Path, bytes], data: st.DataObjec
 
 
 def _header_bytes(sound: bytes) -> int:
-    sections = struct.unpack_from("=I", sound, 24)[0]
+    sections: int = struct.unpack_from("=I", sound, 24)[0]
     return 32 + 16 * sections + 4
 
 

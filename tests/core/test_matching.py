@@ -81,7 +81,7 @@ WORDS = [
     "…",
     "🎿",
     "\x00",
-    "�",
+    "\ud800",
 ]
 TEXT = st.one_of(
     st.lists(st.sampled_from(WORDS), max_size=10).map(" ".join),

@@ -1,0 +1,1 @@
+"""Component names: what a text means (reading), and what the catalogue calls it (matching)."""

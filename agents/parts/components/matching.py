@@ -1,0 +1,235 @@
+"""Component names to the product groups and article names of one catalogue.
+
+A *component* (``data/components``) is a thing people name in many ways and languages; the catalogue names it in its own.
+The index holds every way to say it: the names and aliases of the components, and the article and group names of the
+catalogue. What is found is a :class:`Target`: article names to look for, in which groups. Where the catalogue names
+neither, the target says so, and the answer is "not listed", never the nearest other thing.
+
+Thread-safety: a matcher never changes after it is built.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hexar.agents.parts.catalogue.records import Position
+from hexar.agents.parts.components.reading import Reading, canonical, read, translate
+from hexar.agents.parts.data import components, load
+from hexar.core.fuzzy import FuzzyIndex
+
+#: A text whose best score is lower is not understood.
+MIN_SCORE = 0.6
+#: A name that holds the position itself ("rear light") is preferred to one that does not; a word-for-word translation counts
+#: a little less than a name in its own language.
+WITHOUT_POSITION = 0.99
+TRANSLATED = 0.96
+#: Entries taken from the index for one text.
+CANDIDATES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """Articles of one name in one group under one category, over all variants; ``articles`` of 0: declared, none listed."""
+
+    group_key: int
+    category_key: int
+    article_name: str
+    articles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to look up: articles named ``names`` wherever they are listed; without names, all articles of ``groups``.
+
+    ``rows`` are the groups in order of preference, for the answer; ``label`` is how to speak of it.
+    """
+
+    label: str
+    component: str
+    names: frozenset[str]
+    groups: tuple[int, ...]
+    rows: tuple[GroupRow, ...]
+    position: Position = Position.UNSPECIFIED
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the catalogue has any article of it, for any vehicle."""
+        return bool(self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentMatch:
+    """A target with its score from 0 to 1."""
+
+    target: Target
+    score: float
+
+
+class ComponentMatcher:
+    """Matches component texts against one catalogue.
+
+    ``rows``: all (group, category, article name) with articles; ``declared``: (group, category) of the trees;
+    ``group_names``, ``category_names`` by key.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[GroupRow],
+        declared: Iterable[tuple[int, int]],
+        group_names: Sequence[str],
+        category_names: Sequence[str],
+    ) -> None:
+        self._group_names = group_names
+        self._late = frozenset(
+            key for key, name in enumerate(category_names) if name in load("words.yaml")["late_categories"]
+        )
+        self._by_name: dict[str, list[GroupRow]] = defaultdict(list)
+        for row in rows:
+            self._by_name[row.article_name].append(row)
+        self._by_group: dict[int, list[GroupRow]] = defaultdict(list)
+        for row in rows:
+            self._by_group[row.group_key].append(row)
+        for group, category in declared:
+            if group not in self._by_group or all(row.category_key != category for row in self._by_group[group]):
+                self._by_group[group].append(GroupRow(group, category, "", 0))
+        self._groups_named: dict[str, list[int]] = defaultdict(list)
+        for key, name in enumerate(group_names):
+            self._groups_named[canonical(name)[0]].append(key)
+
+        texts: list[str] = []
+        self._targets: list[Target] = []
+        self._positions: list[Position] = []
+        self._components: dict[str, Target] = {}
+        seen: set[tuple[str, str]] = set()
+
+        def enter(text: str, target: Target) -> None:
+            words, position = canonical(text)
+            if words and (words, target.label) not in seen:
+                seen.add((words, target.label))
+                texts.append(words)
+                self._targets.append(target)
+                self._positions.append(position)
+
+        named: dict[str, list[str]] = defaultdict(list)
+        for name in self._by_name:
+            named[canonical(name)[0]].append(name)
+        taken: set[str] = set()
+        for identifier, entry in components().items():
+            target = self._bind(identifier, entry, named)
+            self._components[identifier] = target
+            taken.update(target.names)
+            for alias in (*entry["names"], *entry["en"], *entry["es"]):
+                enter(alias, target)
+        for name in self._by_name:
+            if name not in taken:
+                enter(name, self._target(name, "", frozenset([name]), self._order(self._by_name[name], ())))
+        for name, keys in self._groups_named.items():
+            label = group_names[keys[0]]
+            own = [row for key in keys for row in self._by_group.get(key, ())]
+            listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
+            enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
+        self._texts = texts
+        self._index = FuzzyIndex(
+            texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None
+        )
+        self.vocabulary = frozenset(word for text in texts for word in text.split())
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _bind(self, identifier: str, entry: Mapping[str, list[str]], named: Mapping[str, list[str]]) -> Target:
+        label = identifier.replace("-", " ")
+        names: list[str] = []
+        for alias in (*entry["names"], *entry["en"]):
+            names.extend(name for name in named.get(canonical(alias)[0], ()) if name not in names)
+        rows = [row for name in names for row in self._by_name[name]]
+        preferred = tuple(entry["groups"])
+        if names:
+            return self._target(label, identifier, frozenset(names), self._order(rows, preferred, entry["groups"]))
+        # A group that bears the component's own name holds it even if its articles are named otherwise.
+        own = {key for alias in (*entry["names"], *entry["en"]) for key in self._groups_named.get(canonical(alias)[0], ())}
+        whole = [row for key in own for row in self._by_group.get(key, ())]
+        if any(row.articles for row in whole):
+            groups = tuple(sorted(own))
+            return Target(label, identifier, frozenset(), groups, self._order(whole, preferred))
+        return Target(label, identifier, frozenset(), (), self._order((), preferred, entry["groups"]))
+
+    def _target(self, label: str, identifier: str, names: frozenset[str], rows: tuple[GroupRow, ...]) -> Target:
+        groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
+        return Target(label, identifier, names, groups, rows)
+
+    def _order(
+        self, rows: Iterable[GroupRow], preferred: Sequence[str], declared: Sequence[str] = ()
+    ) -> tuple[GroupRow, ...]:
+        """Rows by preference: groups in the component's order, then ordinary categories, then the most articles.
+
+        ``declared`` names groups that are told although no article of the component is listed in them.
+        """
+        rank = {canonical(name)[0]: place for place, name in reversed(list(enumerate(preferred)))}
+        found = list(rows)
+        present = {(row.group_key, row.category_key) for row in found}
+        for name in declared:
+            for key in self._groups_named.get(canonical(name)[0], ()):
+                for row in self._by_group.get(key, ()):
+                    if (key, row.category_key) not in present:
+                        present.add((key, row.category_key))
+                        found.append(GroupRow(key, row.category_key, "", 0))
+        last = len(rank)
+
+        def order(row: GroupRow) -> tuple[bool, int, bool, int, int]:
+            place = rank.get(canonical(self._group_names[row.group_key])[0], last)
+            return (row.category_key in self._late, place, not row.articles, -row.articles, row.group_key)
+
+        return tuple(sorted(found, key=order))
+
+    # -- searching ----------------------------------------------------------------------------------------------------
+
+    def read(self, text: str) -> Reading:
+        """Read a text with this catalogue's words protected from being taken for sides."""
+        return read(text, self.vocabulary)
+
+    def component(self, identifier: str) -> Target | None:
+        """The target of a component by its id in the data, or None where there is no such component."""
+        return self._components.get(identifier)
+
+    def match(self, reading: Reading, limit: int = 5, min_score: float = MIN_SCORE) -> list[ComponentMatch]:
+        """Targets for a reading, best first, each once; none below ``min_score``."""
+        best: dict[str, ComponentMatch] = {}
+        for text, factor in self._queries(reading):
+            for hit in self._index.search(text, CANDIDATES, min_score * 0.5):
+                position = self._positions[hit.index]
+                if _opposed(position, reading.position):
+                    continue
+                target, score = self._targets[hit.index], round(hit.score * factor, 6)
+                known = best.get(target.label)
+                if score >= min_score and (known is None or score > known.score):
+                    best[target.label] = ComponentMatch(target, score)
+        # Between equals a component knows more than a bare name of the catalogue, and what is listed more than what is not.
+        ordered = sorted(
+            best.values(),
+            key=lambda match: (-match.score, not match.target.component, not match.target.is_listed, match.target.label),
+        )
+        return ordered[:limit]
+
+    def suggestions(self, reading: Reading, limit: int = 3) -> list[str]:
+        """Names near a text that was not understood."""
+        found: dict[str, float] = {}
+        for text, _ in self._queries(reading):
+            for hit in self._index.search(text, 10, 0.2):
+                if not _opposed(self._positions[hit.index], reading.position):
+                    label = self._targets[hit.index].label
+                    found[label] = max(found.get(label, 0.0), hit.score)
+        return sorted(found, key=lambda label: (-found[label], label))[:limit]
+
+    def _queries(self, reading: Reading) -> list[tuple[str, float]]:
+        forms: dict[str, float] = {}
+        translated = translate(reading.words, self.vocabulary)
+        for words, factor in ((reading.words, 1.0), (translated, TRANSLATED)):
+            forms.setdefault(" ".join(words), factor)
+            bare = " ".join(word for word in words if word not in ("front", "rear"))
+            forms.setdefault(bare, factor * WITHOUT_POSITION)
+        return [(text, factor) for text, factor in forms.items() if text]
+
+
+def _opposed(name: Position, asked: Position) -> bool:
+    """Whether a name speaks of one end of the vehicle and the question of the other."""
+    return {name, asked} == {Position.FRONT, Position.REAR}

@@ -77,8 +77,11 @@ class Conversations:
             kept.insert(0, Turn(*found[1:]))
         return row.portfolio_id, kept
 
-    def record(self, tenant: str, conversation_id: str, portfolio_id: str, turn_id: str, turn: Turn) -> int:
-        """Keep a turn, and the conversation with its first one; the turn's number. A known ``turn_id`` is kept once."""
+    def record(self, tenant: str, conversation_id: str, portfolio_id: str, turn: Turn, again: str = "") -> int:
+        """Keep a turn, and the conversation with its first one; the turn's number.
+
+        ``again`` names the run of an answer whose caller came back for the rest: its turn may be the last one already.
+        """
         now = time.time()
         with self._database.write() as connection:
             found = connection.execute(self._by_id(tenant, conversation_id)).first()
@@ -98,11 +101,9 @@ class Conversations:
                 key, number = made_key(made), 1
             else:
                 key, number = int(found[0]), int(found.turn_count) + 1
-                known = connection.execute(
-                    sa.select(turns.c.number).where(turns.c.conversation_key == key, turns.c.turn_id == turn_id)
-                ).scalar()
-                if known is not None:
-                    return int(known)
+                last = sa.select(turns.c.turn_id).where(turns.c.conversation_key == key, turns.c.number == number - 1)
+                if again and str(connection.execute(last).scalar() or "").startswith(f"{again}:"):
+                    return number - 1
                 connection.execute(
                     sa.update(conversations).where(conversations.c.key == key).values(turn_count=number, updated_at=now)
                 )
@@ -110,7 +111,7 @@ class Conversations:
                 sa.insert(turns).values(
                     conversation_key=key,
                     number=number,
-                    turn_id=turn_id,
+                    turn_id=turn.turn_id,
                     message=turn.message,
                     answer=turn.answer,
                     details=turn.details,

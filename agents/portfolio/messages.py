@@ -93,12 +93,12 @@ def search_response(found: Found) -> portfolio_pb2.SearchResponse:
         passages=[passage(each) for each in found.passages],
         mode=MODES[found.mode],
         portfolio_version=found.portfolio_version,
-        cache_tier=common_pb2.CACHE_TIER_SOURCE,
+        cache_tier=TIERS[found.tier],
         took_micros=round(found.seconds * 1e6),
     )
 
 
-def found_of(response: portfolio_pb2.SearchResponse) -> Found:
+def found_of(response: portfolio_pb2.SearchResponse, tier: Tier) -> Found:
     """A kept search as it was found."""
     mode = next(mode for mode, value in MODES.items() if value == response.mode)
     passages = [
@@ -108,7 +108,7 @@ def found_of(response: portfolio_pb2.SearchResponse) -> Found:
         )
         for p in response.passages
     ]  # fmt: skip
-    return Found(passages, mode, response.portfolio_version, 0.0, 0.0)
+    return Found(passages, mode, response.portfolio_version, 0.0, 0.0, tier)
 
 
 def citation(marker: int, cited: Passage, position: int, segment: int) -> chat_pb2.ChatCitation:
@@ -168,11 +168,10 @@ def agent(row: AgentRow) -> chat_pb2.Agent:
 
 def turn_of(
     request: chat_pb2.ChatRequest, turn_id: str, events: Iterable[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus
-) -> tuple[Turn, chat_pb2.ChatDone]:
+) -> Turn:
     """The turn that a complete answer makes, as its caller saw it: the text of the last segment with its citations."""
     text: list[str] = []
     details = chat_pb2.ConversationTurn(cache_status=status)
-    done = chat_pb2.ChatDone()
     for event in events:
         kind = event.WhichOneof("event")
         if kind == "token":
@@ -185,7 +184,6 @@ def turn_of(
         elif kind == "started":
             details.complexity = event.started.complexity
         elif kind == "done":
-            done = event.done
-            details.mode = done.mode
-            details.model = done.usage.model
-    return Turn(0, turn_id, request.message, "".join(text), details.SerializeToString(), 0.0), done
+            details.mode = event.done.mode
+            details.model = event.done.usage.model
+    return Turn(0, turn_id, request.message, "".join(text), details.SerializeToString(), 0.0)

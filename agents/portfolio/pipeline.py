@@ -5,6 +5,7 @@ the answer of an equal plan, or asks the semantic cache; else :meth:`ChatPipelin
 caller's turn is recorded once.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -374,7 +375,7 @@ class ChatPipeline:
         }
         key = cache_key(tenant, PASSAGES_KIND, fields)
         if read and (entry := await self.caches.get(PASSAGES_KIND, key)) is not None:
-            return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value))
+            return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
         depends = self.caches.snapshot(tenant, PASSAGES_KIND, dependency(tenant, portfolio_id))
         started = time.perf_counter()
         provider = self.retriever.embeddings
@@ -442,11 +443,12 @@ class ChatPipeline:
 
     # ----------------------------------------------------------------------------------------------------------- turns
 
-    async def record(self, plan: Plan, turn_id: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus) -> None:
-        """Keep the caller's turn, whoever made the answer. Durable when it returns; nothing for an ephemeral request."""
+    async def record(self, plan: Plan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus) -> None:
+        """Keep the caller's turn of the answer ``run``, whoever made it. Durable when it returns; nothing where ephemeral."""
         if not plan.conversation_id:
             return
-        turn, _ = messages.turn_of(plan.request, turn_id, events, status)
+        turn = messages.turn_of(plan.request, f"{run}:{secrets.token_hex(8)}", events, status)
+        again = run if plan.request.resume_after else ""
         await self.database.run(
-            self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn_id, turn
+            self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again
         )

@@ -24,6 +24,7 @@ from hexar.agents.portfolio.library import Library, embedding_text
 from hexar.agents.portfolio.rerank import Candidate, Corpus, Query, Reranker, parse_query
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.core.cache import Tier
 from hexar.core.errors import NotFound, Unavailable
 from hexar.core.store import Database
 
@@ -71,13 +72,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages best first; seconds spent embedding the query and in all."""
+    """The passages best first; seconds spent embedding the query and in all; the cache tier that a kept result came from."""
 
     passages: list[Passage]
     mode: Mode
     portfolio_version: int
     embedding_seconds: float
     seconds: float
+    tier: Tier = Tier.SOURCE
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
-from hexar.core.dispatch import Dispatcher, LaneConfig
+from hexar.core.dispatch import Dispatcher
 from hexar.core.ledger import Ledger
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -86,8 +86,6 @@ def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> M
         for row in config.models
     ]
     models = Models(configs, dispatcher, primary=config.primary, fallback=config.fallback)
-    for row in configs:
-        dispatcher.configure(f"llm:{row.name}", LaneConfig(threads=row.threads, queue=row.queue))
     return MeteredModels(models, ledger)
 
 

@@ -7,7 +7,7 @@ caller's turn is recorded once.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -16,7 +16,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from hexar.agents.llm import Delta, Done, Message, MeteredModels, Request, SegmentReset
+from hexar.agents.llm import Delta, Done, Event, Message, MeteredModels, Request, SegmentReset
 from hexar.agents.llm.errors import ModelError
 from hexar.agents.llm.extractive import choose, compose
 from hexar.agents.portfolio import messages, prompt
@@ -294,7 +294,7 @@ class ChatPipeline:
         stream = self.models.stream(request, deadline, tenant=plan.tenant, kind=SYSTEM, model=plan.model)
         async with aclosing(stream) as batches:
             async for events in batches:
-                for event in events:
+                for event in _joined(events):
                     if isinstance(event, Delta):
                         self._send(answer, grounding.feed(event.text), passages, emit)
                     elif isinstance(event, SegmentReset):
@@ -452,3 +452,18 @@ class ChatPipeline:
         await self.database.run(
             self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again
         )
+
+
+def _joined(events: Sequence[Event]) -> Iterator[Event]:
+    """Pieces of text that arrived together as one: a loop that is behind sends fewer, larger events."""
+    pieces: list[str] = []
+    for event in events:
+        if isinstance(event, Delta):
+            pieces.append(event.text)
+            continue
+        if pieces:
+            yield Delta("".join(pieces))
+            pieces.clear()
+        yield event
+    if pieces:
+        yield Delta("".join(pieces))

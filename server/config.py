@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hexar.server.models import EmbeddingsConfig, LlmConfig
+
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -149,6 +151,8 @@ class Settings(BaseSettings):
     limits: LimitsConfig = LimitsConfig()
     llm: LlmConfig = LlmConfig()
     tls: TlsConfig | None = None
+    llm: LlmConfig = LlmConfig()
+    embeddings: EmbeddingsConfig = EmbeddingsConfig()
 
     @classmethod
     def settings_customise_sources(

@@ -23,7 +23,7 @@ import numpy as np
 import orjson
 import urllib3
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hexar.core.errors import Unavailable
 

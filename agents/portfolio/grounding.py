@@ -33,6 +33,7 @@ class Grounding:
     removed: int = 0
     cited: list[Cited] = field(default_factory=list)
     _held: str = ""
+    _ticks: int = 0
 
     def feed(self, text: str) -> tuple[str, Sequence[Cited]]:
         """What may be sent now of the text so far, and the citations in it."""
@@ -54,6 +55,7 @@ class Grounding:
     def _checked(self, text: str) -> tuple[str, Sequence[Cited]]:
         if "[" not in text:
             self.position += len(text)
+            self._ticks += text.count("`")
             return text, ()
         out: list[str] = []
         found: list[Cited] = []
@@ -61,6 +63,8 @@ class Grounding:
         length = self.position
         for marker in _MARKER.finditer(text):
             before = text[at : marker.start()]
+            if (self._ticks + text.count("`", 0, marker.start())) % 2:
+                continue
             numbers = [int(number) for number in _NUMBER.findall(marker.group())]
             good = list(dict.fromkeys(number for number in numbers if 1 <= number <= self.sources))
             self.removed += sum(not 1 <= number <= self.sources for number in numbers)
@@ -74,6 +78,7 @@ class Grounding:
                 length += len(out[-1])
             at = marker.end()
         out.append(text[at:])
+        self._ticks += text.count("`")
         sent = "".join(out)
         self.position += len(sent)
         self.cited += found

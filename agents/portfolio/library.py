@@ -19,7 +19,7 @@ from hexar.agents.portfolio import chunking
 from hexar.agents.portfolio.blocks import ParsedDocument
 from hexar.agents.portfolio.language import detect, terms
 from hexar.agents.portfolio.lexical import lexical_for
-from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.agents.portfolio.tables import chunks, documents, made_key, portfolios, vectors
 from hexar.core.errors import AlreadyExists, NotFound, Unavailable
 from hexar.core.store import Database
 
@@ -115,7 +115,7 @@ class Library:
                 version = self._versions.bump_in(connection, dependency(tenant, name))
                 row = {"tenant": tenant, "portfolio_id": name, "title": title, "version": version}
                 made = connection.execute(sa.insert(portfolios).values(**row, created_at=now, updated_at=now))
-                key = int(made.inserted_primary_key[0])
+                key = made_key(made)
                 self.lexical.create(connection, key)
         except sa.exc.IntegrityError:
             raise AlreadyExists(f"portfolio {name!r} exists") from None
@@ -172,9 +172,7 @@ class Library:
 
     def key(self, connection: sa.Connection, tenant: str, portfolio_id: str) -> int:
         """The internal number of a portfolio; NotFound."""
-        statement = sa.select(portfolios.c.key).where(
-            portfolios.c.tenant == tenant, portfolios.c.portfolio_id == portfolio_id
-        )
+        statement = sa.select(portfolios.c.key).where(portfolios.c.tenant == tenant, portfolios.c.portfolio_id == portfolio_id)
         found = connection.execute(statement).scalar()
         if found is None:
             raise NotFound("portfolio", portfolio_id)
@@ -247,10 +245,8 @@ class Library:
                 document_key = old.key
                 connection.execute(sa.update(documents).where(documents.c.key == old.key).values(**values))
             else:
-                inserted = connection.execute(
-                    sa.insert(documents).values(portfolio_key=key, document_id=document_id, **values)
-                )
-                document_key = int(inserted.inserted_primary_key[0])
+                inserted = connection.execute(sa.insert(documents).values(portfolio_key=key, document_id=document_id, **values))
+                document_key = made_key(inserted)
             self._replace_chunks(connection, key, document_key, document_id, made, by_checksum, rows)
             portfolio_version = self._versions.bump_in(connection, name)
             connection.execute(
@@ -341,7 +337,7 @@ class Library:
                     **place,
                 )
             )
-            key = int(inserted.inserted_primary_key[0])
+            key = made_key(inserted)
             indexed.append((key, lines))
             row = by_checksum.get(chunk.checksum)
             if rows is not None and self.embeddings is not None and row is not None:

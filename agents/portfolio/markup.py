@@ -15,20 +15,17 @@ MAX_NODES = 400_000
 MAX_DEPTH = 512
 
 _SKIPPED = frozenset(
-    ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "iframe", "object", "svg", "math")
-    + ("canvas", "head", "select", "button", "dialog")
+    """script style noscript template nav footer aside form iframe object svg math canvas head select button
+    dialog""".split()  # noqa: SIM905
 )
 _BREAKING = frozenset(
-    ("address", "article", "blockquote", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure", "header", "hr", "li")
-    + ("main", "ol", "p", "section", "table", "tbody", "thead", "tfoot", "ul", "body", "html", "caption", "details")
-    + ("summary", "center")
+    """address article blockquote dd div dl dt fieldset figcaption figure header hr li main ol p section table tbody thead
+    tfoot ul body html caption details summary center""".split()  # noqa: SIM905
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TAG = re.compile(rb"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_VOID = frozenset(
-    (b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta", b"source", b"track", b"wbr")
-    + (b"p", b"li", b"td", b"tr", b"th", b"option", b"dt", b"dd")  # closed by what follows them
-)
+#: Elements that end without an end tag, or at what follows them.
+_VOID = frozenset(b"area base br col embed hr img input link meta source track wbr p li td tr th option dt dd".split())
 _SPACES = re.compile(r"[ \t\r\n\f\v\u00a0]+")
 
 
@@ -72,7 +69,7 @@ def html_blocks(source: str, builder: BlockBuilder) -> str:
         builder.add(kind, text, level)
         kind, level = BlockKind.PARAGRAPH, 0
 
-    def enter(node: LexborNode, tag: str) -> None:
+    def enter(tag: str) -> None:
         nonlocal kind, level
         if tag == "br":
             words.append("\n" if kind is BlockKind.CODE else " ")
@@ -104,29 +101,29 @@ def html_blocks(source: str, builder: BlockBuilder) -> str:
         elif tag in _HEADINGS or tag == "pre" or (tag in _BREAKING and kind is not BlockKind.CODE and not cells):
             flush()
 
-    root, current, depth, seen = node, node, 0, 0
+    current, depth, seen = node, 0, 0
     while True:
         seen += 1
         if seen > MAX_NODES or depth > MAX_DEPTH:
             raise ValueError("the HTML has too many or too deeply nested elements")
         tag = current.tag or ""
-        descend = False
+        child: LexborNode | None = None
         if tag == "-text":
             words.append(current.text_content or "")
         elif tag not in _SKIPPED and not tag.startswith(("-", "!")):
-            enter(current, tag)
-            descend = current.child is not None
-            if not descend:
+            enter(tag)
+            child = current.child
+            if child is None:
                 leave(tag)
-        if descend:
-            current, depth = current.child, depth + 1
+        if child is not None:
+            current, depth = child, depth + 1
             continue
         while current.next is None and current.parent is not None and depth > 0:
             current, depth = current.parent, depth - 1
             leave(current.tag or "")
-        if depth <= 0 or current.next is None:
+        following = current.next
+        if depth <= 0 or following is None:
             break
-        current = current.next
-    del root
+        current = following
     flush()
     return html_title(tree)

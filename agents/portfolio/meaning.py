@@ -128,7 +128,9 @@ def _tokens(text: str) -> list[tuple[str, bool]]:
 
 def _expanded(word: str, ending: str) -> str:
     if ending == "t":
-        return {"can": "can not", "won": "will not"}.get(word.lower(), f"{word[:-1]} not" if word.lower().endswith("n") else word)
+        return {"can": "can not", "won": "will not"}.get(
+            word.lower(), f"{word[:-1]} not" if word.lower().endswith("n") else word
+        )
     if ending in ("m", "re", "ll", "ve", "d"):
         return word
     return f"{word} is" if word.lower() in ("what", "who", "where", "when", "how", "it", "that", "there") else word

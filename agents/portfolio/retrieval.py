@@ -24,6 +24,7 @@ from hexar.agents.portfolio.library import Library, embedding_text
 from hexar.agents.portfolio.rerank import Candidate, Corpus, Query, Reranker, parse_query
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.core.cache import Tier
 from hexar.core.errors import NotFound, Unavailable
 from hexar.core.store import Database
 
@@ -71,13 +72,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages best first; seconds spent embedding the query and in all."""
+    """The passages best first; seconds spent embedding the query and in all; the cache tier that a kept result came from."""
 
     passages: list[Passage]
     mode: Mode
     portfolio_version: int
     embedding_seconds: float
     seconds: float
+    tier: Tier = Tier.SOURCE
 
 
 @dataclass(slots=True)
@@ -113,6 +115,7 @@ class Retriever:
         self._limit = resident
         self._resident: OrderedDict[int, _Resident] = OrderedDict()
         self._lock = threading.Lock()
+        self._closed = False
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="vectors")
 
     @property
@@ -186,9 +189,17 @@ class Retriever:
             return None
         return row if row.any() else None
 
+    def resident_index(self, tenant: str, portfolio_id: str) -> VectorIndex:
+        """The vectors of a portfolio in memory, brought up to date; NotFound."""
+        with self._database.read() as connection:
+            key = self._library.key(connection, tenant, portfolio_id)
+            version = connection.execute(sa.select(portfolios.c.version).where(portfolios.c.key == key)).scalar_one()
+            return self._up_to_date(connection, key, int(version)).index
+
     def close(self) -> None:
         """Wait for a graph that is being built."""
-        self._builder.shutdown(wait=True, cancel_futures=True)
+        self._closed = True
+        self._builder.shutdown(wait=True)
 
     def _reranked(
         self,
@@ -243,7 +254,7 @@ class Retriever:
                 if resident.version < version:
                     self._refresh(connection, key, resident)
                     resident.version = version
-        if resident.index.wants_graph:
+        if resident.index.wants_graph and not self._closed:
             self._builder.submit(resident.index.build_graph)
         return resident
 
@@ -275,7 +286,7 @@ class Retriever:
             missing = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
         if added or held - wanted:
             resident.index.change(held - wanted, np.asarray(added, np.int64), rows)
-        if missing:
+        if missing and not self._closed:
             self._builder.submit(self._backfill, key, resident, missing)
 
     def _backfill(self, key: int, resident: _Resident, missing: Sequence[int]) -> None:

@@ -13,14 +13,16 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hexar.agents.llm.embeddings import Embeddings
 from hexar.agents.portfolio.meaning import Meaning, difference, read
+from hexar.v1 import chat_pb2
 
 Vector = NDArray[np.float32]
 
@@ -34,6 +36,8 @@ SCOPES = 4096
 NEIGHBOURS = 8
 #: The share of hits that are checked against a fresh answer.
 SHADOW_SHARE = 0.02
+#: Cosine above which two answers without citations say the same.
+AGREEMENT = 0.8
 #: Seconds that a question is kept; its answer may go earlier.
 KEEP_SECONDS = 3600.0
 
@@ -183,6 +187,19 @@ class SemanticCache:
         """Forget a kept question, here and in every other process; whether this process held it."""
         self._versions.bump(purge_name(tenant, semantic_id))
         with self._lock:
-            removed = any([scope.remove(semantic_id) for (owner, _), scope in self._scopes.items() if owner == tenant])
+            held = [scope for (owner, _), scope in self._scopes.items() if owner == tenant]
+            removed = sum(scope.remove(semantic_id) for scope in held) > 0
         self.stats.purged += removed
         return removed
+
+
+def agree(served: Sequence[chat_pb2.ChatEvent], fresh: Sequence[chat_pb2.ChatEvent], embeddings: Embeddings | None) -> bool:
+    """Whether two answers say about the same: half of what they cite in common, else texts that are near."""
+    cited = [{event.citation.chunk_id for event in events if event.HasField("citation")} for events in (served, fresh)]
+    if all(cited):
+        return len(cited[0] & cited[1]) * 2 >= len(cited[0] | cited[1])
+    texts = ["".join(event.token.text for event in events if event.HasField("token")) for events in (served, fresh)]
+    if texts[0] == texts[1] or embeddings is None or embeddings.blocking:
+        return texts[0] == texts[1]
+    rows = embeddings.embed(texts)
+    return float(rows[0] @ rows[1]) >= AGREEMENT

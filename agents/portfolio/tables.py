@@ -5,9 +5,19 @@ and its label in the vector index. A chunk row is immutable but for its place in
 chunk's key stays right.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from hexar.core.store import metadata
+
+
+def made_key(result: sa.CursorResult[Any]) -> int:
+    """The key of the row that an INSERT made."""
+    made = result.inserted_primary_key
+    assert made is not None
+    return int(made[0])
+
 
 #: SQLite gives autoincrement only to INTEGER; PostgreSQL gets the 8 bytes.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -117,7 +127,7 @@ turns = sa.Table(
     metadata,
     sa.Column("conversation_key", KEY, sa.ForeignKey("conversations.key", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    #: The caller's turn, not to be kept twice when a connection is resumed.
+    #: The run of the answer and a random part: a turn is not kept twice when its caller comes back for the rest.
     sa.Column("turn_id", sa.String(64), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("answer", sa.Text, nullable=False),

@@ -1,0 +1,242 @@
+"""PortfolioService: documents are kept, listed, removed and searched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from hexar.agents.portfolio import documents, messages
+from hexar.agents.portfolio.blocks import Format
+from hexar.agents.portfolio.documents import Rejected
+from hexar.agents.portfolio.library import Library, PortfolioRow, Written
+from hexar.agents.portfolio.pipeline import ChatPipeline
+from hexar.agents.portfolio.retrieval import Mode
+from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
+from hexar.core.dispatch import Dispatcher
+from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound
+from hexar.core.store import Database
+from hexar.server.rpc import Call, Handler
+from hexar.v1 import common_pb2, portfolio_pb2
+
+SERVICE = "hexar.v1.PortfolioService/"
+#: The lane on which documents are read, cut and embedded.
+LANE = "documents"
+#: Documents of one upload.
+MAX_DOCUMENTS = 10_000
+
+_FORMATS = {value: Format(name) for name, value in messages.FORMATS.items()}
+_MODES = {value: mode for mode, value in messages.MODES.items()} | {portfolio_pb2.RETRIEVAL_MODE_UNSPECIFIED: Mode.HYBRID}
+_OUTCOMES = {
+    "added": portfolio_pb2.DOCUMENT_OUTCOME_ADDED,
+    "replaced": portfolio_pb2.DOCUMENT_OUTCOME_REPLACED,
+    "unchanged": portfolio_pb2.DOCUMENT_OUTCOME_UNCHANGED,
+}
+
+
+class _Upload:
+    """One document while its bytes arrive. Beyond the limit bytes are counted, not kept."""
+
+    __slots__ = ("data", "header", "size")
+
+    def __init__(self, header: portfolio_pb2.DocumentHeader) -> None:
+        self.header = header
+        self.data = bytearray()
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= documents.MAX_BYTES:
+            self.data += piece
+        else:
+            self.data.clear()
+
+
+class PortfolioHandlers:
+    """The methods of PortfolioService over one library."""
+
+    def __init__(self, database: Database, library: Library, pipeline: ChatPipeline, dispatcher: Dispatcher) -> None:
+        self._database = database
+        self._library = library
+        self._pipeline = pipeline
+        self._dispatcher = dispatcher
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Handlers by method path."""
+        return {
+            SERVICE + "CreatePortfolio": self.create,
+            SERVICE + "GetPortfolio": self.get,
+            SERVICE + "ListPortfolios": self.list,
+            SERVICE + "DeletePortfolio": self.delete,
+            SERVICE + "UpsertDocuments": self.upsert,
+            SERVICE + "GetDocument": self.document,
+            SERVICE + "ListDocuments": self.documents,
+            SERVICE + "DeleteDocument": self.delete_document,
+            SERVICE + "Search": self.search,
+        }
+
+    async def create(self, call: Call) -> bytes:
+        """Make a portfolio."""
+        request = call.decode(portfolio_pb2.CreatePortfolioRequest)
+        check_name("portfolio_id", request.portfolio_id, required=False)
+        check_text("title", request.title, 200, required=False)
+        row = await self._database.run(self._library.create, call.tenant, request.portfolio_id, request.title)
+        return portfolio_pb2.CreatePortfolioResponse(portfolio=messages.portfolio(row)).SerializeToString()
+
+    async def get(self, call: Call) -> bytes:
+        """Read a portfolio."""
+        request = call.decode(portfolio_pb2.GetPortfolioRequest)
+        check_name("portfolio_id", request.portfolio_id)
+        row = await self._database.run(self._library.get, call.tenant, request.portfolio_id)
+        return portfolio_pb2.GetPortfolioResponse(portfolio=messages.portfolio(row)).SerializeToString()
+
+    async def list(self, call: Call) -> bytes:
+        """List portfolios."""
+        request = call.decode(portfolio_pb2.ListPortfoliosRequest)
+        size = page_size(request.page)
+        rows, total = await self._database.run(self._library.page, call.tenant, request.page.token, size + 1)
+        more = rows[size - 1].portfolio_id if len(rows) > size else ""
+        return portfolio_pb2.ListPortfoliosResponse(
+            portfolios=[messages.portfolio(row) for row in rows[:size]],
+            page=common_pb2.PageInfo(next_token=more, total=total, counted=True),
+        ).SerializeToString()
+
+    async def delete(self, call: Call) -> bytes:
+        """Remove a portfolio."""
+        request = call.decode(portfolio_pb2.DeletePortfolioRequest)
+        check_name("portfolio_id", request.portfolio_id)
+        gone, chunks = await self._database.run(self._library.delete, call.tenant, request.portfolio_id)
+        return portfolio_pb2.DeletePortfolioResponse(document_count=gone, chunk_count=chunks).SerializeToString()
+
+    async def document(self, call: Call) -> bytes:
+        """Read a document."""
+        request = call.decode(portfolio_pb2.GetDocumentRequest)
+        check_name("portfolio_id", request.portfolio_id)
+        check_text("document_id", request.document_id, 200)
+        row, text = await self._database.run(self._library.document, call.tenant, request.portfolio_id, request.document_id)
+        return portfolio_pb2.GetDocumentResponse(
+            document=messages.document(row), text=text if request.with_text else ""
+        ).SerializeToString()
+
+    async def documents(self, call: Call) -> bytes:
+        """List documents."""
+        request = call.decode(portfolio_pb2.ListDocumentsRequest)
+        check_name("portfolio_id", request.portfolio_id)
+        size = page_size(request.page)
+        rows, total = await self._database.run(
+            self._library.document_page, call.tenant, request.portfolio_id, request.page.token, size + 1
+        )
+        more = rows[size - 1].document_id if len(rows) > size else ""
+        return portfolio_pb2.ListDocumentsResponse(
+            documents=[messages.document(row) for row in rows[:size]],
+            page=common_pb2.PageInfo(next_token=more, total=total, counted=True),
+        ).SerializeToString()
+
+    async def delete_document(self, call: Call) -> bytes:
+        """Remove a document."""
+        request = call.decode(portfolio_pb2.DeleteDocumentRequest)
+        check_name("portfolio_id", request.portfolio_id)
+        check_text("document_id", request.document_id, 200)
+        chunks, version = await self._database.run(
+            self._library.delete_document, call.tenant, request.portfolio_id, request.document_id
+        )
+        return portfolio_pb2.DeleteDocumentResponse(chunk_count=chunks, version=version).SerializeToString()
+
+    async def search(self, call: Call) -> bytes:
+        """Find passages."""
+        request = call.decode(portfolio_pb2.SearchRequest)
+        check_search(request)
+        found = await self._pipeline.search(
+            call.tenant,
+            request.portfolio_id,
+            request.query,
+            request.top_k or 10,
+            call.deadline,
+            mode=_MODES[request.mode],
+            language=request.language.split("-")[0],
+            read=request.cache_policy != common_pb2.CACHE_POLICY_REFRESH,
+        )
+        return messages.search_response(found).SerializeToString()
+
+    # ----------------------------------------------------------------------------------------------------- uploading
+
+    async def upsert(self, call: Call) -> bytes:
+        """Receive documents; what cannot be read is counted, the rest is kept."""
+        frames = call.decode_stream(portfolio_pb2.UpsertDocumentsRequest)
+        portfolio = await self._target(call, frames)
+        response = portfolio_pb2.UpsertDocumentsResponse(portfolio_id=portfolio.portfolio_id, version=portfolio.version)
+        current: _Upload | None = None
+        count = 0
+        async for frame in frames:
+            kind = frame.WhichOneof("frame")
+            if kind == "data" and current is not None:
+                current.add(frame.data)
+            elif kind == "document":
+                if current is not None:
+                    await self._keep(call, portfolio.portfolio_id, current, response)
+                count += 1
+                if count > MAX_DOCUMENTS:
+                    raise InvalidArgument("document", f"one upload holds at most {MAX_DOCUMENTS} documents")
+                current = _Upload(frame.document)
+            else:
+                raise InvalidArgument("frame", "expected a document, or data of one that was begun")
+        if current is not None:
+            await self._keep(call, portfolio.portfolio_id, current, response)
+        return response.SerializeToString()
+
+    async def _target(self, call: Call, frames: AsyncIterator[portfolio_pb2.UpsertDocumentsRequest]) -> PortfolioRow:
+        first = await anext(frames, None)
+        if first is None or first.WhichOneof("frame") != "target":
+            raise InvalidArgument("target", "an upload begins with its target")
+        check_name("target.portfolio_id", first.target.portfolio_id)
+        try:
+            return await self._database.run(self._library.get, call.tenant, first.target.portfolio_id)
+        except NotFound:
+            if not first.target.create:
+                raise
+        try:
+            return await self._database.run(self._library.create, call.tenant, first.target.portfolio_id)
+        except AlreadyExists:
+            return await self._database.run(self._library.get, call.tenant, first.target.portfolio_id)
+
+    async def _keep(
+        self, call: Call, portfolio_id: str, upload: _Upload, response: portfolio_pb2.UpsertDocumentsResponse
+    ) -> None:
+        name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in upload.header.document_id[:200])
+        result = response.results.add(document_id=name)
+        try:
+            written = await self._dispatcher.call(LANE, self._ingest, call.tenant, portfolio_id, upload, deadline=call.deadline)
+        except Rejected as error:
+            result.outcome = portfolio_pb2.DOCUMENT_OUTCOME_REJECTED
+            result.reason = error.reason
+            response.rejected += 1
+            return
+        result.outcome = _OUTCOMES[written.outcome]
+        result.version = written.version
+        result.chunk_count = written.chunk_count
+        result.embedded_count = written.embedded
+        response.version = written.portfolio_version
+        response.lexical_only |= not written.vectors
+        setattr(response, written.outcome, getattr(response, written.outcome) + 1)
+
+    def _ingest(self, tenant: str, portfolio_id: str, upload: _Upload) -> Written:
+        """Read and keep one document; on a thread."""
+        header = upload.header
+        if upload.size > documents.MAX_BYTES:
+            documents.check_name(header.document_id)
+            raise Rejected(f"the document is larger than {documents.MAX_BYTES // (1024 * 1024)} MiB")
+        try:
+            check_text("title", header.title, 200, required=False)
+            check_text("url", header.url, 2000, required=False)
+            check_language("language", header.language)
+        except InvalidArgument as error:
+            raise Rejected(error.message) from None
+        if header.format not in portfolio_pb2.DocumentFormat.values():
+            raise Rejected("the format is not known")
+        data = bytes(upload.data)
+        parsed = documents.read(
+            data,
+            header.document_id,
+            format=_FORMATS.get(header.format),
+            media_type=header.media_type,
+            language=header.language.split("-")[0],
+        )
+        return self._library.upsert(tenant, portfolio_id, header.document_id, parsed, data, title=header.title, url=header.url)

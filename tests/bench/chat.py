@@ -1,0 +1,318 @@
+"""Chat streams: what Hexar adds to the model's time to its first token, many streams at once, cached answers, search.
+
+Three processes: a local OpenAI-compatible server that sends 20 tokens a second to each stream, the server under its own
+command, and this load generator. ``added_ttft`` is the time to the first token at the client less the upstream's own;
+``tokens_lost`` counts tokens that are missing, doubled or out of order; ``stream_wall_ratio`` is the time of all streams
+over the time that the upstream needs at its rate. ``search_*`` are measured in this process over a portfolio of
+``search_chunks`` chunks, recall against comparing every vector. ``echo_p50_ms`` is one unary call of the health service
+through the same channel, the machine's own share in ``cached_p50_ms``.
+
+Run: ``python tests/bench/chat.py [--quick]``.
+"""
+
+import asyncio
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import grpc
+import numpy as np
+import sqlalchemy as sa
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from hexar.agents.llm.embeddings import embedded
+from hexar.agents.portfolio.chunking import Chunk
+from hexar.agents.portfolio.library import Library, index_terms
+from hexar.agents.portfolio.retrieval import Retriever
+from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.core.store import Database
+from hexar.core.versions import Versions
+from hexar.v1 import chat_pb2, chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
+from tests.bench.harness import options, percentile, report
+from tests.upstream import Upstream
+
+RATE, FIRST = 20, 0.2
+STREAMS, BURST = 500, 100
+TOPICS = "engine brake tire mirror window battery filter pump sensor valve gasket clutch radiator belt hose lamp".split()  # noqa: SIM905
+VERBS = "replace clean order inspect measure store ship return repair install".split()  # noqa: SIM905
+
+
+def document(number: int) -> bytes:
+    """A short text about its own part."""
+    topic = TOPICS[number % len(TOPICS)]
+    lines = [f"To {verb} the {topic} of series {number}, plan {number + at} minutes." for at, verb in enumerate(VERBS)]
+    return f"# The {topic} of series {number}\n\n{' '.join(lines)}\n".encode()
+
+
+def questions() -> Iterator[str]:
+    """Questions that differ from each other by what they ask for."""
+    number = 0
+    while True:
+        topic, verb = TOPICS[number % len(TOPICS)], VERBS[number // len(TOPICS) % len(VERBS)]
+        yield f"How many minutes does it take to {verb} the {topic} of series {number}?"
+        number += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream as the client saw it: seconds to the first token and to the end, and its text."""
+
+    first: float
+    total: float
+    text: str
+
+
+class Load:
+    """The client: one stub over a few channels, so that one connection does not carry everything."""
+
+    def __init__(self, address: str, channels: int = 4) -> None:
+        self._channels = [
+            grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(channels)
+        ]
+        self._calls = [
+            channel.unary_stream("/hexar.v1.ChatService/Chat", request_serializer=chat_pb2.ChatRequest.SerializeToString)
+            for channel in self._channels
+        ]
+        self._next = 0
+        self._questions = questions()
+
+    @property
+    def channel(self) -> grpc.aio.Channel:
+        return self._channels[0]
+
+    async def ask(self, agent: str, message: str = "", *, ephemeral: bool = False) -> Stream:
+        """Stream one answer; decoded only after its end, so that the load does not slow itself."""
+        call = self._calls[self._next % len(self._calls)]
+        self._next += 1
+        request = chat_pb2.ChatRequest(
+            portfolio_id="bench", message=message or next(self._questions), agent_id=agent, ephemeral=ephemeral
+        )
+        start = time.perf_counter()
+        first = 0.0
+        raw: list[bytes] = []
+        async for event in call(request, timeout=120):
+            raw.append(event)
+            if len(raw) == 2:
+                first = time.perf_counter() - start
+        total = time.perf_counter() - start
+        events = [chat_pb2.ChatEvent.FromString(event) for event in raw]
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        return Stream(first, total, "".join(event.token.text for event in events))
+
+    async def wave(self, agent: str, count: int, spread: float) -> tuple[list[Stream], float]:
+        """Start ``count`` streams evenly over ``spread`` seconds; the streams and the wall seconds."""
+        start = time.perf_counter()
+
+        async def later(index: int) -> Stream:
+            await asyncio.sleep(spread * index / count)
+            return await self.ask(agent)
+
+        streams = await asyncio.gather(*(later(index) for index in range(count)))
+        return list(streams), time.perf_counter() - start
+
+    async def close(self) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+
+def lost(streams: list[Stream], tokens: int) -> int:
+    """Tokens that are missing or not in their place."""
+    wanted = [f"tok{i} " for i in range(tokens)]
+    missing = 0
+    for stream in streams:
+        got = [f"{word} " for word in stream.text.split()]
+        missing += sum(x != y for x, y in zip(got, wanted, strict=False)) + abs(len(got) - len(wanted))
+    return missing
+
+
+def rss_kb(pid: int) -> int:
+    """Resident memory of a process (Linux); 0 where the system does not tell."""
+    statm = Path(f"/proc/{pid}/statm")
+    return int(statm.read_text().split()[1]) * resource.getpagesize() // 1024 if statm.exists() else 0
+
+
+async def prepare(load: Load, models: list[str]) -> None:
+    """A portfolio, and an agent for each model."""
+    stub = portfolio_pb2_grpc.PortfolioServiceStub(load.channel)
+
+    def frames() -> Iterator[portfolio_pb2.UpsertDocumentsRequest]:
+        target = portfolio_pb2.UpsertTarget(portfolio_id="bench", create=True)
+        yield portfolio_pb2.UpsertDocumentsRequest(target=target)
+        for number in range(200):
+            header = portfolio_pb2.DocumentHeader(document_id=f"part-{number}.md")
+            yield portfolio_pb2.UpsertDocumentsRequest(document=header)
+            yield portfolio_pb2.UpsertDocumentsRequest(data=document(number))
+
+    await stub.UpsertDocuments(frames(), timeout=120)
+    chat = chat_pb2_grpc.ChatServiceStub(load.channel)
+    for model in models:
+        await chat.CreateAgent(chat_pb2.CreateAgentRequest(agent=chat_pb2.Agent(agent_id=model, model=model)))
+
+
+async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, float | int | str | None]:
+    load = Load(address)
+    await prepare(load, ["steady", "load"])
+    await load.wave("steady", 30, 1.0)  # warm
+    steady, _ = await load.wave("steady", 300, 6.0)  # each lives two seconds: 100 at once
+    burst, _ = await load.wave("steady", BURST, 0.0)
+
+    question = "How many minutes does it take to clean the clutch of series 11?"
+    await load.ask("steady", question)
+    cached = [(await load.ask("steady", question)).total for _ in range(300)]
+    health = health_pb2_grpc.HealthStub(load.channel)
+    echo = []
+    for _ in range(300):
+        start = time.perf_counter()
+        await health.Check(health_pb2.HealthCheckRequest())
+        echo.append(time.perf_counter() - start)
+
+    before, peak = rss_kb(pid), 0
+    work = asyncio.create_task(load.wave("load", STREAMS, 1.0))
+    while not work.done():
+        await asyncio.sleep(0.5)
+        peak = max(peak, rss_kb(pid))
+    streams, wall = await work
+    await load.close()
+    ideal = 1.0 + FIRST + (load_tokens - 1) / RATE
+    added = [stream.first - FIRST for stream in steady]
+    return {
+        "cached_p50_ms": statistics.median(cached) * 1e3,
+        "cached_p99_ms": percentile(cached, 0.99) * 1e3,
+        "echo_p50_ms": statistics.median(echo) * 1e3,
+        "added_ttft_p50_ms": statistics.median(added) * 1e3,
+        "added_ttft_p99_ms": percentile(added, 0.99) * 1e3,
+        "burst_ttft_p50_ms": (statistics.median(stream.first for stream in burst) - FIRST) * 1e3,
+        "streams": STREAMS,
+        "stream_wall_ratio": wall / ideal,
+        "tokens_lost": lost(steady, 40) + lost(burst, 40) + lost(streams, load_tokens),
+        "rss_per_stream_kb": max(0, peak - before) / STREAMS,
+    }
+
+
+def fill(database: Database, library: Library, count: int) -> None:
+    """A portfolio of ``count`` chunks, written in bulk: three sentences each, words by Zipf's law."""
+    words = embedded()
+    assert words is not None
+    chance = random.Random(7)
+    vocabulary = ["".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)]
+    weights = 1.0 / np.arange(1, len(vocabulary) + 1) ** 0.9
+    picks = np.random.default_rng(7).choice(len(vocabulary), size=(count, 45), p=weights / weights.sum())
+    library.create("bench", "large")
+    with database.write() as connection:
+        key = library.key(connection, "bench", "large")
+        row = {"portfolio_key": key, "document_id": "all", "title": "all", "version": 1, "format": "text", "language": "en"}
+        sizes = {"byte_count": 0, "character_count": 0, "chunk_count": count, "checksum": "", "url": "", "updated_at": 0.0}
+        made = connection.execute(sa.insert(documents).values(**row, **sizes, text=""))
+        parent = made.inserted_primary_key
+        assert parent is not None
+        for begin in range(0, count, 5000):
+            rows, texts, lines = [], [], []
+            for number in range(begin, min(begin + 5000, count)):
+                named = [vocabulary[i] for i in picks[number]]
+                text = ". ".join(" ".join(named[at : at + 15]) for at in range(0, 45, 15)) + "."
+                terms, length = index_terms(Chunk(0, len(text), text, (), "en", ""))
+                place = {"key": number + 1, "portfolio_key": key, "document_key": parent[0], "ordinal": number}
+                span = {"start": 0, "end": len(text), "language": "en", "checksum": str(number), "headings": []}
+                rows.append({**place, **span, "chunk_id": f"c-{number}", "text": text, "terms": terms, "term_count": length})
+                texts.append(text)
+                lines.append((number + 1, terms))
+            connection.execute(sa.insert(chunks), rows)
+            library.lexical.add(connection, key, lines)
+            kept = words.embed(texts).astype(np.float16)
+            named_rows = [
+                {"chunk_key": row["key"], "identity": words.identity, "portfolio_key": key, "vector": vector.tobytes()}
+                for row, vector in zip(rows, kept, strict=True)
+            ]
+            connection.execute(sa.insert(vectors), named_rows)
+        connection.execute(sa.update(portfolios).where(portfolios.c.key == key).values(version=2))
+
+
+def search_figures(count: int) -> dict[str, float | int | str | None]:
+    """Time of a whole search, and how much of the exact neighbours the graph finds."""
+    words = embedded()
+    if words is None:
+        return {"search_chunks": count, "search_p50_ms": None, "search_recall": None}
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/store.db")
+        database.create_tables()
+        library = Library(database, Versions(database), words)
+        fill(database, library, count)
+        retriever = Retriever(database, library, words=words)
+        with database.read() as connection:
+            texts = list(connection.execute(sa.select(chunks.c.text).where(chunks.c.key % (count // 200) == 1)).scalars())
+        asked = [" ".join(text.replace(".", "").split()[5:13]) for text in texts]
+        retriever.search("bench", "large", asked[0], 10)  # loads the vectors and has the graph built
+        retriever.close()
+        index = retriever.resident_index("bench", "large")
+        times, recall = [], []
+        for text in asked:
+            start = time.perf_counter()
+            retriever.search("bench", "large", text, 10)
+            times.append(time.perf_counter() - start)
+            vector = words.embed([text])[0]
+            near, exact = index.search(vector, 10)[0], index.exact_search(vector, 10)[0]
+            recall.append(len(set(near) & set(exact)) / len(exact))
+        database.close()
+    return {
+        "search_chunks": count,
+        "search_p50_ms": statistics.median(times) * 1e3,
+        "search_p99_ms": percentile(times, 0.99) * 1e3,
+        "search_recall": statistics.fmean(recall),
+        "search_exact": int(index.exact),
+    }
+
+
+def main() -> None:
+    quick = options("Chat: first token, many streams, cached answers, search").quick
+    seconds = 8 if quick else 30
+    tokens = seconds * RATE
+    with Upstream() as upstream, tempfile.TemporaryDirectory() as folder:
+        models = [
+            {"name": "steady", "base_url": upstream.base_url, "model": f"m?tokens=40&rate={RATE}&first={FIRST}"},
+            {"name": "load", "base_url": upstream.base_url, "model": f"m?tokens={tokens}&rate={RATE}&first={FIRST}"},
+        ]
+        config = Path(folder) / "hexar.yaml"
+        config.write_text(json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}}))
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVER], env=os.environ | {"HEXAR_CONFIG": str(config)}, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            figures = asyncio.run(stream_figures(f"127.0.0.1:{port}", server.pid, tokens))
+        finally:
+            server.terminate()
+            server.wait(30)
+    figures |= search_figures(25_000 if quick else 100_000)
+    report("chat", figures)
+
+
+SERVER = """
+import asyncio, signal
+import uvloop
+from hexar.server.app import App
+from hexar.server.config import Settings
+async def main():
+    app = App(Settings())
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    await app.start()
+    print(app.port, flush=True)
+    await stopping.wait()
+    await app.stop(0)
+uvloop.run(main())
+"""
+
+if __name__ == "__main__":
+    main()

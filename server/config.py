@@ -73,49 +73,6 @@ class AuthConfig(Strict):
     jwt: JwtConfig | None = None
 
 
-class TimeoutsConfig(Strict):
-    """Seconds until the connection, the first token, between two tokens, and for all of an answer."""
-
-    connect: Seconds = 5.0
-    first_token: Seconds = 30.0
-    idle: Seconds = 20.0
-    total: Seconds = 240.0
-
-
-class ModelSettings(Strict):
-    """One OpenAI-compatible model. Prices are micros of ``currency`` per million tokens; unset: not known."""
-
-    name: str = Field(min_length=1)
-    base_url: str
-    model: str = Field(min_length=1)
-    api_key: SecretStr = SecretStr("")
-    input_price: int | None = Field(default=None, ge=0)
-    output_price: int | None = Field(default=None, ge=0)
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    timeouts: TimeoutsConfig = TimeoutsConfig()
-    include_usage: bool = True
-    max_tokens_field: str = "max_tokens"
-    threads: int = Field(default=16, ge=1, le=1024)
-    queue: int = Field(default=1024, ge=0)
-
-
-class BudgetConfig(Strict):
-    """What a tenant may spend on models: ``limit`` micros of ``currency`` in each period."""
-
-    limit: int = Field(ge=0)
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    period: Literal["day", "month", "total"] = "month"
-
-
-class LlmConfig(Strict):
-    """Models by name. None configured: answers are extractive, and say so."""
-
-    models: list[ModelSettings] = []
-    primary: str = ""
-    fallback: str = ""
-    budgets: dict[str, BudgetConfig] = {}
-
-
 class LimitsConfig(Strict):
     """Calls that may work at once in a process, and the size of a message."""
 
@@ -149,7 +106,6 @@ class Settings(BaseSettings):
     jobs: JobsConfig = JobsConfig()
     auth: AuthConfig = AuthConfig()
     limits: LimitsConfig = LimitsConfig()
-    llm: LlmConfig = LlmConfig()
     tls: TlsConfig | None = None
     llm: LlmConfig = LlmConfig()
     embeddings: EmbeddingsConfig = EmbeddingsConfig()

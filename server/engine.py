@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 
 from prometheus_client.core import Metric
 
-from hexar.agents.llm.config import ModelConfig, Timeouts
-from hexar.agents.llm.metered import MeteredModels
-from hexar.agents.llm.models import Models
+from hexar.agents.llm import MeteredModels
 from hexar.core.cache import KINDS, Caches, Kind
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.dispatch import Dispatcher, LaneConfig
@@ -25,8 +23,9 @@ from hexar.core.metrics import Metrics, gauge
 from hexar.core.resilience import BreakerState
 from hexar.core.store import Database
 from hexar.core.versions import Versions
-from hexar.server.config import LlmConfig, Settings
+from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
+from hexar.server.models import build_models
 
 T = TypeVar("T")
 
@@ -99,7 +98,6 @@ def build_engine(settings: Settings) -> Engine:
     lane = LaneConfig(**settings.dispatch.model_dump())
     dispatcher = Dispatcher(lane, observer=metrics.agent_called)
     ledger = Ledger(database)
-    models = Models(_models(settings.llm), dispatcher, primary=settings.llm.primary, fallback=settings.llm.fallback)
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
     engine = Engine(
         settings=settings,
@@ -112,7 +110,7 @@ def build_engine(settings: Settings) -> Engine:
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls),
         ledger=ledger,
-        models=MeteredModels(models, ledger),
+        models=build_models(settings.llm, dispatcher, ledger),
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine
@@ -123,17 +121,6 @@ def _kinds(settings: Settings) -> dict[str, Kind]:
     if unknown:
         raise ValueError(f"cache.ttl.{min(unknown)}: no such kind; known are {', '.join(sorted(KINDS))}")
     return {name: replace(kind, ttl=settings.cache.ttl.get(name, kind.ttl)) for name, kind in KINDS.items()}
-
-
-def _models(settings: LlmConfig) -> list[ModelConfig]:
-    return [
-        ModelConfig(
-            **row.model_dump(exclude={"api_key", "timeouts"}),
-            api_key=row.api_key.get_secret_value(),
-            timeouts=Timeouts(**row.timeouts.model_dump()),
-        )
-        for row in settings.models
-    ]
 
 
 def _gauges(engine: Engine) -> Iterable[Metric]:

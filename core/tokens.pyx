@@ -103,7 +103,9 @@ cdef str fold(str text):
         text = text[:TEXT_LIMIT]
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)[: 2 * TEXT_LIMIT]  # one character can become eighteen
+    # in slices, since sorting a long run of marks is quadratic; the order of marks does not matter, they are dropped
+    decomposed = "".join([unicodedata.normalize("NFKD", text[i : i + 256]) for i in range(0, len(text), 256)])
+    decomposed = decomposed[: 2 * TEXT_LIMIT]  # one character can become eighteen
     return "".join([c for c in decomposed if not unicodedata.combining(c)]).casefold()[: 2 * TEXT_LIMIT]
 
 

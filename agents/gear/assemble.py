@@ -37,6 +37,8 @@ _AVAILABILITY = {
     Availability.BACKORDER: query_pb2.AVAILABILITY_BACKORDER,
     Availability.DISCONTINUED: query_pb2.AVAILABILITY_DISCONTINUED,
 }
+#: What the contract's count can hold.
+MOST_RATINGS = 2**32 - 1
 #: Fields of one value, by their name in the contract.
 _FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
     ("name", lambda listing: listing.name),
@@ -161,7 +163,7 @@ def _rating(readings: Iterable[Reading]) -> tuple[float, int] | None:
         return None
     count = sum(number for _, _, number in rated)
     if count:
-        return sum(mean * number for _, mean, number in rated) / count, count
+        return sum(mean * number for _, mean, number in rated) / count, min(count, MOST_RATINGS)
     return sum(mean for _, mean, _ in rated) / len(rated), 0
 
 

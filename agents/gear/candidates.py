@@ -35,6 +35,8 @@ THRESHOLD = 0.5
 #: The least similarity of a misspelt token.
 SIMILAR = 0.8
 
+#: The highest price that is believed, in micros.
+MOST_MICROS = 10**15
 #: Tokens of a query that are looked for; more than a person would type.
 MOST_TOKENS = 48
 
@@ -107,6 +109,27 @@ def states_terrain(attribute: str) -> bool:
     return not _TERRAIN_NAMES.isdisjoint(words(attribute))
 
 
+def is_sound(listing: Listing) -> bool:
+    """False where the contract cannot carry what the listing says: text that is no Unicode, amounts that are no prices.
+
+    One such listing must not take the answer of all vendors along.
+    """
+    moneys = [listing.price, listing.list_price, listing.shipping]
+    texts = [listing.sku, listing.name, listing.url, listing.brand, listing.gtin, listing.model, listing.category]
+    texts += [listing.description, listing.image_url, *listing.tags, *listing.sizes]
+    texts += [*listing.attributes.keys(), *listing.attributes.values()]
+    for variant in listing.variants:
+        moneys.append(variant.price)
+        texts += [variant.sku, variant.title]
+    for review in listing.reviews:
+        texts += [review.id, review.text]
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return all(money is None or 0 <= money.micros <= MOST_MICROS for money in moneys)
+
+
 class Batch:
     """One vendor's reading, indexed. Read-only once built; built on the vendor's thread, since it takes milliseconds.
 
@@ -119,7 +142,8 @@ class Batch:
         self.vendor = vendor
         unique: dict[str, Listing] = {}
         for listing in listings:
-            unique.setdefault(listing.sku, listing)
+            if is_sound(listing):
+                unique.setdefault(listing.sku, listing)
         self.listings = tuple(unique[sku] for sku in sorted(unique))
         self.skus = tuple(listing.sku for listing in self.listings)
         self.facts = tuple(facts(listing) for listing in self.listings)

@@ -27,6 +27,7 @@ import structlog
 
 from hexar.agents.gear.analyses import Analyses
 from hexar.agents.gear.analyst import read
+from hexar.agents.gear.candidates import is_sound
 from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, vendor_name, version_name
 from hexar.agents.vendors.base import VendorAgent
 from hexar.agents.vendors.errors import VendorError
@@ -138,7 +139,7 @@ class HeavyReader:
             return [], True
         now = time.time()
         deadline = Deadline.after(VENDOR_SECONDS)
-        read_now = {one.sku: one for one in agent.heavy(listings, deadline)}
+        read_now = {one.sku: one for one in agent.heavy(listings, deadline) if is_sound(one)}
         # A product that is left out is gone, unless the time was over before its turn came.
         complete = not deadline.expired
         found = []

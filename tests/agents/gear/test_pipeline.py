@@ -227,6 +227,24 @@ async def test_the_same_analysis_is_queued_once(engine: Engine, boards: list[She
     assert not later.completed.jobs
 
 
+async def test_after_a_restart_the_disk_answers(engine: Engine, boards: list[Shelf], ask: Ask):
+    """With an empty memory, offers and knowledge come from the disk tier, say so, and nobody is asked again."""
+    engine.jobs.start()
+    pipeline = engine.pipeline(*boards)
+    await ask(pipeline, text="snowboard", wait_for_analysis=Duration(seconds=4))
+    assert engine.caches.backend is not None
+    await engine.caches.backend.flush()
+    engine.caches.memory.clear()
+    answered = await ask(pipeline, text="snowboard")
+    assert [shelf.light_calls for shelf in boards] == [1, 1, 1]
+    assert [shelf.heavy_calls for shelf in boards] == [1, 1, 1]
+    product = next(one for one in products(answered) if "Ripcord" in one.name)
+    assert product.HasField("analysis")
+    assert {source.tier for source in product.sources} == {common_pb2.CACHE_TIER_DISK}
+    assert not any(source.stale for source in product.sources)
+    assert not answered.completed.jobs
+
+
 async def test_what_an_operator_forgets_is_asked_again(engine: Engine, boards: list[Shelf], ask: Ask):
     """Raising the version "vendor:NAME" makes that vendor's offers, knowledge and every answer with it unreachable."""
     pipeline = engine.pipeline(*boards)

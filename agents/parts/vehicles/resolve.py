@@ -6,6 +6,7 @@ Where nothing fits, the answer is "not found" with what is nearest; a near vehic
 Thread-safety: a :class:`VehicleIndex` never changes after it is built.
 """
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -132,10 +133,9 @@ class VehicleIndex:
         """Find the variants that a description means."""
         asked = describe(text, make=make, model=model, year=year, engine=engine, body=body, fuel=fuel)
         found = Resolution()
-        if vin is not None:
-            if not asked.year and len(vin.model_years) == 1:
-                asked.year = vin.model_years[0]
-                found.notes.append(f"the year {asked.year} was read from the VIN")
+        if vin is not None and not asked.year and len(vin.model_years) == 1:
+            asked.year = vin.model_years[0]
+            found.notes.append(f"the year {asked.year} was read from the VIN")
         manufacturer, sureness, rest = self._manufacturer(asked, found)
         if manufacturer is None and vin is not None and vin.make and not asked.make:
             manufacturer = self._makes.get(" ".join(words_of(vin.make)))
@@ -409,7 +409,7 @@ class VehicleIndex:
     def _variant_words(self, variant: VariantRow) -> set[str]:
         """Words of a variant's name, neighbours also as one: "118 d" is "118d" too."""
         words = words_of(variant.name)
-        return set(words) | {first + second for first, second in zip(words, words[1:], strict=False)}
+        return set(words) | {first + second for first, second in itertools.pairwise(words)}
 
     # -- what is near -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from hexar_client.client import STREAM_TIMEOUT, UNARY_TIMEOUT
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.ops import AsyncOps
+from hexar_client.parts import AsyncParts
 
 
 class AsyncClient:
@@ -25,6 +26,7 @@ class AsyncClient:
         self._connection = Connection(target, token, tls)
         self.channel: grpc.aio.Channel = self._connection.open_aio()
         self.ops = AsyncOps(self)
+        self.parts = AsyncParts(self)
 
     def query(
         self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any

@@ -15,6 +15,7 @@ from hexar_client._stream import Stream
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.ops import Ops
+from hexar_client.parts import Parts
 
 R = TypeVar("R", bound=Message)
 
@@ -38,6 +39,7 @@ class Client:
         self._connection = Connection(target, token, tls)
         self.channel: grpc.Channel = self._connection.open()
         self.ops = Ops(self)
+        self.parts = Parts(self)
 
     def query(self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any) -> Stream[QueryBody]:
         """Ask for products; iterate the result for typed events.

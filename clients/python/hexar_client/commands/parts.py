@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hexar.v1 import parts_pb2 as pb
 from hexar_client.commands import common
-from hexar_client.parts import damage, report
+from hexar_client.parts import DiscoverEvents, damage, report
 
 app = typer.Typer(no_args_is_help=True, help="Find the parts that fit a vehicle.")
 
@@ -63,14 +63,21 @@ def discover(
         for event in client.parts.discover(request, timeout):
             if json_lines:
                 common.print_event(event)
-            elif isinstance(event.body, pb.VehicleResolution):
-                _print_vehicle(console, event.body)
-            elif isinstance(event.body, pb.ComponentResult):
-                _print_component(console, event.body)
-            elif isinstance(event.body, pb.Propagation):
-                _print_implied(console, event.body)
-            elif isinstance(event.body, pb.DiscoverSummary):
-                _print_summary(console, event.body)
+            else:
+                show(console, event)
+
+
+def show(console: Console, event: DiscoverEvents) -> None:
+    """Print one event of a discovery for a person."""
+    body = event.body
+    if isinstance(body, pb.VehicleResolution):
+        _print_vehicle(console, body)
+    elif isinstance(body, pb.ComponentResult):
+        _print_component(console, body)
+    elif isinstance(body, pb.Propagation):
+        _print_implied(console, body)
+    else:
+        _print_summary(console, body)
 
 
 @app.command("match")

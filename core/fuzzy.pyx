@@ -45,7 +45,7 @@ constraint word of four letters or more by a slip ("lfet") is taken for it, and 
 
 **Search** is exact: see ``fuzzy_search.hpp`` for the bounds and ``fuzzy_index.hpp`` for the look-up of close tokens.
 
-**Limits.** ``MAX_QUERY_LENGTH`` characters and ``MAX_QUERY_TOKENS`` tokens a query; ``MAX_VALUES`` constraint values an index;
+**Limits.** ``MAX_QUERY_LENGTH`` characters and ``MAX_QUERY_TOKENS`` tokens a query (32); ``MAX_VALUES`` constraint values an index;
 fewer than 2**32 - 1 names, tokens and bytes of distinct tokens. Names may have any length.
 
 **Thread-safety.** An index never changes once it is built or loaded: any number of threads may search one at the same time.

@@ -289,7 +289,7 @@ def main() -> None:
         )
         try:
             assert server.stdout is not None
-            port = int(server.stdout.readline())
+            port = int(next(line for line in server.stdout if line.startswith("port ")).split()[1])
             figures = asyncio.run(stream_figures(f"127.0.0.1:{port}", server.pid, tokens))
         finally:
             server.terminate()
@@ -308,7 +308,7 @@ async def main():
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await app.start()
-    print(app.port, flush=True)
+    print("port", app.port, flush=True)
     await stopping.wait()
     await app.stop(0)
 uvloop.run(main())

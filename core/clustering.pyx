@@ -29,7 +29,9 @@ from libcpp.pair cimport pair
 from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
 
-from hexar.core.matching cimport CODE, NUMBER, WORD, Record, Token, as_text, prepare, score
+from hexar.core.matching cimport score
+from hexar.core.records cimport Record, as_text, prepare
+from hexar.core.tokens cimport WORD, Token, hash_step
 
 from hexar.core.matching import DEFAULT_THRESHOLD
 
@@ -70,7 +72,7 @@ cdef cppclass Group:
 
 
 cdef inline uint64_t mix(uint64_t a, uint64_t b) noexcept nogil:
-    """A new key of two, the same in both orders of nothing: callers sort first."""
+    """A key made of two; the order of the two matters."""
     a = (a ^ (b + 0x9E3779B97F4A7C15ULL + (a << 6) + (a >> 2))) * 0xBF58476D1CE4E5B9ULL
     return a ^ (a >> 31)
 
@@ -114,7 +116,7 @@ cdef int list_keys(const Record* record, uint32_t index, vector[Entry]& keys) ex
         if i > 0:  # with the word before it, in case the other side writes both as one
             h = record.title[i - 1].hash
             for k in range(token.length):
-                h = (h ^ <uint64_t>record.text[token.start + k]) * 1099511628211ULL
+                h = hash_step(h, record.text[token.start + k])
             keys.push_back(Entry(mix(h, 3), index))
     std_sort(keys.begin() + first, keys.end())
     keys.erase(std_unique(keys.begin() + first, keys.end()), keys.end())

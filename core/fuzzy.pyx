@@ -32,8 +32,8 @@ and a root: the same bits on every platform. Equal scores are ordered by the sma
   shorter, or has no vowel after its first letter, occurs in order and is at least half as long (``brkt``, bracket); but not
   when more than 64 words would do;
 * 0.95 times that of two neighbours of the query written as one ("head light" in a query, "headlight" in a name). The reverse
-  is a cut: "headlight" in a query counts as the two units "head" and "light" where the names know both, and still as
-  itself. A token of the vocabulary is cut only where some name has the halves side by side.
+  is a cut: "headlight" in a query counts as the two units "head" and "light", and still as itself, where some name has the
+  two side by side; a token that is unlike all others is cut where some name holds both halves, one possibly mistyped.
 
 A unit that the vocabulary lacks weighs what its closest token weighs.
 

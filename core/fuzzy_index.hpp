@@ -138,6 +138,20 @@ class Index {
         }
     }
 
+    // Does some name hold both tokens? The shorter list is looked up in the longer one.
+    bool meet(uint32_t a, uint32_t b) const {
+        if (holders(a) > holders(b)) std::swap(a, b);
+        const uint32_t* offsets = array<uint32_t>(Section::POSTING_OFFSETS);
+        const uint32_t* postings = array<uint32_t>(Section::POSTINGS);
+        const uint32_t* end = postings + offsets[b + 1];
+        const uint32_t* from = postings + offsets[b];
+        for (uint32_t at = offsets[a]; at < offsets[a + 1] && from != end; ++at) {
+            from = std::lower_bound(from, end, postings[at]);
+            if (from != end && *from == postings[at]) return true;
+        }
+        return false;
+    }
+
     // Tokens of a length class: [first, last).
     std::pair<uint32_t, uint32_t> of_length(uint32_t length) const {
         const uint32_t* starts = array<uint32_t>(Section::LENGTH_STARTS);

@@ -9,11 +9,15 @@ constexpr uint32_t MAX_QUERY_TOKENS = 64;
 constexpr uint32_t MAX_UNITS = 2 * MAX_QUERY_TOKENS;           // each token may be cut in two
 constexpr uint32_t GLUED = ONE * 95 / 100;                     // "head light" found as "headlight"
 constexpr uint32_t KIN = ONE * 90 / 100;                       // a word of several meanings found as one of them
-constexpr uint32_t MIN_SPLIT_REST = 4, MAX_SPLIT_LENGTH = 32;  // the mistyped half of a glued word; the glued word
+constexpr uint32_t MIN_SPLIT_PART = 4, MAX_SPLIT_LENGTH = 32;  // the halves of a glued and mistyped word; the whole
 constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped constraint word has this many letters
 constexpr uint32_t LONG_SIDE_LENGTH = 6;                       // from here on one of them may be replaced
 constexpr uint32_t TWO_SLIPS_LENGTH = 8;                       // from here on two edits are forgiven
 
+constexpr uint64_t PROBES = 1024;   // names that are scored before accumulating is thought of
+constexpr uint64_t PROBE_COST = 128; // scoring a name costs as much as adding to so many sums
+constexpr uint32_t COMMON = 8;      // lists of more than this share of the names are added up only if they must be
+constexpr uint32_t QUANTA = 8192, BLOCK = 256;
 constexpr uint32_t FAR = 40, NEAR = 20;  // how far ahead memory is asked for
 
 inline void prefetch([[maybe_unused]] const void* address) {
@@ -38,10 +42,45 @@ inline double combine(uint64_t query_cover, double query_mass, uint64_t name_cov
     return std::sqrt((static_cast<double>(query_cover) / query_mass) * (static_cast<double>(name_cover) / name_mass));
 }
 
+// Keeps the best `limit` hits: a heap whose top is the worst of them.
+class Top {
+  public:
+    Top(size_t limit, double least) : limit_(limit), least_(least) {}
+
+    // Can a hit of this score and index still get in?
+    bool admits(double score, uint32_t index) const {
+        if (hits_.size() < limit_) return score >= least_;
+        return better({score, index}, hits_.front());
+    }
+    void offer(double score, uint32_t index) {
+        if (score <= 0.0 || !admits(score, index)) return;
+        if (hits_.size() == limit_) {
+            std::pop_heap(hits_.begin(), hits_.end(), better);
+            hits_.pop_back();
+        }
+        hits_.push_back({score, index});
+        std::push_heap(hits_.begin(), hits_.end(), better);
+    }
+    // No score below this one can get in.
+    double threshold() const { return hits_.size() < limit_ ? least_ : hits_.front().score; }
+
+    std::vector<Hit> sorted() {
+        std::sort(hits_.begin(), hits_.end(), better);
+        return std::move(hits_);
+    }
+
+  private:
+    size_t limit_;
+    double least_;
+    std::vector<Hit> hits_;
+};
+
 // What one search needs beyond the index; one for each thread, reused.
 struct Scratch {
     LookupScratch lookup;
-    std::vector<uint64_t> seen;
+    std::vector<uint64_t> seen;   // a bit a name
+    std::vector<uint16_t> sums;   // one a name
+    std::vector<uint16_t> peaks;  // one a block of names
     std::string text;
     std::vector<Token> tokens, spare;
 };
@@ -80,6 +119,7 @@ class Search {
     };
     struct List {  // the postings of one token, and the entries that make it interesting
         uint32_t token, mass, first_entry, last_entry;
+        uint64_t query_gain, name_gain;    // the most it can add to the covered query and to the covered name
         uint64_t query_bound, name_bound;  // of any name that is in this list or a later one, but in no earlier one
     };
     struct Slot {
@@ -105,6 +145,12 @@ class Search {
     uint32_t unit_of(std::string_view text);
     void order_lists();
     double score(const Name* name);
+    double bound(const List& list, uint64_t mass) const;
+    uint64_t probe(const List& list, Top& top);
+    void consider(uint32_t position, Top& top);
+    size_t essential_end(size_t first, double threshold) const;
+    bool accumulating_pays(size_t first, double threshold) const;
+    void accumulate(size_t first, Top& top);
 
     const Index& index_;
     Scratch& scratch_;
@@ -225,33 +271,33 @@ inline void Search::close_tokens(std::string_view text, std::vector<Close>& out)
     }
 }
 
-// Where a token is cut in two units, or 0. A token of the vocabulary is cut where the names cut it. An unknown one is cut
-// between two known tokens, the pair whose rarer half is most frequent; failing that, and when nothing is close to it,
-// between a known token, the longest, and a mistyped one.
+// Where a token is cut in two units, or 0. A token of the vocabulary is cut where the names cut it. An unknown one that
+// is no mistyped token is cut between two known tokens that some name holds both, the pair whose rarer half is most frequent;
+// failing that, between a known token, the longest, and a mistyped one.
 inline uint32_t Search::choose_cut(std::string_view token, uint32_t id) {
     if (id != NONE) return index_.array<uint8_t>(Section::TOKEN_CUTS)[id];
     const uint32_t size = static_cast<uint32_t>(token.size());
     if (size > MAX_SPLIT_LENGTH || size < 2 * MIN_PART_LENGTH) return 0;
     const auto foreign = [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == ':'; };
     if (std::any_of(token.begin(), token.end(), foreign)) return 0;
+    std::vector<Close> close;
+    index_.similar(token, 2, scratch_.lookup, close);
+    if (!close.empty()) return 0;
     uint32_t cut = 0, support = 0;
     for (uint32_t at = MIN_PART_LENGTH; at + MIN_PART_LENGTH <= size; ++at) {
         const uint32_t a = index_.find(token.substr(0, at)), b = index_.find(token.substr(at));
         if (a == NONE || b == NONE) continue;
         const uint32_t least = std::min(index_.holders(a), index_.holders(b));
-        if (least > support) cut = at, support = least;
+        if (least > support && index_.meet(a, b)) cut = at, support = least;
     }
     if (cut != 0) return cut;
-    std::vector<Close> close;
-    close_tokens(token, close);
-    if (!close.empty()) return 0;
     const auto mistyped = [&](std::string_view part) {
-        if (part.size() < MIN_SPLIT_REST || index_.find(part) != NONE) return false;
+        if (index_.find(part) != NONE) return false;
         close.clear();
         index_.similar(part, 2, scratch_.lookup, close);
         return !close.empty();
     };
-    for (uint32_t known = size - MIN_SPLIT_REST; known >= MIN_PART_LENGTH; --known) {
+    for (uint32_t known = size - std::min(size, MIN_SPLIT_PART); known >= MIN_SPLIT_PART; --known) {
         if (index_.find(token.substr(0, known)) != NONE && mistyped(token.substr(known))) return known;
         if (index_.find(token.substr(size - known)) != NONE && mistyped(token.substr(0, size - known))) return size - known;
     }
@@ -354,7 +400,7 @@ inline void Search::order_lists() {
     for (uint32_t at = 0; at < entries_.size();) {
         const uint32_t first = at, token = entries_[at].token;
         while (at < entries_.size() && entries_[at].token == token) ++at;
-        lists_.push_back({token, index_.mass(token), first, at, 0, 0});
+        lists_.push_back({token, index_.mass(token), first, at, 0, 0, 0, 0});
     }
     std::sort(lists_.begin(), lists_.end(), [&](const List& a, const List& b) {
         const uint32_t x = index_.holders(a.token), y = index_.holders(b.token);
@@ -370,14 +416,18 @@ inline void Search::order_lists() {
     }
     std::vector<uint64_t> query(units_.size(), 0), name(units_.size(), 0);
     uint64_t query_sum = 0, name_sum = 0;
+    const auto raise = [](uint64_t& most, uint64_t value, uint64_t& sum) {
+        if (value > most) sum += value - most, most = value;
+    };
     for (size_t i = lists_.size(); i-- > 0;) {
         List& list = lists_[i];
         for (uint32_t at = list.first_entry; at < list.last_entry; ++at) {
             const Entry& entry = entries_[at];
             const uint64_t q = units_[entry.unit].mass * entry.closeness;
-            const uint64_t n = entry.name_gain;
-            if (q > query[entry.unit]) query_sum += q - query[entry.unit], query[entry.unit] = q;
-            if (n > name[entry.unit]) name_sum += n - name[entry.unit], name[entry.unit] = n;
+            raise(query[entry.unit], q, query_sum);
+            raise(name[entry.unit], entry.name_gain, name_sum);
+            list.query_gain += q;
+            list.name_gain = std::max(list.name_gain, entry.name_gain);
         }
         list.query_bound = query_sum;
         list.name_bound = name_sum;
@@ -419,71 +469,147 @@ inline double Search::score(const Name* name) {
     return combine(query_cover, query_mass_, name_cover, static_cast<double>(name->mass) * ONE);
 }
 
-// Keeps the best `limit` hits: a heap whose top is the worst of them.
-class Top {
-  public:
-    Top(size_t limit, double least) : limit_(limit), least_(least) {}
-
-    // Can a hit of this score and index still get in?
-    bool admits(double score, uint32_t index) const {
-        if (hits_.size() < limit_) return score >= least_;
-        return better({score, index}, hits_.front());
-    }
-    void offer(double score, uint32_t index) {
-        if (score <= 0.0 || !admits(score, index)) return;
-        if (hits_.size() == limit_) {
-            std::pop_heap(hits_.begin(), hits_.end(), better);
-            hits_.pop_back();
-        }
-        hits_.push_back({score, index});
-        std::push_heap(hits_.begin(), hits_.end(), better);
-    }
-    // No score below this one can get in.
-    double threshold() const { return hits_.size() < limit_ ? least_ : hits_.front().score; }
-
-    std::vector<Hit> sorted() {
-        std::sort(hits_.begin(), hits_.end(), better);
-        return std::move(hits_);
-    }
-
-  private:
-    size_t limit_;
-    double least_;
-    std::vector<Hit> hits_;
-};
-
-// Exact top-k by the threshold idea of MaxScore (Turtle & Flood, 1995) over random access: lists are read from rare to
-// frequent; a name that is only in the lists not yet read cannot score above what those lists could give it, and a heavier
-// name less than a lighter one. Lists, and within a list the names from the first too heavy on, are skipped when that
-// bound is below the worst of the best. The bound is computed by the same expression as the score from operands that are
-// at least as large, and every operation rounds monotonically, so it is never below the score, not even by rounding.
+// Exact top-k in two ways that share one bound, a name being skipped only when its bound is below the worst of the best.
+//
+// By probing, after MaxScore (Turtle & Flood, "Query evaluation: strategies and optimizations", 1995): lists are read from
+// rare to frequent and each name is scored; a name that is only in the lists not yet read cannot score above what those
+// could give it, and a heavy name less than a light one. This ends early for names that share something rare.
+//
+// By accumulating, when that would score too many names: what each list could give is added up for each name, rounded
+// up to a few bits, and only names whose sum reaches the threshold are scored, the most promising first.
 inline std::vector<Hit> Search::run(size_t limit, double least) {
-    const Name* names = index_.array<Name>(Section::NAMES);
-    const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
-    const uint32_t* offsets = index_.array<uint32_t>(Section::POSTING_OFFSETS);
-    const uint32_t* postings = index_.array<uint32_t>(Section::POSTINGS);
     scratch_.seen.assign((index_.names() + 63) / 64, 0);
     Top top(limit, least);
-    for (const List& list : lists_) {
-        const uint32_t end = offsets[list.token + 1];
-        for (uint32_t at = offsets[list.token]; at < end; ++at) {
-            // Names lie all over memory: ask for those to come, first for the name, then for its tokens.
-            if (at + FAR < end) prefetch(names + postings[at + FAR]);
-            if (at + NEAR < end) prefetch(tokens + names[postings[at + NEAR]].first_token);
-            const Name* name = names + postings[at];
-            const double bound = combine(list.query_bound, query_mass_, std::min(list.name_bound, name->mass * ONE),
-                                         static_cast<double>(name->mass) * ONE);
-            if (bound < top.threshold()) break;
-            if (!top.admits(bound, name->index)) continue;
-            uint64_t& word = scratch_.seen[postings[at] >> 6];
-            const uint64_t bit = 1ull << (postings[at] & 63);
-            if ((word & bit) != 0) continue;
-            word |= bit;
-            if (mask_ != 0 && !index_.tables.compatible(mask_, name->mask)) continue;
-            top.offer(score(name), name->index);
+    const uint64_t patience = std::min<uint64_t>(PROBES, index_.names() / 16);
+    uint64_t probed = 0;
+    for (size_t i = 0; i < lists_.size(); ++i) {
+        const uint32_t holders = index_.holders(lists_[i].token);
+        if (probed + holders > patience && accumulating_pays(i, top.threshold())) {
+            accumulate(i, top);
+            break;
         }
+        probed += probe(lists_[i], top);
     }
     return top.sorted();
+}
+
+// The bound of a name that is in `list` and in no list before it. It is computed by the same expression as the score from
+// operands that are at least as large, and every operation rounds monotonically, so it is never below the score.
+inline double Search::bound(const List& list, uint64_t mass) const {
+    return combine(list.query_bound, query_mass_, std::min(list.name_bound, mass * ONE), static_cast<double>(mass) * ONE);
+}
+
+// Score the names of one list; returns how many were looked at.
+inline uint64_t Search::probe(const List& list, Top& top) {
+    const Name* names = index_.array<Name>(Section::NAMES);
+    const uint32_t* tokens = index_.array<uint32_t>(Section::NAME_TOKENS);
+    const uint32_t* postings = index_.array<uint32_t>(Section::POSTINGS);
+    const uint32_t* offsets = index_.array<uint32_t>(Section::POSTING_OFFSETS);
+    const uint32_t first = offsets[list.token], end = offsets[list.token + 1];
+    uint32_t at = first;
+    for (; at < end; ++at) {
+        // Names lie all over memory: ask for those to come, first for the name, then for its tokens.
+        if (at + FAR < end) prefetch(names + postings[at + FAR]);
+        if (at + NEAR < end) prefetch(tokens + names[postings[at + NEAR]].first_token);
+        const Name* name = names + postings[at];
+        const double best = bound(list, name->mass);
+        if (best < top.threshold()) break;
+        if (top.admits(best, name->index)) consider(postings[at], top);
+    }
+    return at - first;
+}
+
+// Score a name once, if it is compatible.
+inline void Search::consider(uint32_t position, Top& top) {
+    const Name* name = index_.array<Name>(Section::NAMES) + position;
+    uint64_t& word = scratch_.seen[position >> 6];
+    const uint64_t bit = 1ull << (position & 63);
+    if ((word & bit) != 0) return;
+    word |= bit;
+    if (mask_ != 0 && !index_.tables.compatible(mask_, name->mask)) return;
+    top.offer(score(name), name->index);
+}
+
+// Names that are only in lists from the returned one on cannot reach the threshold.
+inline size_t Search::essential_end(size_t first, double threshold) const {
+    const uint64_t lightest = index_.array<Name>(Section::NAMES)[0].mass;
+    size_t end = lists_.size();
+    while (end > first && bound(lists_[end - 1], std::max<uint64_t>(lightest, 1)) < threshold) --end;
+    return end;
+}
+
+inline bool Search::accumulating_pays(size_t first, double threshold) const {
+    const size_t essential = essential_end(first, threshold);
+    uint64_t scored = 0, added = 0;
+    for (size_t i = first; i < lists_.size(); ++i) {
+        const uint64_t holders = index_.holders(lists_[i].token);
+        if (i < essential) scored += holders;
+        if (i < essential || holders <= index_.names() / COMMON) added += holders;
+    }
+    return scored * PROBE_COST > added + index_.names() / 2;
+}
+
+// A product of sums has no sum to keep, but √(q · n) <= (t · q + n / t) / 2 for every t > 0, and the right side is a sum over
+// the lists that a name is in. t makes both halves equal for a name that has everything. The sums are kept in 16 bits:
+// what a list gives is rounded up to a number of QUANTA, parts of the most that a name can get.
+inline void Search::accumulate(size_t first, Top& top) {
+    const Name* names = index_.array<Name>(Section::NAMES);
+    const uint32_t* postings = index_.array<uint32_t>(Section::POSTINGS);
+    const uint32_t* offsets = index_.array<uint32_t>(Section::POSTING_OFFSETS);
+    const size_t essential = essential_end(first, top.threshold());
+    const double most_query = static_cast<double>(lists_[first].query_bound);
+    const double most_name = static_cast<double>(lists_[first].name_bound);
+    const double t = std::sqrt(most_name / most_query), whole = std::sqrt(most_name * most_query);
+    const auto quanta = [&](uint64_t query, uint64_t name) {
+        const double gain = (t * static_cast<double>(query) + static_cast<double>(name) / t) / 2;
+        return static_cast<uint32_t>(std::ceil(gain / whole * QUANTA * (1.0 + 1e-9)));
+    };
+    auto& sums = scratch_.sums;
+    const uint32_t blocks = (index_.names() + BLOCK - 1) / BLOCK;
+    sums.assign(static_cast<size_t>(blocks) * BLOCK, 0);
+    size_t last = first;
+    for (; last < lists_.size(); ++last) {
+        const List& list = lists_[last];
+        if (last >= essential && index_.holders(list.token) > index_.names() / COMMON) break;
+        const uint32_t gain = quanta(list.query_gain, list.name_gain);
+        for (uint32_t at = offsets[list.token]; at < offsets[list.token + 1]; ++at) {
+            uint16_t& sum = sums[postings[at]];
+            sum = static_cast<uint16_t>(std::min(sum + gain, 0xFFFFu));
+        }
+    }
+    // What the lists that were not added could still give to any name.
+    const double rest = last < lists_.size() ? quanta(lists_[last].query_bound, lists_[last].name_bound) : 0.0;
+    const double scale = std::sqrt(query_mass_ * ONE) * QUANTA / whole * (1.0 - 1e-9);
+    const auto least_sum = [&](uint32_t position) {
+        const double needed = top.threshold() * scale * std::sqrt(static_cast<double>(names[position].mass)) - rest;
+        return needed < 1.0 ? 1u : needed > 0xFFFF ? 0xFFFFu : static_cast<uint32_t>(std::ceil(needed));
+    };
+    auto& peaks = scratch_.peaks;
+    peaks.assign(blocks, 0);
+    for (uint32_t block = 0; block < blocks; ++block) {
+        const uint16_t* sum = sums.data() + static_cast<size_t>(block) * BLOCK;
+        uint16_t peak = 0;
+        for (uint32_t i = 0; i < BLOCK; ++i) peak = std::max(peak, sum[i]);
+        peaks[block] = peak;
+    }
+    const auto visit = [&](uint32_t block) {
+        // Names are sorted by mass: the first of the block is the lightest.
+        uint32_t needed = least_sum(block * BLOCK);
+        if (peaks[block] < needed) return;
+        for (uint32_t i = block * BLOCK; i < (block + 1) * BLOCK; ++i) {
+            if (sums[i] < needed) continue;
+            const double before = top.threshold();
+            consider(i, top);
+            if (top.threshold() != before) needed = least_sum(block * BLOCK);
+        }
+    };
+    const uint16_t promising = static_cast<uint16_t>(*std::max_element(peaks.begin(), peaks.end()) * 7u / 8u);
+    for (uint32_t block = 0; block < blocks; ++block) {
+        if (peaks[block] > promising) visit(block);
+    }
+    for (uint32_t block = 0; block < blocks; ++block) {
+        if (peaks[block] <= promising) visit(block);
+    }
 }
 
 inline std::vector<Hit> Search::run_exhaustively(size_t limit, double least) {

@@ -328,6 +328,8 @@ UNITS: dict[str, tuple[str, float]] = {
     "rd": ("ordinal", 1.0),
     "th": ("ordinal", 1.0),
     "grade": ("ordinal", 1.0),
+    "p": ("lines", 1.0),
+    "i": ("lines", 1.0),
 }
 
 #: size as written, compacted → one form

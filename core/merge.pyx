@@ -22,6 +22,8 @@ else the one whose static row has the same valid GTIN; else it is a product of i
 ``vendor/sku`` or ``vendor/name``. That depends on the row and the static rows alone, never on other vendors. A row that
 has none of these names nothing and is left out. What is None, empty text or an empty collection is unknown and absent.
 
+The classes and the join are in one file because they share C fields; the file is long for that reason.
+
 Thread-safety: a Merged is never changed once it is returned. It keeps the rows, it does not copy them: who changes a row
 after merging it changes the offers that are views of it.
 """
@@ -39,7 +41,7 @@ from libc.math cimport INFINITY, isnan
 from libc.stdint cimport uint64_t, uintptr_t
 from libcpp.vector cimport vector
 
-from hexar.core.matching cimport gtin_of
+from hexar.core.records cimport gtin_of
 
 from hexar.core.clustering import cluster
 from hexar.core.matching import DEFAULT_THRESHOLD, same_product
@@ -69,6 +71,7 @@ cdef enum Kind:
     TIER
     STALE
 
+cdef frozenset offer_fields = OFFER_FIELDS
 cdef dict KINDS = {
     **dict.fromkeys(OFFER_FIELDS, OFFER),
     **dict.fromkeys(LIVE_FIRST, VOLATILE),
@@ -124,8 +127,10 @@ cdef class Offer:
 
     def get(self, str name, default=None):
         """One of ``values``; ``default`` where it is unknown."""
-        value = self.row.get(name) if name in OFFER_FIELDS else None
-        return default if unknown(value) else value
+        cdef PyObject* value = PyDict_GetItemWithError(self.row, name)
+        if value is NULL or name not in offer_fields or unknown(<object>value):
+            return default
+        return <object>value
 
     def __eq__(self, other):
         return isinstance(other, Offer) and self.source == (<Offer>other).source and self.values == (<Offer>other).values
@@ -202,9 +207,9 @@ cdef int compare(Source a, Source b, bint live_first) except -2:
 
 
 cdef str canonical(object value, int depth=0):
-    """A text of a value that does not depend on the order of a mapping's keys or of a set's members."""
+    """A text of a value that does not depend on the order of a mapping's keys or of a set's members; 32 levels deep."""
     if depth > 32:
-        raise ValueError("a value is nested deeper than 32")
+        return "..."
     if isinstance(value, Mapping):
         members = sorted([f"{canonical(key, depth + 1)}:{canonical(item, depth + 1)}" for key, item in value.items()])
         return "{" + ",".join(members) + "}"

@@ -21,8 +21,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     MARK_LIMIT = 256
-    # No text is known that changes after the third round; the bound is there so that none can keep a caller for ever.
-    ROUND_LIMIT = 8
 
 #: The longest run of combining marks in a text.
 MAX_MARKS = MARK_LIMIT
@@ -36,9 +34,9 @@ cpdef str normalize_text(object text):
 
     Compatibility characters become plain ones (NFKC), case is folded (``str.casefold``), every run of white space
     (``str.isspace``) becomes one space, none at the ends, and Default_Ignorable_Code_Point characters (zero-width spaces and
-    joiners, soft hyphens, directional marks, variation selectors) are removed. The steps are repeated until nothing
-    changes, as one can undo another: the function is idempotent. It agrees with NFKC_Casefold (Unicode Standard, section
-    3.13) up to white space. Control characters and lone surrogates stay. Latin-1 takes one pass.
+    joiners, soft hyphens, directional marks, variation selectors) are removed. The function is idempotent and agrees with
+    NFKC_Casefold (Unicode Standard, section 3.13) up to white space. Control characters and lone surrogates stay. Latin-1
+    takes one pass.
 
     Raises:
         TypeError: ``text`` is no str.
@@ -70,17 +68,12 @@ cdef int has_long_run(object text) except -1:
 
 cdef str fold(str text):
     """``normalize_text`` of any text."""
-    cdef str before
-    cdef str folded = text
-    for _ in range(ROUND_LIMIT):
-        before = folded
-        folded = without_ignorable(folded)
-        if has_long_run(folded):
-            raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
-        folded = " ".join(normalize("NFKC", normalize("NFKC", folded).casefold()).split())
-        if folded == before:
-            break
-    return folded
+    # The order makes one round enough: what is removed stood between characters that compose, compatibility characters
+    # become letters that have a case, and folding takes composed letters apart.
+    cdef str shown = without_ignorable(text)
+    if has_long_run(shown):
+        raise ValueError(f"text: more than {MARK_LIMIT} combining marks in a row")
+    return " ".join(normalize("NFKC", normalize("NFKC", shown).casefold()).split())
 
 
 cdef str without_ignorable(str text):

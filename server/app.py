@@ -52,10 +52,13 @@ class App:
         self.settings = settings
         self.engine: Engine = build_engine(settings)
         self.version = VERSION
+        #: The ports that are listened on, once started; 0: none.
         self.port = 0
+        self.metrics_port = 0
         self.instance = f"{socket.gethostname()}:{os.getpid()}"
         self.started_at = time.time()
         self.ready = False
+        self._stopped = False
         self.health = HealthServicer()
         self._reuse_port = reuse_port
         self._servicers: list[Servicer] = []
@@ -88,10 +91,14 @@ class App:
             self._exporter = start_http_server(
                 self.settings.metrics_port, self.settings.host, registry=self.engine.metrics.registry
             )
+            self.metrics_port = self._exporter[0].server_port
         log.info("listening", host=self.settings.host, port=self.port, instance=self.instance)
 
     async def stop(self, grace: float | None = None) -> None:
-        """Refuse new calls, let running ones end for ``grace`` seconds, then release everything."""
+        """Refuse new calls, let running ones end for ``grace`` seconds, then release everything; once."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.ready = False
         self.engine.gate.draining = True
         await self.health.enter_graceful_shutdown()

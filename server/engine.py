@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from prometheus_client.core import Metric
 
+from hexar.agents.llm import MeteredModels
 from hexar.core.cache import KINDS, Caches, Kind
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.eventlog import Answers
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
 from hexar.core.metrics import Metrics, gauge
 from hexar.core.resilience import BreakerState
@@ -23,6 +25,7 @@ from hexar.core.store import Database
 from hexar.core.versions import Versions
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
+from hexar.server.models import build_models
 
 T = TypeVar("T")
 
@@ -46,6 +49,8 @@ class Engine:
     jobs: Jobs
     metrics: Metrics
     gate: Admission
+    ledger: Ledger
+    models: MeteredModels
     loop_lag: LoopLag = field(default_factory=LoopLag)
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
@@ -57,6 +62,8 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.database.create_tables()
         self.versions.load()
+        for tenant, budget in self.settings.llm.budgets.items():
+            self.ledger.set_budget(tenant, budget.limit, currency=budget.currency, period=Period(budget.period))
         self.loop_lag.start()
 
     def start_workers(self) -> None:
@@ -74,8 +81,10 @@ class Engine:
         await self.answers.close(grace=1.0)
         await self.jobs.close()
         await self.loop_lag.stop()
+        self.models.models.close()
         self.dispatcher.close()
         await self.caches.close()
+        await asyncio.to_thread(self.ledger.close)
         self.database.close()
 
 
@@ -87,6 +96,8 @@ def build_engine(settings: Settings) -> Engine:
     disk = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE) if settings.cache.disk_mb else None
     caches = Caches(versions, disk, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
     lane = LaneConfig(**settings.dispatch.model_dump())
+    dispatcher = Dispatcher(lane, observer=metrics.agent_called)
+    ledger = Ledger(database)
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
     engine = Engine(
         settings=settings,
@@ -94,10 +105,12 @@ def build_engine(settings: Settings) -> Engine:
         versions=versions,
         caches=caches,
         answers=Answers(caches),
-        dispatcher=Dispatcher(lane, observer=metrics.agent_called),
+        dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls),
+        ledger=ledger,
+        models=build_models(settings.llm, dispatcher, ledger),
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine

@@ -7,6 +7,7 @@
         - {name: fast, base_url: "https://api.openai.com/v1", api_key: "…", model: gpt-4o-mini}
       primary: fast
       fallback: ""
+      budgets: {acme: {limit: 50000000, currency: USD, period: month}}
     embeddings: {base_url: "http://localhost:11434/v1", model: nomic-embed-text, dimension: 768}
 
 Without models answers are composed of the documents' own sentences; without an endpoint the embedded vectors are used.
@@ -49,12 +50,21 @@ class ModelSettings(_Strict):
     model: str = ""
     input_price: int | None = Field(default=None, ge=0)
     output_price: int | None = Field(default=None, ge=0)
-    currency: str = "USD"
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     include_usage: bool = True
+    max_tokens_field: str = "max_tokens"
     ca_file: str = ""
     threads: int = Field(default=16, ge=1, le=1024)
     queue: int = Field(default=1024, ge=0)
     timeouts: TimeoutsConfig = TimeoutsConfig()
+
+
+class BudgetConfig(_Strict):
+    """What a tenant may spend on models: ``limit`` micros of ``currency`` in each period."""
+
+    limit: int = Field(ge=0)
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    period: Literal["day", "month", "total"] = "month"
 
 
 class LlmConfig(_Strict):
@@ -63,6 +73,7 @@ class LlmConfig(_Strict):
     models: list[ModelSettings] = []
     primary: str = ""
     fallback: str = ""
+    budgets: dict[str, BudgetConfig] = {}
 
 
 class EmbeddingsConfig(_Strict):

@@ -4,6 +4,7 @@
 ``?``, as in ``"fast?tokens=40&rate=20&fault=cut&after=7"``:
 
 ``tokens``   content chunks of an answer (20)            ``rate``   chunks a second (0: all at once)
+``think``    seconds of reasoning chunks first (0)
 ``first``    seconds before the first chunk (0)          ``usage``  0: send no usage even where it is asked for
 ``fault``    none, status, cut, malformed, silent, drip, error, notsse, hang, reset, keepalive, crlf, nodone, huge
 ``after``    chunks before the fault (0)                 ``status`` with ``fault=status`` (500)
@@ -190,6 +191,11 @@ class _Server:
         if first:
             await asyncio.sleep(first)
         send(event(role))
+        for _ in range(int(float(settings.get("think", 0)) * 10)):
+            thought = delta("")
+            thought["choices"][0]["delta"] = {"reasoning_content": "hm"}
+            send(event(thought))
+            await asyncio.sleep(0.1)
         before, behind = event(delta("\0")).split(b"\\u0000")
         loop = asyncio.get_running_loop()
         start = loop.time()

@@ -90,10 +90,10 @@ class Analyses:
         now = time.monotonic()
         return [key for key in keys if self._dead.get((tenant, key), 0.0) > now]
 
-    async def request(self, tenant: str, products: Sequence[Assembly], *, waiting: bool, refresh: bool) -> dict[str, list[Key]]:
+    async def request(self, tenant: str, products: Sequence[Assembly], *, waiting: bool, before: float) -> dict[str, list[Key]]:
         """Queue the analysis of ``products``, or join what covers them already; the jobs, and the listings that each covers.
 
-        ``refresh`` reads the products again although they are known.
+        What is known since ``before`` (Unix seconds) and not stale is not read again.
         """
         jobs = self._jobs
         if jobs is None:
@@ -106,7 +106,7 @@ class Analyses:
         for product in products:
             lacking = []
             for member in product.members:
-                if not refresh and member.knowledge is not None and not member.knowledge.stale:
+                if member.knowledge is not None and member.knowledge.holds(before):
                     continue
                 covered = self._covered.get((tenant, member.key))
                 if covered is not None and covered.until > now:
@@ -121,7 +121,7 @@ class Analyses:
                 covered.priority = priority
                 await jobs.submit(JOB, covered.payload, tenant=tenant, priority=priority, dedupe_key=covered.dedupe_key)
         for start in range(0, len(needed), BATCH):
-            covered = _cover(needed[start : start + BATCH], refresh)
+            covered = _cover(needed[start : start + BATCH], before)
             job = await jobs.submit(
                 JOB,
                 covered.payload,
@@ -139,11 +139,11 @@ class Analyses:
         return dict(ids)
 
     async def request_or_none(
-        self, tenant: str, products: Sequence[Assembly], *, waiting: bool, refresh: bool
+        self, tenant: str, products: Sequence[Assembly], *, waiting: bool, before: float
     ) -> dict[str, list[Key]] | None:
         """As :meth:`request`; None where the store cannot be asked: an answer does not fail for that."""
         try:
-            return await self.request(tenant, products, waiting=waiting, refresh=refresh)
+            return await self.request(tenant, products, waiting=waiting, before=before)
         except SQLAlchemyError as error:
             log.warning("analysis_not_queued", error=type(error).__name__)
             return None
@@ -181,12 +181,12 @@ def _view(entry: Entry) -> Knowledge | None:
     return known
 
 
-def _cover(products: Sequence[Sequence[Listing]], refresh: bool) -> _Covered:
+def _cover(products: Sequence[Sequence[Listing]], before: float) -> _Covered:
     rows = [
         [{name: value for name, value in listing.to_json().items() if name in _IDENTITY} for listing in product]
         for product in products
     ]
     names = sorted(f"{listing.vendor}\0{listing.sku}" for product in products for listing in product)
-    digest = hashlib.sha256("\1".join([str(refresh), *names]).encode()).hexdigest()
-    payload = orjson.dumps({"refresh": refresh, "products": rows})
+    digest = hashlib.sha256("\1".join([str(before > 0.0), *names]).encode()).hexdigest()
+    payload = orjson.dumps({"before": before, "products": rows})
     return _Covered("", 0.0, payload, f"{JOB}:{digest[:40]}", NORMAL)

@@ -43,7 +43,10 @@ _LEVELS = {1: "beginners", 2: "intermediate riders", 3: "advanced riders", 4: "e
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One sentence that speaks of one aspect. ``kind`` is "pro", "con" or "suits"; ``source`` as in the contract's Evidence."""
+    """One sentence that speaks of one aspect. ``kind`` is "pro", "con" or "suits"; ``source`` as in the contract's Evidence.
+
+    ``subjects`` is the number of things that the sentence speaks of: the fewer, the plainer it says each.
+    """
 
     kind: str
     aspect: str
@@ -51,6 +54,7 @@ class Mention:
     vendor: str
     ref: str
     quote: str
+    subjects: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -80,10 +84,11 @@ def review_mentions(vendor: str, review: Review) -> Iterator[Mention]:
     """What one review says; each aspect at most once a side, with the first sentence that says it."""
     said: set[tuple[str, str]] = set()
     for sentence in sentences(review.text):
-        for kind, aspect in opinions(sentence):
+        found = opinions(sentence)
+        for kind, aspect in found:
             if (kind, aspect) not in said:
                 said.add((kind, aspect))
-                yield Mention(kind, aspect, "review", vendor, review.id, sentence)
+                yield Mention(kind, aspect, "review", vendor, review.id, sentence, len(found))
 
 
 def sentences(text: str) -> list[str]:
@@ -257,5 +262,4 @@ def summarise(mentions: Iterable[Mention], analysed_at: float) -> query_pb2.Anal
 
 def _plainness(mention: Mention) -> tuple[int, int, str, str, str]:
     """What says it best first: a sentence that speaks of little else, of a readable length."""
-    subjects = len(opinions(mention.quote)) if mention.source == "review" else 0
-    return subjects, abs(len(mention.quote) - 80), mention.vendor, mention.ref, mention.quote
+    return mention.subjects, abs(len(mention.quote) - 80), mention.vendor, mention.ref, mention.quote

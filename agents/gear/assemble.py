@@ -37,6 +37,8 @@ _AVAILABILITY = {
     Availability.BACKORDER: query_pb2.AVAILABILITY_BACKORDER,
     Availability.DISCONTINUED: query_pb2.AVAILABILITY_DISCONTINUED,
 }
+#: What the contract's count can hold.
+MOST_RATINGS = 2**32 - 1
 #: Fields of one value, by their name in the contract.
 _FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
     ("name", lambda listing: listing.name),
@@ -161,7 +163,7 @@ def _rating(readings: Iterable[Reading]) -> tuple[float, int] | None:
         return None
     count = sum(number for _, _, number in rated)
     if count:
-        return sum(mean * number for _, mean, number in rated) / count, count
+        return sum(mean * number for _, mean, number in rated) / count, min(count, MOST_RATINGS)
     return sum(mean for _, mean, _ in rated) / len(rated), 0
 
 
@@ -273,9 +275,7 @@ def _money(money: Money) -> common_pb2.Money:
     return common_pb2.Money(currency_code=money.currency, micros=money.micros)
 
 
-def _analysis(
-    product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState
-) -> None:
+def _analysis(product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState) -> None:
     known = [member.knowledge for member in parts.members if member.knowledge is not None]
     mentions: list[Mention] = [mention for one in known for mention in one.mentions]
     analysis = summarise(mentions, max((one.analysed_at for one in known), default=0.0))

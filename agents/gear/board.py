@@ -151,9 +151,7 @@ class Board:
 
     def pending(self) -> int:
         """Products shown whose analysis is still to come."""
-        return sum(
-            shown.product.analysis_state == query_pb2.ANALYSIS_STATE_PENDING for shown in self.state.values()
-        )
+        return sum(shown.product.analysis_state == query_pb2.ANALYSIS_STATE_PENDING for shown in self.state.values())
 
     # -- steps -----------------------------------------------------------------------------------------------------------
 

@@ -35,12 +35,20 @@ THRESHOLD = 0.5
 #: The least similarity of a misspelt token.
 SIMILAR = 0.8
 
+#: The highest price that is believed, in micros.
+MOST_MICROS = 10**15
+#: Tokens of a query that are looked for; more than a person would type.
+MOST_TOKENS = 48
+
 #: Attributes, by the words of their names, whose values state a level or a terrain.
 _LEVEL_NAMES = frozenset(["skill", "level", "ability", "rider", "nivel", "habilidad", "experience"])
 _TERRAIN_NAMES = frozenset(["terrain", "terreno", "riding", "style", "estilo", "use", "uso", "snow", "nieve"])
 _STOPWORDS = frozenset(
     stem(word) for language in ("en", "es") for item in table("understanding")["stopwords"][language] for word in words(item)
 )
+
+_SPORTS: dict[str, str] = table("concepts")["sports"]
+_ONE_SPORT = frozenset(table("concepts")["one_sport_only"])
 
 Scores = NDArray[np.float64]
 
@@ -56,6 +64,8 @@ class Facts:
     category: frozenset[str]
     levels: tuple[int, ...]
     terrain: tuple[str, ...]
+    #: The sports that its name and category state it is for.
+    sports: frozenset[str]
 
 
 def facts(listing: Listing) -> Facts:
@@ -85,6 +95,7 @@ def facts(listing: Listing) -> Facts:
         category=frozenset(token.text for token in tokens(listing.category)),
         levels=tuple(sorted({level for text in (*stating, *shelf) if text for level in stated_levels(text)})),
         terrain=tuple(dict.fromkeys(name for text in (*riding, *shelf) if text for name in stated_terrain(text))),
+        sports=frozenset(token for token, weight in found.items() if weight == 1.0 and token in _SPORTS),
     )
 
 
@@ -96,6 +107,27 @@ def states_level(attribute: str) -> bool:
 def states_terrain(attribute: str) -> bool:
     """True where an attribute of this name states a terrain ("Terrain", "Riding style")."""
     return not _TERRAIN_NAMES.isdisjoint(words(attribute))
+
+
+def is_sound(listing: Listing) -> bool:
+    """False where the contract cannot carry what the listing says: text that is no Unicode, amounts that are no prices.
+
+    One such listing must not take the answer of all vendors along.
+    """
+    moneys = [listing.price, listing.list_price, listing.shipping]
+    texts = [listing.sku, listing.name, listing.url, listing.brand, listing.gtin, listing.model, listing.category]
+    texts += [listing.description, listing.image_url, *listing.tags, *listing.sizes]
+    texts += [*listing.attributes.keys(), *listing.attributes.values()]
+    for variant in listing.variants:
+        moneys.append(variant.price)
+        texts += [variant.sku, variant.title]
+    for review in listing.reviews:
+        texts += [review.id, review.text]
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return all(money is None or 0 <= money.micros <= MOST_MICROS for money in moneys)
 
 
 class Batch:
@@ -110,7 +142,8 @@ class Batch:
         self.vendor = vendor
         unique: dict[str, Listing] = {}
         for listing in listings:
-            unique.setdefault(listing.sku, listing)
+            if is_sound(listing):
+                unique.setdefault(listing.sku, listing)
         self.listings = tuple(unique[sku] for sku in sorted(unique))
         self.skus = tuple(listing.sku for listing in self.listings)
         self.facts = tuple(facts(listing) for listing in self.listings)
@@ -180,7 +213,7 @@ class Wanted:
         found = dict.fromkeys(token.text for token in tokens(right) if token.text not in _STOPWORDS)
         # Cutting punctuation would lose the head of "boots (snowboard)", so the head is read from the corrected words only
         # where the original gives none.
-        return cls(tuple(found), head(terms) or head(right))
+        return cls(tuple(found)[:MOST_TOKENS], head(terms) or head(right))
 
     @property
     def anything(self) -> bool:
@@ -207,7 +240,7 @@ def relevance(batches: Sequence[Batch], wanted: Wanted) -> dict[str, Scores]:
         values /= covered_weight
         np.clip(values, 0.0, 1.0, out=values)
         if wanted.head:
-            _judge_heads(batch, wanted.head, values)
+            _judge_heads(batch, wanted, values)
         else:
             values[values < THRESHOLD] = 0.0
     return scores
@@ -224,12 +257,22 @@ def _covered(batch: Batch, token: str) -> Scores:
     return values
 
 
-def _judge_heads(batch: Batch, wanted: str, values: Scores) -> None:
+def _judge_heads(batch: Batch, wanted: Wanted, values: Scores) -> None:
     """Half of the relevance is to be the thing itself; to be another thing is no relevance at all."""
+    sports = frozenset(token for token in wanted.tokens if token in _SPORTS and token != wanted.head)
     for row, fact in enumerate(batch.facts):
-        if fact.head == wanted:
-            values[row] = 0.5 + 0.5 * values[row]
+        if fact.head == wanted.head:
+            values[row] = 0.5 + 0.5 * values[row] if _same_sport(wanted.head, sports, fact.sports) else 0.0
         elif fact.head or values[row] < THRESHOLD:
             values[row] = 0.0
         else:
             values[row] *= 0.5
+
+
+def _same_sport(thing: str, wanted: frozenset[str], stated: frozenset[str]) -> bool:
+    """True unless both name a sport and none fits: one helmet serves skis and boards, one boot does not."""
+    if not wanted or not stated or not wanted.isdisjoint(stated):
+        return True
+    if thing in _ONE_SPORT:
+        return False
+    return not {_SPORTS[sport] for sport in wanted}.isdisjoint(_SPORTS[sport] for sport in stated)

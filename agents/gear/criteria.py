@@ -88,9 +88,7 @@ class Criteria:
         if brand:
             return any(same_brand(brand, wanted) for wanted in self._brands)
         spoken = words(name)
-        return any(
-            tuple(spoken[at : at + len(wanted)]) == wanted for wanted in self._brands for at in range(len(spoken))
-        )
+        return any(tuple(spoken[at : at + len(wanted)]) == wanted for wanted in self._brands for at in range(len(spoken)))
 
     def category_passes(self, category: str, name: str) -> bool:
         """True where the category, or the name of a product that states none, is one of those wanted."""

@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
+from dataclasses import replace
 
 import orjson
 import sqlalchemy as sa
@@ -26,7 +27,8 @@ import structlog
 
 from hexar.agents.gear.analyses import Analyses
 from hexar.agents.gear.analyst import read
-from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, version_name
+from hexar.agents.gear.candidates import is_sound
+from hexar.agents.gear.knowledge import KIND, Knowledge, key_fields, vendor_name, version_name
 from hexar.agents.vendors.base import VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Listing
@@ -34,7 +36,7 @@ from hexar.core.cache import Caches, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Unavailable
-from hexar.core.jobs.model import JobContext
+from hexar.core.jobs.model import JobContext, LostLease
 
 log = structlog.get_logger(__name__)
 
@@ -81,9 +83,9 @@ class HeavyReader:
         counts = {"read": 0, "gone": 0, "unchanged": 0, "kept": 0}
         for vendor, listings in sorted(wanted.items()):
             if context.lost:
-                break
-            before = {listing.sku: self._stored(tenant, listing) for listing in listings}
-            missing = [one for one in listings if work["refresh"] or not _fresh(before[one.sku])]
+                raise LostLease("another worker has taken the analysis over")
+            stored = {listing.sku: self._stored(tenant, listing) for listing in listings}
+            missing = [one for one in listings if not _holds(stored[one.sku], work["before"])]
             counts["kept"] += len(listings) - len(missing)
             try:
                 found, complete = self._read(vendor, missing)
@@ -94,7 +96,7 @@ class HeavyReader:
             if not complete:
                 failed.append(vendor)
             for one in found:
-                old = before[one.sku]
+                old = stored[one.sku]
                 same = old is not None and old.checksum() == one.checksum()
                 counts["gone" if one.listing is None else "read"] += 1
                 counts["unchanged"] += same
@@ -102,7 +104,7 @@ class HeavyReader:
                     changed.add(vendor)
             learnt.extend(found)
         done = [(vendor, listing.sku) for vendor in wanted if vendor not in failed for listing in wanted[vendor]]
-        if failed or context.lost:
+        if failed:
             # What the others said is kept at once; only this attempt has failed.
             self._keep(tenant, learnt)
             for vendor in sorted(changed):
@@ -111,7 +113,7 @@ class HeavyReader:
             if context.job.attempts >= context.job.max_attempts:
                 rest = [(vendor, listing.sku) for vendor in failed for listing in wanted[vendor]]
                 self._analyses.ended(tenant, rest, dead=True)
-            raise AnalysisIncomplete(f"vendors that could not be read: {', '.join(failed) or 'stopped'}")
+            raise AnalysisIncomplete(f"vendors that could not be read: {', '.join(failed)}")
         versions: dict[str, int] = {}
 
         def bump(connection: sa.Connection) -> None:
@@ -137,7 +139,7 @@ class HeavyReader:
             return [], True
         now = time.time()
         deadline = Deadline.after(VENDOR_SECONDS)
-        read_now = {one.sku: one for one in agent.heavy(listings, deadline)}
+        read_now = {one.sku: one for one in agent.heavy(listings, deadline) if is_sound(one)}
         # A product that is left out is gone, unless the time was over before its turn came.
         complete = not deadline.expired
         found = []
@@ -150,7 +152,8 @@ class HeavyReader:
     def _keep(self, tenant: str, learnt: Sequence[Knowledge]) -> None:
         for one in learnt:
             key = cache_key(tenant, KIND, key_fields(one.vendor, one.sku))
-            self._caches.put(KIND, key, one.encode(), self._caches.snapshot(tenant, KIND, f"vendor:{one.vendor}"))
+            depends = self._caches.snapshot(tenant, KIND, vendor_name(one.vendor))
+            self._caches.put(KIND, key, one.encode(), depends, view=replace(one, tier=Tier.MEMORY))
 
     def _stored(self, tenant: str, listing: Listing) -> Knowledge | None:
         key = cache_key(tenant, KIND, key_fields(listing.vendor, listing.sku))
@@ -169,5 +172,5 @@ class HeavyReader:
             return None  # of another release: read anew
 
 
-def _fresh(known: Knowledge | None) -> bool:
-    return known is not None and not known.stale
+def _holds(known: Knowledge | None, before: float) -> bool:
+    return known is not None and known.holds(before)

@@ -71,6 +71,10 @@ class Knowledge:
             stale,
         )
 
+    def holds(self, before: float) -> bool:
+        """True where it is within its time and was read since ``before`` (Unix seconds)."""
+        return not self.stale and self.analysed_at >= before
+
     def checksum(self) -> bytes:
         """Equal where the content is, whenever it was read."""
         row = self.listing.to_json() if self.listing is not None else {}
@@ -82,6 +86,11 @@ class Knowledge:
 def key_fields(vendor: str, sku: str) -> dict[str, object]:
     """What the cache key of an entry is made of."""
     return {"vendor": vendor, "sku": sku}
+
+
+def vendor_name(vendor: str) -> str:
+    """The version that everything read from this vendor depends on; raised by an operator who wants it forgotten."""
+    return f"vendor:{vendor}"
 
 
 def version_name(vendor: str) -> str:

@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from hexar.agents.gear.candidates import Batch
+from hexar.agents.gear.knowledge import vendor_name
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable
 from hexar.agents.vendors.model import Listing
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 KIND = "live_offers"
 #: Cached offers up to this size are read on the loop, larger ones on a thread: reading costs about 10 ms a megabyte.
 INLINE_BYTES = 32 * 1024
+#: The lane of our own work on the dispatcher; no vendor's name has a dot.
+LANE = "hexar.gear"
 #: Listings that are encoded on the loop: they take about 1 ms.
 INLINE_LISTINGS = 64
 
@@ -84,7 +87,7 @@ class LiveOffers:
         try:
             if len(entry.value) <= INLINE_BYTES:
                 return _decode(vendor, entry.value)
-            return await self._dispatcher.call("gear", _decode, vendor, entry.value)
+            return await self._dispatcher.call(LANE, _decode, vendor, entry.value)
         except (KeyError, TypeError, ValueError) as error:
             # Written by another release: as good as nothing.
             log.warning("cached_offers_unreadable", vendor=vendor, error=type(error).__name__)
@@ -128,17 +131,15 @@ class LiveOffers:
 
     async def _fly(self, flight: _Flight, tenant: str, agent: VendorAgent, request: LightRequest) -> None:
         """Ask, hand the batch to all who wait, then keep it; until it is kept, who comes later joins as well."""
-        depends = self._caches.snapshot(tenant, KIND, f"vendor:{agent.name}")
+        depends = self._caches.snapshot(tenant, KIND, vendor_name(agent.name))
         limit = flight.deadline
         try:
-            batch = await self._dispatcher.call(
-                agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry
-            )
+            batch = await self._dispatcher.call(agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry)
             flight.batch.set_result(batch)
             if len(batch) <= INLINE_LISTINGS:
                 value = _encode(batch.listings)
             else:
-                value = await self._dispatcher.call("gear", _encode, batch.listings)
+                value = await self._dispatcher.call(LANE, _encode, batch.listings)
             self._caches.put(KIND, flight.key, value, depends, view=batch)
         except asyncio.CancelledError:
             flight.batch.cancel()

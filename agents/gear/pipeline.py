@@ -9,6 +9,9 @@
       vendor 3 ─┘             analyses ─────────  upsert … (while the caller waits)
                                                   completed
 
+A query reads the vendors' offers itself, or from the caches as its cache policy allows. Static knowledge is never read by a
+query, only by background jobs: it is shown from where they put it, also to a query that refreshes.
+
 What the caches hold is sent at once, each vendor's offers when they come, and the answer ends before the caller's deadline
 with what is there, naming who is missing and why. Everything that takes more than a few milliseconds runs on threads.
 """
@@ -31,8 +34,8 @@ from hexar.agents.gear.candidates import Batch, Wanted
 from hexar.agents.gear.catalogue import Catalogue
 from hexar.agents.gear.criteria import Criteria
 from hexar.agents.gear.heavy import HeavyReader
-from hexar.agents.gear.knowledge import JOB
-from hexar.agents.gear.offers import Held, LiveOffers
+from hexar.agents.gear.knowledge import JOB, Knowledge
+from hexar.agents.gear.offers import LANE, Held, LiveOffers
 from hexar.agents.gear.plan import Plan, Users, make_plan
 from hexar.agents.gear.ranking import Taste, Weights
 from hexar.agents.gear.understanding import Brands, Understood, understand
@@ -43,7 +46,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from hexar.core.eventlog import Completion
-from hexar.core.jobs import Jobs, JobState
+from hexar.core.jobs import Job, Jobs, JobState
 from hexar.core.resilience import BreakerOpen, BulkheadFull, RetryPolicy
 from hexar.v1 import query_pb2
 
@@ -74,6 +77,8 @@ class GearConfig:
     reserve_limit: float = 0.5
     #: How long a background analysis waits when nobody waits for it.
     analysis_delay: float = 1.0
+    #: A query that refreshes has products analysed again whose analysis is older than this.
+    refresh_age: float = 3600.0
     #: Tries to reach a vendor; one that was reached is never asked again by the same query.
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=3))
     #: Boards with more listings than this are worked on a thread: 300 listings take about 5 ms.
@@ -132,9 +137,7 @@ class GearPipeline:
         user = await self._users.context(request, tenant)
         return make_plan(request, tenant, user, self.agents, self.config.weights.fingerprint())
 
-    async def answer(
-        self, request: query_pb2.QueryRequest, tenant: str, emit: Emit, deadline: Deadline
-    ) -> Completion:
+    async def answer(self, request: query_pb2.QueryRequest, tenant: str, emit: Emit, deadline: Deadline) -> Completion:
         """:meth:`prepare` and :meth:`produce` in one."""
         return await self.produce(await self.prepare(request, tenant), emit, deadline)
 
@@ -212,9 +215,7 @@ class _Query:
         await self._from_caches()
         await self._from_vendors()
         statuses = [vendor.status for _, vendor in sorted(self._vendors.items()) if vendor.status is not None]
-        if not self._plan.only_cache and all(
-            status.outcome == query_pb2.VENDOR_OUTCOME_MISSING for status in statuses
-        ):
+        if not self._plan.only_cache and all(status.outcome == query_pb2.VENDOR_OUTCOME_MISSING for status in statuses):
             raise Unavailable(f"no vendor could be asked: {'; '.join(status.detail for status in statuses)}")
         self._emit(
             query_pb2.QueryEvent(
@@ -252,9 +253,7 @@ class _Query:
         if not self._plan.read_cache:
             return
         names = list(self._vendors)
-        found = await asyncio.gather(
-            *(self._pipeline.offers.held(name, self._vendors[name].key) for name in names)
-        )
+        found = await asyncio.gather(*(self._pipeline.offers.held(name, self._vendors[name].key) for name in names))
         for name, held in zip(names, found, strict=True):
             if held is None:
                 continue
@@ -294,9 +293,7 @@ class _Query:
             self._failed(tasks[task], query_pb2.VENDOR_FAILURE_TIMEOUT, f"{tasks[task].agent.name} did not answer in time")
 
     async def _fetch(self, vendor: _Vendor) -> Batch:
-        return await self._pipeline.offers.fetch(
-            self._plan.tenant, vendor.agent, self._request, vendor.key, self._fan_out
-        )
+        return await self._pipeline.offers.fetch(self._plan.tenant, vendor.agent, self._request, vendor.key, self._fan_out)
 
     def _landed(self, vendor: _Vendor, task: asyncio.Task[Batch]) -> bool:
         """Take what a vendor sent; False where it sent nothing."""
@@ -359,7 +356,7 @@ class _Query:
         """Show what is on the board now, with the static knowledge of what may be shown."""
         keys = await self._run(self._board.survey)
         analyses, tenant = self._pipeline.analyses, self._plan.tenant
-        new = [key for key in keys if key not in self._looked_up] if self._plan.read_cache else []
+        new = [key for key in keys if key not in self._looked_up]
         self._looked_up.update(new)
         found = analyses.at_hand(tenant, new)
         self._board.learn(found.values())
@@ -377,7 +374,7 @@ class _Query:
     async def _run(self, step: Callable[[], T]) -> T:
         if self._board.listings <= self._pipeline.config.inline_listings:
             return step()
-        return await self._pipeline.dispatcher.call("gear", step)
+        return await self._pipeline.dispatcher.call(LANE, step)
 
     # -- analyses --------------------------------------------------------------------------------------------------------
 
@@ -386,8 +383,9 @@ class _Query:
         if self._plan.only_cache or not self._pipeline.analyses.available:
             return []
         wait = self._deadline.bounded(self._plan.wait)
+        before = 0.0 if self._plan.read_cache else time.time() - self._pipeline.config.refresh_age
         jobs = await self._pipeline.analyses.request_or_none(
-            self._plan.tenant, self._board.shown(), waiting=wait > 0, refresh=not self._plan.read_cache
+            self._plan.tenant, self._board.shown(), waiting=wait > 0, before=before
         )
         if jobs is None:
             # Nothing is pending after all.
@@ -407,10 +405,19 @@ class _Query:
                 job = await ended
                 if job is None or not job.state.ended:
                     continue
-                self._board.learn((await self._pipeline.analyses.known(self._plan.tenant, jobs[job.id])).values())
+                self._board.learn((await self._results(job, jobs[job.id])).values())
                 if job.state is not JobState.SUCCEEDED:
                     self._board.mark(jobs[job.id], query_pb2.ANALYSIS_STATE_FAILED)
                 await self._show()
         finally:
             for task in waits:
                 task.cancel()
+
+    async def _results(self, job: Job, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Knowledge]:
+        """What an ended job has put into the caches."""
+        found = await self._pipeline.analyses.known(self._plan.tenant, keys)
+        if job.state is JobState.SUCCEEDED and len(found) < len(keys):
+            # A job is durable a moment before its results are in the caches.
+            await asyncio.sleep(self._deadline.bounded(0.05))
+            found = await self._pipeline.analyses.known(self._plan.tenant, keys)
+        return found

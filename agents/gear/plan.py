@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hexar.agents.gear.criteria import brand_key, terrain_names
-from hexar.agents.gear.knowledge import version_name
+from hexar.agents.gear.knowledge import vendor_name, version_name
 from hexar.agents.gear.validation import DEFAULT_LIMIT
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
@@ -78,7 +78,7 @@ def make_plan(
         wait=wait,
         fields=fields,
         key=cache_key(tenant, KIND, fields),
-        depends=tuple(version_name(vendor) for vendor in asked),
+        depends=tuple(name(vendor) for vendor in asked for name in (vendor_name, version_name)),
         read_cache=policy != common_pb2.CACHE_POLICY_REFRESH,
         # What was made of caches alone may lack a vendor that could have been asked.
         write_cache=not only,
@@ -111,9 +111,7 @@ def _money(money: common_pb2.Money) -> list[object]:
     return [money.currency_code, money.micros]
 
 
-def merged_context(
-    given: query_pb2.UserContext | None, stored: query_pb2.UserContext | None
-) -> query_pb2.UserContext | None:
+def merged_context(given: query_pb2.UserContext | None, stored: query_pb2.UserContext | None) -> query_pb2.UserContext | None:
     """``stored`` with every field that ``given`` sets in its place; None where neither says anything."""
     result = query_pb2.UserContext()
     if stored is not None:

@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from hexar.agents.gear.numbers import Amount, amount_pattern, read_amount
 from hexar.agents.gear.text import fold, table, tokens, words
@@ -37,6 +37,12 @@ _LEVELS: dict[str, query_pb2.SkillLevel] = {
     "expert": query_pb2.SKILL_LEVEL_EXPERT,
 }
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
+#: A character that unfolds into more letters than this is no letter ("U+FDFA" is eighteen): it would only cost time.
+_LONGEST_PIECE = 4
+#: Price phrases, brands and terrains that one text may name; a text that names more is not a question.
+_MOST = 16
+#: Characters before a name that are looked at.
+_BEFORE = 48
 #: What a consumed part of the text becomes, so that no later phrase reaches across it.
 _GAP = "\0"
 
@@ -52,9 +58,7 @@ class Understood:
 
     def message(self) -> query_pb2.Understanding:
         """The contract's form of it."""
-        return query_pb2.Understanding(
-            terms=self.terms, filters=self.filters, language=self.language, phrases=self.phrases
-        )
+        return query_pb2.Understanding(terms=self.terms, filters=self.filters, language=self.language, phrases=self.phrases)
 
 
 class Brands:
@@ -120,6 +124,8 @@ class _Reading:
         pieces: list[str] = []
         for position, char in enumerate(self.text):
             piece = char if char in "\u00a0\u202f\u2009" else fold(char).translate(_DASHES)
+            if len(piece) > _LONGEST_PIECE:
+                piece = " "
             piece = "\u00a0" if char in "\u202f\u2009" else piece.replace("’", "'")
             pieces.append(piece)
             self.origin.extend([position] * len(piece))
@@ -133,7 +139,7 @@ class _Reading:
 
     def negated(self, start: int) -> bool:
         """True where one of the two words before ``start`` negates."""
-        before = re.findall(r"[\w']+|\0", self.folded[max(0, start - 40) : start])[-2:]
+        before = re.findall(r"[\w']+|\0", self.folded[max(0, start - _BEFORE) : start])[-2:]
         return any(word in _NEGATIONS for word in before)
 
     def phrases(self) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ class _Reading:
         kept = list(self.text)
         for start, end, _ in self.taken:
             kept[start:end] = " " * (end - start)
-        plain = unicodedata.normalize("NFKC", "".join(kept)).casefold()
+        plain = unicodedata.normalize("NFKC", "".join(kept)).casefold()[: len(kept)]
         left = [stripped for word in plain.split() if (stripped := word.strip(" \t.,;:!?¿¡()[]{}\"'“”«»<>=+-–—/|*#&"))]
         while left and fold(left[0]) in _ALL_STOPWORDS:
             left.pop(0)
@@ -153,7 +159,7 @@ class _Reading:
         return " ".join(left)
 
     def language(self) -> str:
-        """"en", "es", or "und" where the words do not decide it."""
+        """ "en", "es", or "und" where the words do not decide it."""
         votes = dict(self.votes)
         for word in re.findall(r"[^\W\d_]+", fold(self.text)):
             for language, other in (("en", "es"), ("es", "en")):
@@ -177,6 +183,8 @@ class _PricePhrase:
     kind: str
     language: str
     needs_currency: bool
+    #: Its words: a text without one of them is not searched.
+    words: tuple[str, ...]
 
 
 def _price_phrases() -> Iterator[_PricePhrase]:
@@ -184,7 +192,9 @@ def _price_phrases() -> Iterator[_PricePhrase]:
     for language, kinds in _TABLE["price"].items():
         for kind, phrases in kinds.items():
             for phrase in phrases:
-                yield _PricePhrase(_price_pattern(phrase), kind, language, phrase in strict)
+                words = tuple(part for part in phrase.split() if part != "NUM")
+                yield _PricePhrase(_price_pattern(phrase), kind, language, phrase in strict, words)
+
 
 def _price_pattern(phrase: str) -> re.Pattern[str]:
     pattern, amounts, previous = "", 0, ""
@@ -211,15 +221,19 @@ class _PriceMatch:
     amounts: tuple[Amount, ...]
 
 
-_BARE = _PricePhrase(_price_pattern("NUM"), "max", "any", needs_currency=True)
+_BARE = _PricePhrase(_price_pattern("NUM"), "max", "any", needs_currency=True, words=())
 _PRICES = (*_price_phrases(), _BARE)
 
 
 def _price_matches(folded: str) -> list[_PriceMatch]:
     """All price phrases, leftmost and longest first, without those that overlap an earlier one."""
     found: list[_PriceMatch] = []
+    if not any(char.isdigit() for char in folded):
+        return found
     for phrase in _PRICES:
-        for spot in phrase.pattern.finditer(folded):
+        if not all(word in folded for word in phrase.words):
+            continue
+        for spot in islice(phrase.pattern.finditer(folded), _MOST):
             read = [read_amount(spot, number + 1) for number in range(2 if phrase.kind == "range" else 1)]
             amounts = tuple(amount for amount in read if amount is not None)
             if len(amounts) == len(read) and (not phrase.needs_currency or any(amount.currency for amount in amounts)):
@@ -231,7 +245,7 @@ def _price_matches(folded: str) -> list[_PriceMatch]:
     for match in found:
         if all(match.end <= other.start or match.start >= other.end for other in chosen):
             chosen.append(match)
-    return sorted(chosen, key=lambda match: match.start)
+    return sorted(chosen, key=lambda match: match.start)[:_MOST]
 
 
 def _bounds(match: _PriceMatch) -> tuple[Amount | None, Amount | None]:
@@ -289,10 +303,9 @@ def _alternation(phrases: Iterable[str]) -> str:
     return "|".join(r"[\s-]+".join(re.escape(word) for word in phrase.split()) for phrase in ordered)
 
 
-_BRAND_BEFORE = re.compile(
-    rf"(?<!\w)(?:{_alternation([*_TABLE['brand_before']['en'], *_TABLE['brand_before']['es']])})\s+$"
-)
+_BRAND_BEFORE = re.compile(rf"(?<!\w)(?:{_alternation([*_TABLE['brand_before']['en'], *_TABLE['brand_before']['es']])})\s+$")
 _BRAND_ASSUMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_assumed'])})\s+$")
+_NAMING = ("brand", "marca")
 _BRAND_NAMED = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_named'])})\s+$")
 _BRAND_NOT_AFTER = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_not_after'])})\s+(?:(?:the|a|el|la)\s+)?$")
 _BRAND_WORD = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
@@ -300,15 +313,21 @@ _BRAND_WORD = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
 
 def _read_brands(reading: _Reading, filters: query_pb2.Filters, brands: Brands) -> None:
     given = bool(filters.brands)
+    named = any(word in reading.folded for word in _NAMING)
     found: list[str] = []
     spots = list(_BRAND_WORD.finditer(reading.folded))
+    keys = [tuple(words(spot[0])) for spot in spots]
     position = 0
-    while position < len(spots):
+    while position < len(spots) and len(found) < _MOST:
         for length in range(min(4, len(spots) - position), 0, -1):
+            key = tuple(word for part in keys[position : position + length] for word in part)
+            known = brands.find(key)
+            if known is None and not (named and length == 1):
+                continue
             start, end = spots[position].start(), spots[position + length - 1].end()
-            name = _brand_at(reading, start, end, brands)
+            name = _brand_at(reading, start, end, key, known, brands)
             if name is not None:
-                before = _BRAND_BEFORE.search(reading.folded, 0, start)
+                before = _before(_BRAND_BEFORE, reading, start)
                 reading.take(before.start() if before else start, end, as_filter=not given)
                 if name not in found:
                     found.append(name)
@@ -320,20 +339,19 @@ def _read_brands(reading: _Reading, filters: query_pb2.Filters, brands: Brands) 
         filters.brands.extend(found)
 
 
-def _brand_at(reading: _Reading, start: int, end: int, brands: Brands) -> str | None:
-    key = tuple(words(reading.folded[start:end]))
-    if not key or _GAP in reading.folded[start:end]:
+def _before(pattern: re.Pattern[str], reading: _Reading, start: int) -> re.Match[str] | None:
+    return pattern.search(reading.folded, max(0, start - _BEFORE), start)
+
+
+def _brand_at(reading: _Reading, start: int, end: int, key: tuple[str, ...], known: str | None, brands: Brands) -> str | None:
+    if _GAP in reading.folded[start:end] or _before(_BRAND_NOT_AFTER, reading, start):
         return None
-    written = reading.text[reading.origin[start] : reading.origin[end - 1] + 1]
-    if _BRAND_NOT_AFTER.search(reading.folded, 0, start):
-        return None
-    assumed = _BRAND_ASSUMED.search(reading.folded, 0, start) is not None
-    known = brands.find(key)
     if known is not None:
-        return known if assumed or not brands.everyday(key) else None
+        return known if not brands.everyday(key) or _before(_BRAND_ASSUMED, reading, start) else None
     # "marca Foobar" names a brand that nobody here has heard of, in any case of its letters.
-    named = _BRAND_NAMED.search(reading.folded, 0, start) is not None
-    return written if named and len(key) == 1 and key[0] not in _ALL_STOPWORDS else None
+    if _before(_BRAND_NAMED, reading, start) and key and key[0] not in _ALL_STOPWORDS:
+        return reading.text[reading.origin[start] : reading.origin[end - 1] + 1]
+    return None
 
 
 # -- levels, stock, terrain --------------------------------------------------------------------------------------------
@@ -350,8 +368,7 @@ def _phrases(reading: _Reading, table_part: Mapping[str, Iterable[str]]) -> list
     for language in _LANGUAGES:
         pattern = _phrase_pattern(tuple(table_part[language]))
         found.extend(
-            (match.start(), match.end(), reading.negated(match.start()), language)
-            for match in pattern.finditer(reading.folded)
+            (match.start(), match.end(), reading.negated(match.start()), language) for match in pattern.finditer(reading.folded)
         )
     found.sort(key=lambda row: (row[0], row[0] - row[1]))
     return found

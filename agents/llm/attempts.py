@@ -11,7 +11,8 @@ SegmentReset;
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from hexar.agents.llm.cancel import Cancel
@@ -209,9 +210,10 @@ def stream(
     deadline: Deadline,
     cancel: Cancel,
     policy: RetryPolicy | None = None,
-) -> Iterator[Event]:
+    meter: Meter | None = None,
+) -> Generator[Event, None, None]:
     """One answer on the caller's thread. Raises ModelError, BreakerOpen, DeadlineExceeded or StreamBroken."""
-    attempts = Attempts(candidates, request, deadline, policy)
+    attempts = Attempts(candidates, request, deadline, policy, meter)
     try:
         while True:
             try:
@@ -237,9 +239,11 @@ def complete(
     deadline: Deadline,
     cancel: Cancel | None = None,
     policy: RetryPolicy | None = None,
+    meter: Meter | None = None,
 ) -> Completion:
     """A whole answer on the caller's thread; raises as :func:`stream`."""
-    return collect(stream(candidates, request, deadline, cancel or Cancel(), policy))
+    with closing(stream(candidates, request, deadline, cancel or Cancel(), policy, meter)) as events:
+        return collect(events)
 
 
 def collect(events: Iterator[Event]) -> Completion:

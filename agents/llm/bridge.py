@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol, TypeVar, runtime_checkable
-from weakref import WeakKeyDictionary
 
 from hexar.agents.llm.attempts import Attempts, Candidate
 from hexar.agents.llm.cancel import Cancel
@@ -50,7 +49,7 @@ class Bridge:
         self._pool = pool
         self._readers = readers or Readers()
         self._policy = policy
-        self._wakers: WeakKeyDictionary[asyncio.AbstractEventLoop, Waker] = WeakKeyDictionary()
+        self._wakers: dict[asyncio.AbstractEventLoop, Waker] = {}
 
     async def stream(
         self,
@@ -135,6 +134,7 @@ class Bridge:
         loop = asyncio.get_running_loop()
         waker = self._wakers.get(loop)
         if waker is None:
+            self._wakers = {known: one for known, one in self._wakers.items() if not known.is_closed()}
             waker = self._wakers[loop] = Waker(loop)
         return waker
 

@@ -27,8 +27,9 @@ class ModelConfig:
     ``name`` is how Hexar calls it, ``model`` how its provider does. ``base_url`` ends before ``/chat/completions``
     (``https://api.openai.com/v1``, ``http://localhost:11434/v1``). Prices are micros of ``currency`` per million tokens
     (2_500_000 is 2.50); None: no price is known, and usage is counted without cost. ``include_usage`` asks for the
-    usage chunk: turn it off for a server that rejects ``stream_options``. ``threads`` and ``queue`` are the bulkhead of
-    calls that are being opened; an open stream holds no thread.
+    usage chunk: turn it off for a server that rejects ``stream_options``; ``max_tokens_field`` is what the provider
+    calls the limit of the answer (newer OpenAI models: ``max_completion_tokens``). ``threads`` and ``queue``
+    are the bulkhead of calls that are being opened; an open stream holds no thread.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelConfig:
     currency: str = "USD"
     timeouts: Timeouts = field(default_factory=Timeouts)
     include_usage: bool = True
+    max_tokens_field: str = "max_tokens"
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     ca_file: str = ""
     threads: int = 16

@@ -46,6 +46,7 @@ class Exchange:
         "_request",
         "_sse",
         "_started",
+        "_thinking",
         "_usage",
         "deadline",
         "deltas",
@@ -64,6 +65,8 @@ class Exchange:
         self._finish = ""
         self._usage: TokenUsage | None = None
         self._done = False
+        # The model streams its reasoning, which is no part of the answer but shows that it is at work.
+        self._thinking = False
         #: Deltas so far, characters of text so far, and when the first came (monotonic seconds; 0: none yet).
         self.deltas = 0
         self.received = 0
@@ -77,6 +80,11 @@ class Exchange:
         return self._done and self._http.reusable
 
     @property
+    def ending(self) -> bool:
+        """True while the answer is complete but the end of its body has not come yet."""
+        return self._done and not self._http.complete and self.error is None
+
+    @property
     def untouched(self) -> bool:
         """True while no byte of the response was read."""
         return self._http.status == 0
@@ -85,6 +93,13 @@ class Exchange:
         """What ``data`` completes. Look at :attr:`error` afterwards; after it, or after a Done, nothing more comes."""
         out: list[Delta | Done] = []
         name = self._config.name
+        if self._done:
+            # The end of the body may come in a packet of its own, after the end of the answer.
+            try:
+                self._http.feed(data)
+            except BadResponse:
+                self.error = ModelMalformed(name, "sent no HTTP response")
+            return out
         try:
             body = self._http.feed(data)
             status = self._http.status
@@ -125,7 +140,7 @@ class Exchange:
         """Seconds until :meth:`check` would raise; zero or less: now."""
         now = time.monotonic()
         limits = self._config.timeouts
-        wait = self._last + limits.idle if self.first_token_at else self._started + limits.first_token
+        wait = self._last + limits.idle if self.first_token_at or self._thinking else self._started + limits.first_token
         return min(wait, self._started + limits.total, self.deadline.at) - now
 
     def check(self) -> None:
@@ -137,7 +152,7 @@ class Exchange:
             raise DeadlineExceeded(f"model {name} did not finish in time")
         if time.monotonic() >= self._started + limits.total:
             raise ModelTimeout(name, "total")
-        raise ModelTimeout(name, "idle" if self.first_token_at else "first_token")
+        raise ModelTimeout(name, "idle" if self.first_token_at or self._thinking else "first_token")
 
     def usage(self) -> TokenUsage:
         """What the provider reported, else an estimate from the text."""
@@ -181,6 +196,8 @@ class Exchange:
             self._finish = choice.get("finish_reason") or self._finish
             delta = choice.get("delta")
             text = delta.get("content") if delta else None
+            if not text and delta and (delta.get("reasoning_content") or delta.get("reasoning")):
+                self._thinking = True
         except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelMalformed(name, "sent an event of another shape") from error
         if text is not None and not isinstance(text, str):

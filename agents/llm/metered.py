@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.models import Models
-from hexar.agents.llm.types import Done, Event, Meter, Request, estimate_tokens
+from hexar.agents.llm.types import Completion, Done, Event, Meter, Request, estimate_tokens
 from hexar.core.deadline import Deadline
 from hexar.core.ledger import Charge, Ledger
 
@@ -37,9 +37,7 @@ class MeteredModels:
 
         The batch with Done is yielded after its charge is durable.
         """
-        prompt = estimate_tokens([message.content for message in request.messages])
-        most = self.models.most_micros(request, int(prompt * PROMPT_MARGIN) + 16, model)
-        held = await self.ledger.reserve_async(tenant, most, seconds=min(3600.0, max(1.0, deadline.remaining()) + 60.0))
+        held = await self.ledger.reserve_async(tenant, self._most(request, model), seconds=_seconds(deadline))
         meter = Meter()
         try:
             async with aclosing(self.models.stream(request, deadline, model=model, cancel=cancel, meter=meter)) as batches:
@@ -53,6 +51,34 @@ class MeteredModels:
                 held.settle_soon(_charge(meter, kind))
             else:
                 held.release()
+
+    def complete(
+        self,
+        request: Request,
+        deadline: Deadline,
+        *,
+        tenant: str,
+        kind: str,
+        model: str = "",
+        cancel: Cancel | None = None,
+    ) -> Completion:
+        """A whole answer, blocking: for a thread of a pool. Charged and refused as :meth:`stream`."""
+        meter = Meter()
+        with self.ledger.reserve(tenant, self._most(request, model), seconds=_seconds(deadline)) as held:
+            try:
+                return self.models.complete(request, deadline, model=model, cancel=cancel, meter=meter)
+            finally:
+                if meter.model:
+                    held.settle(_charge(meter, kind))
+
+    def _most(self, request: Request, model: str) -> int:
+        prompt = estimate_tokens([message.content for message in request.messages])
+        return self.models.most_micros(request, int(prompt * PROMPT_MARGIN) + 16, model)
+
+
+def _seconds(deadline: Deadline) -> float:
+    """How long a reservation is held: a little longer than its call can last."""
+    return min(3600.0, max(0.0, deadline.remaining())) + 60.0
 
 
 def _charge(meter: Meter, kind: str) -> Charge:

@@ -90,9 +90,17 @@ class Models:
         """Batches of events on the loop; see :meth:`Bridge.stream`."""
         return self.bridge.stream(self.candidates(model), request, deadline, cancel, meter)
 
-    def complete(self, request: Request, deadline: Deadline, *, model: str = "", cancel: Cancel | None = None) -> Completion:
+    def complete(
+        self,
+        request: Request,
+        deadline: Deadline,
+        *,
+        model: str = "",
+        cancel: Cancel | None = None,
+        meter: Meter | None = None,
+    ) -> Completion:
         """A whole answer, blocking: for a thread of a pool."""
-        return complete(self.candidates(model), request, deadline, cancel, self._policy)
+        return complete(self.candidates(model), request, deadline, cancel, self._policy, meter)
 
     def most_micros(self, request: Request, prompt_tokens: int, model: str = "") -> int:
         """The most that ``request`` may cost, micros: what a budget reserves before the call."""

@@ -24,6 +24,9 @@ from hexar.core.errors import DeadlineExceeded
 #: Bytes read from a socket at once.
 READ_SIZE = 65536
 
+#: How long a thread waits for the end of the body after the end of the answer, seconds.
+END_OF_BODY_WAIT = 0.02
+
 
 @dataclass(slots=True)
 class OpenAnswer:
@@ -41,7 +44,7 @@ class OpenAnswer:
         return self.exchange.closed()
 
     def finish(self) -> None:
-        """Keep the connection where its answer was read to the end, close it otherwise."""
+        """Keep the connection where its body was read to the end, close it otherwise."""
         if self.exchange.reusable:
             self.provider.connector.keep(self.connection)
         else:
@@ -106,7 +109,19 @@ class OpenAIProvider:
                 exchange.check()
         finally:
             detach()
+            self._end_of_body(answer)
             answer.finish()
+
+    @staticmethod
+    def _end_of_body(answer: OpenAnswer) -> None:
+        """Wait a moment for the end of a complete answer's body, so that its connection can be kept."""
+        if not answer.exchange.ending:
+            return
+        try:
+            answer.connection.socket.settimeout(END_OF_BODY_WAIT)
+            answer.exchange.feed(answer.connection.socket.recv(READ_SIZE))
+        except OSError:
+            return  # it is closed instead
 
     def _send(self, payload: bytes, deadline: Deadline, cancel: Cancel, *, fresh: bool) -> Connection:
         if cancel.cancelled:
@@ -134,7 +149,7 @@ class OpenAIProvider:
             "model": self.config.model,
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "stream": True,
-            "max_tokens": request.max_tokens,
+            self.config.max_tokens_field: request.max_tokens,
         }
         if request.temperature is not None:
             body["temperature"] = request.temperature

@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 #: How often the time limits of the streams are looked at, seconds.
 TICK = 0.05
 
+#: How long the end of the body is awaited after the end of the answer, seconds; then the connection is closed.
+END_OF_BODY_WAIT = 1.0
+
 #: Ready sockets that are read before the loop is woken: a bound on how long the first one's tokens wait.
 BATCH = 16
 
@@ -41,6 +44,8 @@ class _Stream:
     detach: Callable[[], None]
     #: Registered with the selector: not so while its consumer is slow.
     reading: bool = False
+    #: The answer was handed over; only the end of its body is awaited, until then (monotonic seconds).
+    ending_until: float = 0.0
 
 
 class _Reader:
@@ -136,7 +141,12 @@ class _Reader:
             return
 
     def _tick(self) -> None:
+        now = time.monotonic()
         for stream in list(self._streams):
+            if stream.ending_until:
+                if now >= stream.ending_until:
+                    self._forget(stream)
+                continue
             # While its consumer is slow nothing is read, so the model's silence is our own doing.
             if not stream.reading:
                 if stream.cancel.cancelled:
@@ -156,14 +166,20 @@ class _Reader:
                 data = receive(answer.connection.socket)
                 if data is None:
                     return
+                if stream.ending_until:
+                    if data:
+                        answer.exchange.feed(data)
+                    if not data or not answer.exchange.ending:
+                        self._forget(stream)
+                    return
                 if stream.cancel.cancelled:
                     raise ModelCancelled(answer.provider.name)
                 events = answer.exchange.feed(data) if data else answer.closed()
                 if events:
                     done = isinstance(events[-1], Done)
                     if done:
-                        # Before the consumer hears of it, so that its next call finds the connection.
-                        self._forget(stream)
+                        # Before the consumer hears of it: its next call finds the connection, its cancel does not.
+                        self._ended(stream)
                     if not stream.channel.put(events) and not done:
                         self._pause(stream)
                     if done:
@@ -188,6 +204,14 @@ class _Reader:
         # The consumer may have emptied the buffer before it could see `paused`.
         if stream.channel.waiting <= LOW_WATER:
             self.submit(partial(self.resume, stream))
+
+    def _ended(self, stream: _Stream) -> None:
+        """The answer is complete: keep its connection as soon as the end of the body is there too."""
+        if not stream.answer.exchange.ending:
+            self._forget(stream)
+            return
+        stream.detach()
+        stream.ending_until = time.monotonic() + END_OF_BODY_WAIT
 
     def _forget(self, stream: _Stream) -> None:
         stream.detach()

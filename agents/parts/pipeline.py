@@ -181,9 +181,7 @@ class _Discovery:
     # -- components ---------------------------------------------------------------------------------------------------
 
     async def _components(self) -> list[_Found]:
-        tasks = [
-            asyncio.create_task(self._component(index, component)) for index, component in enumerate(self.plan.components)
-        ]
+        tasks = [asyncio.create_task(self._component(index, component)) for index, component in enumerate(self.plan.components)]
         found: list[_Found] = []
         try:
             for next_done in asyncio.as_completed(tasks):
@@ -361,9 +359,7 @@ class _Discovery:
             elapsed_ms=entry.elapsed * 1e3,
         )
 
-    def _summary(
-        self, found: Sequence[_Found], propagation: Sequence[pb.ImpliedPart], complete: bool
-    ) -> pb.DiscoverSummary:
+    def _summary(self, found: Sequence[_Found], propagation: Sequence[pb.ImpliedPart], complete: bool) -> pb.DiscoverSummary:
         merged: dict[str, pb.PartSummary] = {}
         for entry in found:
             for part in entry.parts:

@@ -98,7 +98,9 @@ def components(request: pb.DiscoverRequest) -> tuple[Component, ...]:
     return tuple(sorted(found))
 
 
-def cache_fields(plan_parts: tuple[Component, ...], vehicle: pb.VehicleResolution, request: pb.DiscoverRequest) -> dict[str, object]:
+def cache_fields(
+    plan_parts: tuple[Component, ...], vehicle: pb.VehicleResolution, request: pb.DiscoverRequest
+) -> dict[str, object]:
     """What an answer depends on: the resolved vehicle (with the catalogue's version), the set of components, the limits."""
     return {
         "vehicle": vehicle.SerializeToString(deterministic=True),

@@ -11,6 +11,8 @@ from typing import Any
 
 #: Deeper nesting is refused.
 MAX_DEPTH = 100
+#: Tokens of almost-JSON that are read, of one page.
+MAX_WORK = 300_000
 
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|<!--|-->)*", re.S)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?=\s*(?:[,\]};)]|//|/\*|$))")
@@ -30,22 +32,37 @@ class NotData(ValueError):
     """The text at this place is not a literal."""
 
 
-def read(text: str, start: int = 0) -> tuple[Any, int]:
+class Work:
+    """How many tokens may still be read; shared by all readings of a page, so that a hostile one ends soon."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = MAX_WORK) -> None:
+        self.left = left
+
+    def spend(self) -> None:
+        """Note one token. Raises NotData when there is no work left."""
+        self.left -= 1
+        if self.left < 0:
+            raise NotData("too much to read")
+
+
+def read(text: str, start: int = 0, work: Work | None = None) -> tuple[Any, int]:
     """The JSON value or object literal that begins at ``start``, and where it ends. Raises NotData."""
     try:
         return _STRICT.raw_decode(text, start)
     except (ValueError, RecursionError):
         pass
-    return _value(text, start, 0)
+    return _value(text, start, 0, work or Work())
 
 
-def loads(text: str) -> Any:
+def loads(text: str, work: Work | None = None) -> Any:
     """The first value of ``text``, which may be wrapped in comments or CDATA and followed by anything. Raises NotData."""
     start = _SPACE.match(text)
     position = start.end() if start else 0
     if text.startswith("<![CDATA[", position):
         position = _after_space(text, position + 9)
-    return read(text, position)[0]
+    return read(text, position, work)[0]
 
 
 def string(text: str, start: int) -> tuple[str, int]:
@@ -72,20 +89,21 @@ def _after_space(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _value(text: str, position: int, depth: int) -> tuple[Any, int]:
+def _value(text: str, position: int, depth: int, work: Work) -> tuple[Any, int]:
+    work.spend()
     if depth > MAX_DEPTH:
         raise NotData("nested too deep")
     position = _after_space(text, position)
     mark = text[position : position + 1]
     if mark == "{":
-        return _object(text, position + 1, depth + 1)
+        return _object(text, position + 1, depth + 1, work)
     if mark == "[":
-        return _array(text, position + 1, depth + 1)
+        return _array(text, position + 1, depth + 1, work)
     if mark and mark in "\"'`":
         value, end = string(text, position)
         after = _after_space(text, end)
         if text[after : after + 1] in ("+", ".", "?", "["):
-            return None, _skip(text, position)
+            return None, _skip(text, position, work)
         return value, end
     number = _NUMBER.match(text, position)
     if number:
@@ -96,10 +114,10 @@ def _value(text: str, position: int, depth: int) -> tuple[Any, int]:
         return _WORDS.get(word.group()), word.end()
     if not mark or mark in "}],;)":
         raise NotData(f"no value at {position}")
-    return None, _skip(text, position)
+    return None, _skip(text, position, work)
 
 
-def _object(text: str, position: int, depth: int) -> tuple[dict[str, Any], int]:
+def _object(text: str, position: int, depth: int, work: Work) -> tuple[dict[str, Any], int]:
     found: dict[str, Any] = {}
     while True:
         position = _after_space(text, position)
@@ -115,24 +133,24 @@ def _object(text: str, position: int, depth: int) -> tuple[dict[str, Any], int]:
             name = _KEY.match(text, position)
             if name is None:
                 if mark in ("[", ".") or text.startswith("...", position):
-                    position = _skip(text, position)
+                    position = _skip(text, position, work)
                     continue
                 raise NotData(f"no key at {position}")
             key, position = name.group(), name.end()
         position = _after_space(text, position)
         following = text[position : position + 1]
         if following == ":":
-            found[key], position = _value(text, position + 1, depth)
-            position = _skip(text, position)
+            found[key], position = _value(text, position + 1, depth, work)
+            position = _skip(text, position, work)
         elif following in (",", "}"):
             continue
         elif following == "(":
-            position = _skip(text, position)
+            position = _skip(text, position, work)
         else:
             raise NotData(f"no colon at {position}")
 
 
-def _array(text: str, position: int, depth: int) -> tuple[list[Any], int]:
+def _array(text: str, position: int, depth: int, work: Work) -> tuple[list[Any], int]:
     found: list[Any] = []
     while True:
         position = _after_space(text, position)
@@ -142,15 +160,16 @@ def _array(text: str, position: int, depth: int) -> tuple[list[Any], int]:
         if mark == ",":
             position += 1
             continue
-        value, position = _value(text, position, depth)
+        value, position = _value(text, position, depth, work)
         found.append(value)
-        position = _skip(text, position)
+        position = _skip(text, position, work)
 
 
-def _skip(text: str, position: int) -> int:
+def _skip(text: str, position: int, work: Work) -> int:
     # To the next comma or closing bracket of this level, over strings and nested brackets of an expression.
     nested = 0
     while position < len(text):
+        work.spend()
         run = _SKIP.match(text, position)
         if run:
             position = run.end()

@@ -12,6 +12,9 @@ from hexar.agents.vendors import text
 #: Items of one page that are read.
 MAX_ITEMS = 5000
 MAX_DEPTH = 12
+MAX_CLIMB = 256
+#: References are followed in pages of up to so many items.
+MAX_REFERENCES = 200
 _MARKED = re.compile(r"\b(?:itemprop|typeof)\s*=", re.I)
 _ADDRESS = {"a": "href", "link": "href", "area": "href", "img": "src", "source": "src", "video": "src", "audio": "src",
             "object": "data", "data": "value", "meter": "value", "time": "datetime"}  # fmt: skip
@@ -35,7 +38,9 @@ def nodes(tree: LexborHTMLParser, source: str) -> list[dict[str, Any]]:
 
 def _inside(element: LexborNode, scope: str) -> bool:
     parent = element.parent
-    while parent is not None:
+    for _ in range(MAX_CLIMB):
+        if parent is None:
+            return False
         if scope in parent.attributes:
             return True
         parent = parent.parent
@@ -50,7 +55,7 @@ def _item(element: LexborNode, scope: str, kind: str, prop: str, taken: set[int]
         item["@id"] = identity
     stack = list(element.iter(include_text=False))[::-1]
     for name in (element.attributes.get("itemref") or "").split()[:20]:
-        if re.fullmatch(r"[\w-]+", name):
+        if len(taken) <= MAX_REFERENCES and re.fullmatch(r"[\w-]+", name):
             root = element.parser.css_first(f"[id='{name}']")
             if root is not None:
                 stack.insert(0, root)

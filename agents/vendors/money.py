@@ -54,7 +54,7 @@ _PLAIN = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
 _AMOUNT = r"\d{1,3}(?:[.,' \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?!\d)"
 _MARK = r"[A-Z]{1,3}\$|[A-Z]{3}|[$€£¥₹₩₽₺₴₫₪฿₱]"
 _TAIL = r"[A-Z]{3}\b|[$€£¥₹₩₽₺₴₫₪฿₱]|zł|Kč|kr\b"
-_PRICE_TEXT = re.compile(rf"(?:(?:{_MARK})\s?(?:{_AMOUNT})(?:\s?[A-Z]{{3}}\b)?)|(?:(?:{_AMOUNT})\s?(?:{_TAIL}))")
+_PRICE_TEXT = re.compile(rf"(?:(?:{_MARK})\s?(?:{_AMOUNT})(?:\s?[A-Z]{{3}}\b)?)|(?:(?:{_AMOUNT})\s?(?:{_TAIL})(?!\d))")
 
 
 def currency_code(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A product or listing page as listings, whatever it carries: JSON-LD, microdata, RDFa, OpenGraph metas, embedded state.
+"""A product or listing page as listings, whatever it carries: JSON-LD, microdata, RDFa, OpenGraph metas, embedded state, tiles.
 
 The readings are tried from the most explicit to the least, and a later one only fills what an earlier one left open. When
 nothing is stated, nothing is invented: a page without data gives no listing.
@@ -15,7 +15,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from hexar.agents.vendors import jsliteral, microdata, schema, state, text
+from hexar.agents.vendors import jsliteral, microdata, schema, state, text, tiles
 from hexar.agents.vendors.model import Availability, Listing
 from hexar.agents.vendors.money import currency_code, money
 from hexar.agents.vendors.reading import Reading, availability, filled, list_price, merged, name_key, same_product, web_url
@@ -24,6 +24,14 @@ from hexar.agents.vendors.text import words
 #: Characters of a page, and places in its scripts, that are looked at.
 MAX_PAGE = 8_000_000
 MAX_PLACES = 400
+#: Open elements at any place of a page; more is refused. Browsers stop at 512.
+MAX_NESTING = 4000
+# Elements whose end tag people leave out, and those without one, do not nest.
+_NESTING_TAG = re.compile(
+    r"<(/?)(?!(?:p|li|dt|dd|tr|td|th|tbody|thead|tfoot|option|optgroup|colgroup|br|hr|img|input|meta|link|base|area|col|embed|source"
+    r"|track|wbr|param|path|rect|use|circle|line|polygon|g)\b)[a-z][a-z0-9-]*\b[^<>]*(?<!/)>",
+    re.I,
+)
 _PRICED = re.compile(r"price|prix|precio", re.I)
 _LITERAL = re.compile(r"(?:[=(:]|\breturn)\s*(?=[\[{])")
 _PARSE = re.compile(r"JSON\.parse\(\s*(?=[\"'`])")
@@ -68,13 +76,31 @@ def read_page(html: str, reading: Reading) -> list[Listing]:
 def find(html: str, reading: Reading) -> Found:
     """As :func:`read_page`, with what one needs to choose the main product or to call a page malformed."""
     source = html[:MAX_PAGE]
+    if _too_deep(source):
+        return Found([], "", broken=True)
     tree = LexborHTMLParser(source)
     page = _collect(tree, source)
     found = _listings(tree, page, reading)
+    if not found and not page.broken:
+        base = replace(reading, url=_base(page, reading.url))
+        found = tiles.listings(tree, page.heading, replace(base, currency=_currency(page, base)))
     if len(found) > 1:
         category = schema.breadcrumb(page.nodes)
         found = [row if row.category or not category else replace(row, category=category) for row in found]
     return Found(found, page.heading, page.broken and not found)
+
+
+def _too_deep(source: str) -> bool:
+    """True for nesting that no person writes: an HTML parser takes quadratic time for it."""
+    if source.count("<") <= MAX_NESTING:
+        return False
+    depth = 0
+    for match in _NESTING_TAG.finditer(source):
+        depth += -1 if match.group(1) else 1
+        if depth > MAX_NESTING:
+            return True
+        depth = max(depth, 0)
+    return False
 
 
 def _listings(tree: LexborHTMLParser, page: Page, reading: Reading) -> list[Listing]:
@@ -121,13 +147,14 @@ def _joined(stated: list[Listing], embedded: list[Listing]) -> list[Listing]:
 
 def _collect(tree: LexborHTMLParser, source: str) -> Page:
     page = Page()
+    work = jsliteral.Work()
     for element in tree.css("script[type]"):
         if "ld+json" not in (element.attributes.get("type") or "").lower():
             continue
         body = element.text(deep=True) or ""
         for candidate in (body, unescape(body) if "&" in body else ""):
             try:
-                page.nodes.append(jsliteral.loads(candidate))
+                page.nodes.append(jsliteral.loads(candidate, work))
                 break
             except jsliteral.NotData:
                 continue
@@ -205,6 +232,7 @@ def _with_meta(listings: list[Listing], page: Page, reading: Reading) -> list[Li
 
 def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
     places = MAX_PLACES
+    work = jsliteral.Work()
     for element in tree.css("script:not([src])"):
         kind = element.attributes.get("type") or ""
         body = element.text(deep=True) or ""
@@ -212,7 +240,7 @@ def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
             continue
         if _DATA_SCRIPT.search(kind):
             try:
-                yield from _unpacked(jsliteral.loads(body))
+                yield from _unpacked(jsliteral.loads(body, work), work)
             except jsliteral.NotData:
                 continue
             continue
@@ -228,10 +256,10 @@ def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
             try:
                 if match.re is _PARSE:
                     inner, end = jsliteral.string(body, match.end())
-                    yield jsliteral.loads(inner)
+                    yield jsliteral.loads(inner, work)
                 else:
-                    value, end = jsliteral.read(body, match.end())
-                    yield from _unpacked(value)
+                    value, end = jsliteral.read(body, match.end(), work)
+                    yield from _unpacked(value, work)
             except jsliteral.NotData:
                 continue
     for element in tree.css(_DATA_ELEMENTS):
@@ -239,12 +267,12 @@ def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
             if name.startswith("data-") and value and value[:1] in "{[" and _PRICED.search(value) and places > 0:
                 places -= 1
                 try:
-                    yield jsliteral.loads(value)
+                    yield jsliteral.loads(value, work)
                 except jsliteral.NotData:
                     continue
 
 
-def _unpacked(value: Any) -> Iterator[Any]:
+def _unpacked(value: Any, work: jsliteral.Work) -> Iterator[Any]:
     """A value, and the data that its long strings carry in turn (hydration data is often a string inside a string)."""
     yield value
     budget = 2000
@@ -259,6 +287,6 @@ def _unpacked(value: Any) -> Iterator[Any]:
             starts = [match.end() for match in _PUSHED.finditer(node)] or ([0] if node.lstrip()[:1] in ("{", "[") else [])
             for start in starts[:50]:
                 try:
-                    yield jsliteral.read(node, start)[0]
+                    yield jsliteral.read(node, start, work)[0]
                 except jsliteral.NotData:
                     continue

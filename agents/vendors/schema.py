@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from hexar.agents.vendors import text
@@ -38,6 +39,8 @@ Node = Mapping[str, Any]
 
 #: Nodes of one page that are looked at.
 MAX_NODES = 100_000
+#: Products of one page that are kept.
+MAX_PRODUCTS = 2000
 _PRODUCTS = frozenset({"product", "productgroup", "productmodel", "individualproduct", "someproducts"})
 # Other products that a product mentions are not what the page offers.
 _ASIDE = frozenset(
@@ -73,7 +76,7 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
     """The products that the nodes of one page offer, each once, in page order."""
     roots = list(roots)
     index = _index(roots)
-    products = list(_products(roots, index))
+    products = list(islice(_products(roots, index), MAX_PRODUCTS))
     groups = {id(node): _group_ids(node) for node in products if "productgroup" in types(node)}
     loose: dict[str, list[Node]] = {}
     alone: list[Node] = []

@@ -33,15 +33,18 @@ from hexar.agents.vendors.reading import (
 from hexar.agents.vendors.text import words
 
 #: Objects of one page that are looked at.
-MAX_OBJECTS = 200_000
+MAX_OBJECTS = 50_000
+#: Products of one page that are kept.
+MAX_PRODUCTS = 2000
 _NAME = words("productname name title producttitle displayname itemname fulltitle fullname productdisplayname")
 _SKU = words(
-    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid code handle objectid id"""
+    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid prodid code handle
+    objectid id"""
 )
 _PRICE = words(
     """saleprice salesprice currentprice sellingprice finalprice offerprice specialprice activeprice discountedprice nowprice
     yourprice price prices pricing priceinfo pricedata pricerange minprice lowprice lowestprice priceamount unitprice
-    offers"""
+    displayprice aggregates offers"""
 )
 _BEFORE = words(
     """listprice regularprice originalprice msrp compareatprice wasprice retailprice fullprice strikethroughprice oldprice
@@ -49,11 +52,11 @@ _BEFORE = words(
 )
 _NOW = words(
     """sales sale saleprice salesprice current currentprice now nowprice special specialprice discounted discountedprice
-    final finalprice selling sellingprice offer price value amount min minprice low lowprice"""
+    final finalprice selling sellingprice offer price value amount minsaleprice min minprice low lowprice"""
 )
 _WAS = words(
-    """list listprice regular regularprice original originalprice was wasprice msrp compareat compareatprice strike old rrp
-    base baseprice"""
+    """list listprice regular regularprice original originalprice was wasprice msrp compareat compareatprice minlistprice
+    compareatmin strike old rrp base baseprice"""
 )
 _SHOWN = words("formatted formattedvalue formattedprice display displayprice text")
 _CURRENCY = words("currency currencycode pricecurrency currencyiso currencyisocode isocode")
@@ -74,7 +77,7 @@ _MARKS = (
     frozenset(["category", "categories", "producttype", "itemcategory"]),
     frozenset(words("description longdescription shortdescription ratings rating averagerating reviewcount")),
 )  # fmt: skip
-_STOCK = words("availability availabilitystatus stockstatus inventorystatus stockavailability availabilitymessage")
+_STOCK = words("availability availabilitystatus stockstatus inventorystatus stockavailability availabilitymessage messages")
 _YES = words(
     """instock isinstock available isavailable availableforsale orderable isorderable saleable issaleable purchasable
     hasstock"""
@@ -101,6 +104,8 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
             listing = replace(listing, url=_url(_folded(outer[id(raw)]), reading))
         if listing is not None:
             found.append(listing)
+            if len(found) >= MAX_PRODUCTS:
+                break
     return merged(found)
 
 
@@ -267,7 +272,7 @@ def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tupl
 def _stock(node: Mapping[str, Any], depth: int) -> Availability:
     for key in _STOCK:
         value = node.get(key)
-        state = _stock(_folded(value), depth + 1) if isinstance(value, dict) and depth < 3 else availability(value)
+        state = _stock(_folded(value), depth + 1) if isinstance(value, dict) and depth < 3 else availability(_word(value))
         if state is not Availability.UNKNOWN:
             return state
     for key in _YES:
@@ -297,6 +302,10 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
             if state in choices:
                 return state
     return Availability.UNKNOWN
+
+
+def _word(value: Any) -> Any:
+    return text.clean(value[0]) if isinstance(value, list) and len(value) == 1 else value
 
 
 def _choices(node: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ MAX_NAME = 300
 MAX_LINE = 500
 MAX_TEXT = 20_000
 MAX_URL = 2048
+#: Tags in one value up to which it is parsed as markup.
+MAX_TAGS = 2000
 
 _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|li|ul|ol|dl|dt|dd|tr|td|th|table|h[1-6]|section|article|header|footer|blockquote|hr|pre)\b)", re.I
@@ -122,6 +124,9 @@ def year(*texts: str) -> int | None:
 
 
 def _markup_to_text(text: str) -> str:
+    if text.count("<") > MAX_TAGS:
+        # A parser takes quadratic time for absurd nesting; the plain way is good enough for such text.
+        return _TAG.sub(" ", text)
     tree = LexborHTMLParser(_BLOCK.sub("\n<", text))
     tree.strip_tags(["script", "style", "template", "noscript", "svg"])
     return tree.body.text(deep=True, separator="") if tree.body is not None else ""

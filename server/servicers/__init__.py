@@ -8,6 +8,7 @@ from typing import Protocol
 from hexar.server.engine import Engine
 from hexar.server.rpc import Handler
 from hexar.server.servicers.chat import ChatServicer
+from hexar.server.servicers.parts import PartsServicer
 from hexar.server.servicers.query import QueryServicer
 
 
@@ -28,4 +29,4 @@ class Servicer(Protocol):
 
 
 #: The systems that this server answers.
-SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = (QueryServicer, ChatServicer)
+SYSTEMS: tuple[Callable[[Engine], Servicer], ...] = (QueryServicer, ChatServicer, PartsServicer)

@@ -27,9 +27,8 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.answers import Origin
-from hexar.core.ledger import Ledger
 from hexar.server.engine import Engine
-from hexar.server.models import build_embeddings, build_models
+from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.portfolio import PortfolioHandlers
 from hexar.server.streaming import ANSWER_ID, CACHE
@@ -59,15 +58,13 @@ class ChatServicer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._ledger = Ledger(engine.database)
-        self._models = models = build_models(engine.settings.llm, engine.dispatcher, self._ledger)
         library = Library(engine.database, engine.versions, build_embeddings(engine.settings.embeddings))
         words = embedded() if library.embeddings is not None else None
         folder = engine.settings.data_dir / "vectors"
         self.retriever = Retriever(engine.database, library, words=words, folder=folder)
         self.semantic = SemanticCache(engine.versions)
         self.pipeline = ChatPipeline(
-            engine.database, library, self.retriever, models, engine.caches, engine.dispatcher, semantic=self.semantic
+            engine.database, library, self.retriever, engine.models, engine.caches, engine.dispatcher, semantic=self.semantic
         )
         self._portfolios = PortfolioHandlers(engine.database, library, self.pipeline, engine.dispatcher)
         self._checks: set[asyncio.Task[None]] = set()
@@ -96,8 +93,6 @@ class ChatServicer:
         for task in self._checks:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
-        self._models.models.close()
-        await asyncio.to_thread(self._ledger.close)
         await asyncio.to_thread(self.retriever.close)
 
     # ---------------------------------------------------------------------------------------------------------- answers
@@ -303,7 +298,7 @@ class ChatServicer:
         check_agent(agent, new=new)
         if agent.model:
             try:
-                self._models.models.config(agent.model)
+                self._engine.models.models.config(agent.model)
             except FailedPrecondition:
                 raise InvalidArgument("agent.model", "is not a configured model") from None
         temperature = agent.temperature if agent.HasField("temperature") else None

@@ -11,7 +11,6 @@ import gzip
 import itertools
 import json
 import random
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -167,14 +166,14 @@ def agree(static: Rows, live: dict[str, Rows]) -> None:
 
 
 def rounds(contenders: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
-    """Median seconds of each, measured in turns so that noise of the machine falls on all."""
+    """Seconds of the least disturbed round of each, measured in turns so that noise of the machine falls on all."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(repeat):
         for name, function in contenders.items():
             start = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: min(values) for name, values in times.items()}
 
 
 def f1(folder: Path, name: str) -> float:
@@ -237,7 +236,7 @@ def main() -> None:
             "pandas": lambda: pandas_from_rows(static, live),
             "pandas_frames": lambda: by_pandas(table),
         },
-        9 if chosen.quick else 25,
+        11 if chosen.quick else 31,
     )
     ratio = {name: taken[name] / taken["ours"] for name in taken}
     listed = catalogue(5_000)

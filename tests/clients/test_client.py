@@ -10,6 +10,9 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from typer.testing import CliRunner
+
+import hexar_client
 from hexar.core.metrics import Metrics
 from hexar.server.app import App
 from hexar.server.config import Settings
@@ -17,9 +20,6 @@ from hexar.server.demo import DemoShops
 from hexar.server.interceptors import Observe, errors, request_id
 from hexar.server.rpc import Call, ServiceHandler
 from hexar.v1 import ops_pb2, query_pb2
-from typer.testing import CliRunner
-
-import hexar_client
 from hexar_client import AsyncClient, Client, Ranking, filters, money
 from hexar_client.cli import app as cli
 from hexar_client.errors import BY_CODE, Internal, convert

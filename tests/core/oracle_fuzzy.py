@@ -230,16 +230,16 @@ class Oracle:
             return self.cuts.get(token, 0)
         if not token.isascii() or ":" in token or not 6 <= len(token) <= 32:
             return 0
-        cuts = [at for at in range(3, len(token) - 2) if self.support(token, at)]
+        if any(edit_closeness(token, word) for word in self.mass):
+            return 0
+        cuts = [at for at in range(3, len(token) - 2) if any({token[:at], token[at:]} <= held for held in self.sets)]
         if cuts:
             return min(cuts, key=lambda at: (-self.support(token, at), at))
-        if self.close_tokens(token):
-            return 0
 
         def mistyped(part: str) -> bool:
-            return len(part) >= 4 and part not in self.mass and any(edit_closeness(part, word) for word in self.mass)
+            return part not in self.mass and any(edit_closeness(part, word) for word in self.mass)
 
-        for known in range(len(token) - 4, 2, -1):
+        for known in range(len(token) - 4, 3, -1):
             if token[:known] in self.mass and mistyped(token[known:]):
                 return known
             if token[-known:] in self.mass and mistyped(token[:-known]):

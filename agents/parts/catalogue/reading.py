@@ -132,9 +132,7 @@ class CatalogueStore:
     def groups_of_variant(self, generation: int, variant_key: int) -> list[int]:
         """Keys of the groups that list anything for a variant."""
         table = tables.fitments
-        statement = select(table.c.group_key).where(
-            table.c.generation == generation, table.c.variant_key == variant_key
-        )
+        statement = select(table.c.group_key).where(table.c.generation == generation, table.c.variant_key == variant_key)
         with self._database.read() as connection:
             return list(connection.execute(statement.distinct()).scalars())
 
@@ -148,25 +146,25 @@ class CatalogueStore:
             rows = connection.execute(_whole(table).where(table.c.generation == generation, table.c.key.in_(wanted))).all()
         return {row.key: _article(row) for row in rows}
 
-    def articles_named(
-        self, generation: int, names: Sequence[str], group_keys: Sequence[int], limit: int
-    ) -> list[tuple[int, int, ArticleRow]]:
-        """(group key, category key, article) of articles with one of the names (all names where empty) in the groups."""
-        table, listing = tables.articles, tables.group_articles
+    def listed_anywhere(self, generation: int, names: Sequence[str], group_keys: Sequence[int], limit: int) -> list[Listed]:
+        """Articles with one of the names (any name where empty) in the groups, whatever the vehicle; variant keys are 0."""
+        listing, article = tables.group_articles, tables.articles
         statement = (
             select(
-                listing.c.group_key, listing.c.category_key, *(table.c[name] for name in _WHOLE)
+                listing.c.group_key, listing.c.category_key, article.c.key, article.c.id, article.c.name,
+                article.c.part_number, article.c.brand, article.c.side, article.c.position, article.c.steering,
+                article.c.year_from, article.c.year_to,
             )
-            .join(listing, and_(listing.c.generation == generation, listing.c.article_key == table.c.key))
-            .where(table.c.generation == generation, listing.c.group_key.in_(list(group_keys)))
-            .order_by(table.c.key)
+            .join(article, and_(article.c.generation == generation, article.c.key == listing.c.article_key))
+            .where(listing.c.generation == generation, listing.c.group_key.in_(list(group_keys)))
+            .order_by(article.c.key)
             .limit(limit)
         )  # fmt: skip
         if names:
-            statement = statement.where(table.c.name.in_(list(names)))
+            statement = statement.where(article.c.name.in_(list(names)))
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
-        return [(row.group_key, row.category_key, _article(row)) for row in rows]
+        return [Listed(0, *row[:7], Side(row[7]), Position(row[8]), Steering(row[9]), row[10], row[11]) for row in rows]
 
     # -- pages --------------------------------------------------------------------------------------------------------
 
@@ -206,9 +204,7 @@ class CatalogueStore:
             condition = and_(condition, table.c.key.in_(inner))
         elif group_key is not None:
             listing = tables.group_articles
-            inner = select(listing.c.article_key).where(
-                listing.c.generation == generation, listing.c.group_key == group_key
-            )
+            inner = select(listing.c.article_key).where(listing.c.generation == generation, listing.c.group_key == group_key)
             condition = and_(condition, table.c.key.in_(inner))
         statement = _whole(table).where(condition, table.c.id > after).order_by(table.c.id).limit(limit)
         with self._database.read() as connection:

@@ -73,9 +73,7 @@ class CatalogueWriter:
         self.report.generation = self.generation
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
             generations.discard(self._database, self.generation)
 
@@ -135,9 +133,7 @@ class CatalogueWriter:
 
     def fitment(self, variant_key: int, group_key: int, category_key: int, article_key: int) -> None:
         """Add a fitment by keys; repeats are dropped and counted in :meth:`finish`."""
-        for column, value in zip(
-            self.fitment_columns, (variant_key, group_key, category_key, article_key), strict=True
-        ):
+        for column, value in zip(self.fitment_columns, (variant_key, group_key, category_key, article_key), strict=True):
             column.append(value)
 
     # -- the end ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ Thread-safety: a matcher never changes after it is built.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
 from hexar.agents.parts.components.reading import Reading, canonical, read, translate
@@ -80,9 +80,7 @@ class ComponentMatcher:
         category_names: Sequence[str],
     ) -> None:
         self._group_names = group_names
-        self._late = frozenset(
-            key for key, name in enumerate(category_names) if name in load("words.yaml")["late_categories"]
-        )
+        self._late = frozenset(key for key, name in enumerate(category_names) if name in load("words.yaml")["late_categories"])
         self._by_name: dict[str, list[GroupRow]] = defaultdict(list)
         for row in rows:
             self._by_name[row.article_name].append(row)
@@ -129,9 +127,7 @@ class ComponentMatcher:
             listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
         self._texts = texts
-        self._index = FuzzyIndex(
-            texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None
-        )
+        self._index = FuzzyIndex(texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None)
         self.vocabulary = frozenset(word for text in texts for word in text.split())
 
     # -- building -----------------------------------------------------------------------------------------------------
@@ -157,9 +153,7 @@ class ComponentMatcher:
         groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
         return Target(label, identifier, names, groups, rows)
 
-    def _order(
-        self, rows: Iterable[GroupRow], preferred: Sequence[str], declared: Sequence[str] = ()
-    ) -> tuple[GroupRow, ...]:
+    def _order(self, rows: Iterable[GroupRow], preferred: Sequence[str], declared: Sequence[str] = ()) -> tuple[GroupRow, ...]:
         """Rows by preference: groups in the component's order, then ordinary categories, then the most articles.
 
         ``declared`` names groups that are told although no article of the component is listed in them.
@@ -199,7 +193,10 @@ class ComponentMatcher:
                 position = self._positions[hit.index]
                 if _opposed(position, reading.position):
                     continue
-                target, score = self._targets[hit.index], round(hit.score * factor, 6)
+                target = self._at(self._targets[hit.index], reading.position)
+                if target is None:
+                    continue
+                score = round(hit.score * factor, 6)
                 known = best.get(target.label)
                 if score >= min_score and (known is None or score > known.score):
                     best[target.label] = ComponentMatch(target, score)
@@ -209,6 +206,17 @@ class ComponentMatcher:
             key=lambda match: (-match.score, not match.target.component, not match.target.is_listed, match.target.label),
         )
         return ordered[:limit]
+
+    def _at(self, target: Target, position: Position) -> Target | None:
+        """The target without article names that speak of the other end ("Front Fog Light"); None where no other is left."""
+        if position not in (Position.FRONT, Position.REAR) or not target.names:
+            return target
+        names = frozenset(name for name in target.names if not _opposed(canonical(name)[1], position))
+        if len(names) == len(target.names):
+            return target
+        rows = tuple(row for row in target.rows if not row.article_name or row.article_name in names)
+        groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
+        return replace(target, names=names, rows=rows, groups=groups) if names else None
 
     def suggestions(self, reading: Reading, limit: int = 3) -> list[str]:
         """Names near a text that was not understood."""

@@ -65,6 +65,8 @@ def singular(word: str) -> str:
     """A word without a plural ending, English or Spanish; only for comparison, it need not be a word."""
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
+    if word.endswith(("shes", "ches", "xes")):
+        return word[:-2]
     if word.endswith("ces") and len(word) > 5 and not word.endswith(("nces", "ices")):
         return word[:-3] + "z" if word.endswith("uces") else word[:-1]
     if len(word) > 6 and word.endswith(("ores", "ones", "ales")):
@@ -99,7 +101,10 @@ def _long_words() -> tuple[str, ...]:
     return tuple(
         phrase[0]
         for phrase, meaning in _phrases().items()
-        if len(phrase) == 1 and len(phrase[0]) >= 4 and (meaning.side or meaning.position)
+        if len(phrase) == 1
+        and len(phrase[0]) >= 4
+        and (meaning.side or meaning.position)
+        and not (phrase[0].endswith("side") and len(phrase[0]) < 7)
     )
 
 
@@ -148,12 +153,28 @@ def _slip(word: str, protected: Collection[str]) -> str:
     return word
 
 
+def _same(word: str, protected: Collection[str]) -> tuple[str, ...]:
+    """The words that stand for ``word``; a slip in a long word of the table is forgiven where it is no word of parts."""
+    _, same, _ = _tables()
+    meaning = same.get(word)
+    if meaning is None and len(word) >= 6 and protected and word not in protected:
+        limit = 2 if len(word) >= 9 else 1
+        for known, value in same.items():
+            if len(known) >= 6 and OSA.distance(known, word, score_cutoff=limit) <= limit:
+                return value
+    return meaning if meaning is not None else (word,)
+
+
 def read(text: str, protected: Collection[str] = ()) -> Reading:
-    """Read a component's text. ``protected`` are words of parts (singular), which are never taken for a misspelt side."""
+    """Read a component's text. ``protected`` are words of parts (singular), which are never taken for a misspelt side.
+
+    Without them nothing is taken for misspelt: so catalogues and aliases are read.
+    """
     phrases = _phrases()
-    noise, same, _ = _tables()
+    noise, _, _ = _tables()
     tokens = _tokens(text)
-    tokens = [token if (token,) in phrases else _slip(token, protected) for token in tokens]
+    if protected:
+        tokens = [token if (token,) in phrases else _slip(token, protected) for token in tokens]
     words: list[str] = []
     sides: set[Side] = set()
     positions: set[Position] = set()
@@ -173,7 +194,7 @@ def read(text: str, protected: Collection[str] = ()) -> Reading:
                 positions.add(Position.FRONT)
                 words.append("front")
             elif token not in noise:
-                words.extend(same.get(singular(token), (singular(token),)))
+                words.extend(_same(singular(token), protected))
             continue
         place += length
         ambiguous = ambiguous or meaning.ambiguous

@@ -81,9 +81,7 @@ def load(folder: Path, fitment: Sequence[Source], product: Sequence[Source], wri
         for line, app in records(source, _APP, writer.progress):
             writer.report.read["applications"] += 1
             if app.get("action", "A") == "D":
-                writer.report.refuse(
-                    "applications", source.name, line, "action D deletes; only full files are imported"
-                )
+                writer.report.refuse("applications", source.name, line, "action D deletes; only full files are imported")
                 continue
             problem = _application(app, reference, products, builder)
             if problem:
@@ -138,9 +136,7 @@ def _item(
     for change in item.iterfind("PartInterchangeInfo/PartInterchange"):
         make = change.get("BrandLabel") or change.get("BrandAAIAID", "")
         oem.extend((make, text_of(part)) for part in change.iterfind("PartNumber") if text_of(part))
-    image = next(
-        (text_of(uri) for uri in item.iterfind("DigitalAssets/DigitalFileInformation/URI") if text_of(uri)), ""
-    )
+    image = next((text_of(uri) for uri in item.iterfind("DigitalAssets/DigitalFileInformation/URI") if text_of(uri)), "")
     product = _Product(
         text_of(item.find("BrandLabel")), text_of(item.find("BrandAAIAID")), name, image, tuple(details), tuple(oem)
     )
@@ -180,9 +176,7 @@ def _application(app: Element, tables: _Tables, products: Mapping[str, _Product]
     if not number:
         return "Part is missing"
     product = products.get(number, _Product())
-    name = fields.label(
-        (kind[0] if kind else "") or product.name or (text_of(part_type) if part_type is not None else "")
-    )
+    name = fields.label((kind[0] if kind else "") or product.name or (text_of(part_type) if part_type is not None else ""))
     if name is None:
         return f"PartType {part_type.get('id', '')[:20] if part_type is not None else ''} is not in part_types.csv"
     place = app.find("Position")

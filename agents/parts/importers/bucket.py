@@ -291,7 +291,5 @@ def _refuse_fitment(writer: CatalogueWriter, source: Source, line: int, row: dic
     )
     for column, keys, file in known:
         if row[column] not in keys:
-            writer.report.refuse(
-                "fitments", source.name, line, f"its {column} is not in {file}", about=row[column][:50]
-            )
+            writer.report.refuse("fitments", source.name, line, f"its {column} is not in {file}", about=row[column][:50])
             return

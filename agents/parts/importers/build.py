@@ -84,9 +84,7 @@ class Builder:
             make_id = vehicle.ids[0] or slug(vehicle.make)
             draft = _Draft(vehicle, make_id, vehicle.ids[1] or slug(vehicle.make, vehicle.model))
             self._drafts[variant_id] = draft
-        draft.listed.append(
-            (vehicle.year_from, vehicle.year_to, group_key, category_key, writer.article_keys[article.id])
-        )
+        draft.listed.append((vehicle.year_from, vehicle.year_to, group_key, category_key, writer.article_keys[article.id]))
 
     def finish(self) -> None:
         """Hand over everything that waited."""
@@ -111,9 +109,7 @@ class Builder:
                 last = 0 if any(not row[1] for row in known) else max((row[1] for row in known), default=0)
                 spans = [(min((row[0] for row in known), default=0), last)]
             for first, last in spans:
-                self._variant(
-                    variant_id if len(spans) == 1 else f"{variant_id}.{first}-{last or ''}", draft, first, last
-                )
+                self._variant(variant_id if len(spans) == 1 else f"{variant_id}.{first}-{last or ''}", draft, first, last)
 
     def _variant(self, variant_id: str, draft: _Draft, first: int, last: int) -> None:
         writer, vehicle = self._writer, draft.vehicle

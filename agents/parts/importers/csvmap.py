@@ -76,9 +76,7 @@ def load(source: Source, columns: Mapping[str, str], writer: CatalogueWriter) ->
             continue
         report.read["rows"] += 1
         if len(row) != len(header):
-            report.refuse(
-                "rows", source.name, rows.line_num, f"{len(header)} columns are expected", about=str(len(row))
-            )
+            report.refuse("rows", source.name, rows.line_num, f"{len(header)} columns are expected", about=str(len(row)))
             continue
         problem = _row({name: row[place].strip() for name, place in places.items()}, builder)
         if problem:

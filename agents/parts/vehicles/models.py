@@ -47,9 +47,11 @@ def parse(name: str, manufacturer: str) -> ModelName:
         if found == "van" and not words:
             found, words = "", words_of(part)
         body = body or found
-        if len(words) > 1 and words[-1] in _ROMAN and words[-1] not in ("x",):
-            generation = generation or _ROMAN[words[-1]]
-            words = words[:-1]
+        # The first word is the name even where it is a numeral; a lone X is a name too ("TIGUAN X").
+        numeral = next((word for word in words[1:] if word in _ROMAN and word != "x"), "")
+        if numeral:
+            generation = generation or _ROMAN[numeral]
+            words = [words[0], *(word for word in words[1:] if word != numeral)]
         if words:
             bases.append(" ".join(words))
     if not bases:

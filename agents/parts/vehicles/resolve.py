@@ -227,6 +227,9 @@ class VehicleIndex:
     ) -> None:
         makers = [manufacturer] if manufacturer is not None else list(self._bases)
         hits = [(score, length, maker, base) for maker in makers for score, length, base in self._like_bases(maker, words)]
+        if manufacturer is None:
+            # Without its make, "1" is a number and no model.
+            hits = [hit for hit in hits if hit[1] >= (3 if hit[3].isdigit() else 2)]
         if not hits:
             written = " ".join(words)[:60]
             owner = found.manufacturer.name if found.manufacturer else "the catalogue"
@@ -254,7 +257,9 @@ class VehicleIndex:
     def _like_bases(self, maker: int, words: list[str]) -> list[tuple[float, int, str]]:
         """(likeness, letters of the base, base) of the manufacturer's model names found in ``words``."""
         bases = self._bases[maker]
-        phrases = {" ".join(words[start : start + length]) for length in (1, 2, 3, 4) for start in range(len(words) - length + 1)}
+        phrases = {
+            " ".join(words[start : start + length]) for length in (1, 2, 3, 4) for start in range(len(words) - length + 1)
+        }
         for pattern, replacement in load("vehicles.yaml")["model_patterns"].get(self.manufacturers[maker].name, ()):
             for phrase in list(phrases):
                 if re.fullmatch(pattern, phrase):
@@ -283,9 +288,7 @@ class VehicleIndex:
                     hits[base] = score
         return [(score, len(base.replace(" ", "")), base) for base, score in hits.items()]
 
-    def _choose(
-        self, asked: Description, found: Resolution, models: list[ModelRow], sureness: float, words: list[str]
-    ) -> None:
+    def _choose(self, asked: Description, found: Resolution, models: list[ModelRow], sureness: float, words: list[str]) -> None:
         in_year = [model for model in models if _covers(model.year_from, model.year_to, asked.year)]
         if not in_year:
             spans = ", ".join(sorted({_span(model.year_from, model.year_to) for model in models}))
@@ -322,7 +325,9 @@ class VehicleIndex:
         )
         others = [match for match in sorted(scored, key=_order) if match.variant not in {row.variant for row in chosen}]
         if len(chosen) > MAX_VARIANTS:
-            found.notes.append(f"{len(chosen)} variants fit; the first {MAX_VARIANTS} are kept: a year or an engine narrows them")
+            found.notes.append(
+                f"{len(chosen)} variants fit; the first {MAX_VARIANTS} are kept: a year or an engine narrows them"
+            )
         found.variants = chosen[:MAX_VARIANTS]
         found.models = list({match.model.key: match.model for match in found.variants}.values())
         found.manufacturer = found.manufacturer or self.manufacturers[found.models[0].manufacturer_key]
@@ -416,10 +421,10 @@ class VehicleIndex:
         for maker in makers:
             for base, keys in self._bases[maker].items():
                 flat = base.replace(" ", "")
-                likeness = max(
-                    (OSA.normalized_similarity(flat, word) for word in (phrase, *words)), default=0.0
+                likeness = max((OSA.normalized_similarity(flat, word) for word in (phrase, *words)), default=0.0)
+                near.extend(
+                    (likeness, key) for key in keys if _covers(self.models[key].year_from, self.models[key].year_to, asked.year)
                 )
-                near.extend((likeness, key) for key in keys if _covers(self.models[key].year_from, self.models[key].year_to, asked.year))
         near.sort(key=lambda entry: (-entry[0], not self._of_model[entry[1]], entry[1]))
         return [
             Match(self.models[key], None, round(likeness * 0.5, 3), ("the nearest name",))

@@ -23,7 +23,14 @@ _VALUES = {
 }
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"
-_REGIONS = (("AH", "Africa"), ("JR", "Asia"), ("SZ", "Europe"), ("15", "North America"), ("67", "Oceania"), ("89", "South America"))
+_REGIONS = (
+    ("AH", "Africa"),
+    ("JR", "Asia"),
+    ("SZ", "Europe"),
+    ("15", "North America"),
+    ("67", "Oceania"),
+    ("89", "South America"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,9 @@ def test_claims_are_grouped_and_carry_their_evidence():
 
 def test_specifications_say_whom_it_suits():
     """The claim's quote is the attribute's value, its reference the attribute's name."""
-    analysis = summarise(read(product(attributes={"Skill level": "Beginner - Intermediate", "Terrain": "Powder", "Color": "Powder blue"})), 0.0)
+    analysis = summarise(
+        read(product(attributes={"Skill level": "Beginner - Intermediate", "Terrain": "Powder", "Color": "Powder blue"})), 0.0
+    )
     assert analysis is not None
     assert {claim.aspect for claim in analysis.suits} == {"beginners", "intermediate riders", "powder"}
     powder = next(claim for claim in analysis.suits if claim.aspect == "powder")

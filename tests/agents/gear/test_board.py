@@ -183,7 +183,11 @@ def test_product_ids_do_not_depend_on_who_came_first():
 def test_ratings_are_weighed_and_unrated_stays_unrated():
     """The mean over vendors by their counts; zero ratings are none; the heavy and light reading of one listing count once."""
     now = board("snowboard")
-    now.place(Batch("a", [listing("a", "1", "Ripcord Snowboard", gtin="4006381333931", rating=5.0, rating_count=1)]), Tier.SOURCE, stale=False)
+    now.place(
+        Batch("a", [listing("a", "1", "Ripcord Snowboard", gtin="4006381333931", rating=5.0, rating_count=1)]),
+        Tier.SOURCE,
+        stale=False,
+    )
     now.place(Batch("b", [listing("b", "1", "Ripcord Snowboard", gtin="4006381333931", rating=4.0, rating_count=3),
                           listing("b", "2", "Other Snowboard", rating=0.0, rating_count=0)]), Tier.SOURCE, stale=False)  # fmt: skip
     now.learn([Knowledge.of("b", "1", listing("b", "1", "Ripcord", rating=4.0, rating_count=3), [], 1.0)])
@@ -211,6 +215,36 @@ def test_a_user_ranks_what_suits_them_first():
         assert now.state[now.ranking()[0]].product.name == first
         plain = next(shown for shown in now.state.values() if shown.product.name == "Plain Snowboard")
         assert {part.feature for part in plain.rank.contributions if not part.missing} == {"relevance"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "Snowboard \ud800"},
+        {"attributes": {"a\udfff": "b"}},
+        {"price": Money("USD", 2**70)},
+        {"price": Money("USD", -5)},
+        {"list_price": Money("USD", 2**63)},
+        {"rating": float("nan"), "rating_count": 3},
+        {"rating": 4.0, "rating_count": 2**40},
+        {"rating": 6.0, "rating_count": -4},
+        {"year": 10**9},
+        {"attributes": {"Skill level": "beginner " * 5000, "a" * 3000: "b"}},
+        {"name": "x" * 100_000},
+        {"name": "\u202eSnowboard\x00 ٣ 🎿"},
+    ],
+)
+def test_one_hostile_listing_does_not_spoil_the_others(fields: dict[str, object]):
+    """What the contract cannot carry is left out; the rest of the vendor's listings are shown."""
+    hostile = listing("a", "1", "Nitro Prime Snowboard")
+    hostile = Listing(**{**{name: getattr(hostile, name) for name in Listing.__dataclass_fields__}, **fields})
+    now = board("snowboard")
+    now.place(Batch("a", [hostile, listing("a", "2", "Jones Flagship Snowboard")]), Tier.SOURCE, stale=False)
+    events = now.advance()
+    assert "Jones Flagship Snowboard" in {shown.product.name for shown in fold(events)}
+    for shown in fold(events):
+        assert shown.product.SerializeToString()
+        assert not shown.product.HasField("rating") or 0 <= shown.product.rating.value <= 5
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,17 @@ from tests.agents.gear.conftest import listing, usd
 
 def found(terms: str, *listings: Listing) -> list[str]:
     """The names of the relevant listings, the most relevant first."""
-    batches = [Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})]
+    batches = [
+        Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})
+    ]
     scores = relevance(batches, Wanted.read(terms))
     ranked = sorted(
-        ((-score, one.name) for batch in batches for one, score in zip(batch.listings, scores[batch.vendor], strict=True) if score),
+        (
+            (-score, one.name)
+            for batch in batches
+            for one, score in zip(batch.listings, scores[batch.vendor], strict=True)
+            if score
+        ),
     )
     return [name for _, name in ranked]
 
@@ -60,6 +67,18 @@ def test_more_of_what_was_asked_stands_first():
     """Words beside the thing rank its listings, and do not remove the others."""
     assert found("jones snowboard", *SHOP)[0] == "Jones Mountain Twin Snowboard"
     assert len(found("jones snowboard", *SHOP)) == 3
+
+
+def test_a_sport_beside_the_thing_sets_it_apart():
+    """Hiking boots are no snowboard boots; a helmet serves skis and boards; boots that name no sport are kept."""
+    shop = [
+        listing("a", "1", "Hiking Boots"), listing("a", "2", "Snowboard Boots"), listing("a", "3", "Boots"),
+        listing("a", "4", "Ski Helmet"), listing("a", "5", "Bike Helmet"), listing("a", "6", "Ski boots"),
+    ]  # fmt: skip
+    assert set(found("snowboard boots", *shop)) == {"Snowboard Boots", "Boots"}
+    assert set(found("botas de senderismo", *shop)) == {"Hiking Boots", "Boots"}
+    assert set(found("snowboard helmet", *shop)) == {"Ski Helmet"}
+    assert len(found("boots", *shop)) == 4
 
 
 def test_numbers_are_never_misspelt():

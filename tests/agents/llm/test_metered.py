@@ -95,6 +95,20 @@ async def test_a_cancelled_answer_is_charged_for_what_came(make_models: MakeMode
     held.release()
 
 
+async def test_a_blocking_answer_is_charged_too(make_models: MakeModels, ledger: Ledger) -> None:
+    """``complete`` reserves and settles as a stream does, also where it fails half-way."""
+    await asyncio.to_thread(ledger.set_budget, "t", 1_000_000)
+    whole = MeteredModels(make_models("tokens=50"), ledger)
+    result = await asyncio.to_thread(whole.complete, REQUEST, Deadline.after(5), tenant="t", kind="legal")
+    assert result.done.cost_micros == 107
+    broken = MeteredModels(make_models("tokens=9&rate=200&fault=cut&after=4"), ledger)
+    with pytest.raises(StreamBroken):
+        await asyncio.to_thread(broken.complete, REQUEST, Deadline.after(5), tenant="t", kind="legal")
+    found = await asyncio.to_thread(ledger.totals, "t")
+    assert found.calls == 2
+    assert found.cost_micros > 107
+
+
 async def test_a_switch_is_charged_for_both_models(make_models: MakeModels, ledger: Ledger) -> None:
     """The void segment and the answer are one charge."""
     events = await run(make_models("tokens=9&rate=200&fault=cut&after=4", "tokens=6", attempts=1), ledger)

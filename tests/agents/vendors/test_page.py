@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,56 @@ def test_deep_nesting_is_refused() -> None:
     with pytest.raises(NotData):
         loads("[" * 100_000)
     assert read_page(f"<script>x = {'[' * 50_000} price</script>", READING) == []
+
+
+def _tile(number: int) -> str:
+    return f"""<li class="item"><a href="/b{number}"><img alt="Board {number}"></a><a href="/b{number}">Board {number} 2020</a>
+      <div><s>$379.95</s> <b>$26{number}.95</b> (31% Off)</div></li>"""
+
+
+def test_tiles_are_read_where_a_page_has_no_data() -> None:
+    """Repeated tiles with one link and one price give a name, prices and an address, and nothing that they do not show."""
+    tiles = "".join(_tile(number) for number in range(4))
+    html = f"<nav><a href='/cart'>Cart $0.00</a></nav><h1>Boards</h1><ul>{tiles}</ul><footer>Free over $50</footer>"
+    found = read_page(html, Reading("shop", 1.0, "https://shop.example/c", "USD"))
+    assert [(row.name, row.price, row.list_price) for row in found][1] == ("Board 1 2020", _usd(261.95), _usd(379.95))
+    assert [row.url for row in found] == [f"https://shop.example/b{number}" for number in range(4)]
+    assert all(row.availability is Availability.UNKNOWN and not row.brand for row in found)
+
+
+def test_a_bare_product_page_is_read() -> None:
+    """The price beside the main heading is the product's; tiles of other products are not."""
+    html = f"""<div><div><h1>Ripcord Wide</h1></div><p class="price">$261.95</p><p>Sold out</p></div>
+      <ul>{_tile(1)}{_tile(2)}</ul>"""
+    [found] = read_page(html, Reading("shop", 1.0, "https://shop.example/ripcord", "USD"))
+    assert (found.name, found.price, found.availability) == ("Ripcord Wide", _usd(261.95), Availability.OUT_OF_STOCK)
+
+
+def test_a_text_with_a_price_is_no_product() -> None:
+    """A page about shipping costs sells nothing."""
+    assert read_page("<h1>About us</h1><p>We ship for $5 worldwide, or $9.95 by air, or $20 overnight.</p>", READING) == []
+
+
+HOSTILE = {
+    "nesting": "<div>" * 200_000 + "$5",
+    "priced nesting": "<div>$5 " * 20_000,
+    "items in items": '<div itemscope itemtype="http://schema.org/Product" itemprop="isRelatedTo">' * 3000,
+    "references": '<div itemscope itemref="a a a a"><div id=a itemprop=x itemscope itemref=a></div></div>' * 1000,
+    "open objects": "<script>" + 'price={"a":' * 20_000,
+    "open strings": "<script>" + 'x = {price: "' * 20_000,
+    "endless array": "<script>x = {price: [" + "1," * 500_000 + "]}</script>",
+    "prices": "<ul>" + '<li><a href="/a">n</a> $5.00</li>' * 20_000,
+    "brackets": '<script type="application/ld+json">' + "[" * 100_000,
+    "scripts": '<script type="application/ld+json">{"@type":"Product","name":"x"}</script>' * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_costs_little(name: str) -> None:
+    """Pages made to be slow are read in seconds at most, though a naive reader would take minutes."""
+    begun = time.monotonic()
+    read_page(HOSTILE[name], READING)
+    assert time.monotonic() - begun < 10.0
 
 
 def test_a_real_listing_page(hexar_data: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,15 @@ def test_long_text_is_cut_between_words() -> None:
 def test_what_is_not_text_is_empty(value: object) -> None:
     """Only strings and numbers are text."""
     assert clean(value) == ""
+
+
+@pytest.mark.parametrize("piece", ["<div>", "<b><p>", "&lt;", "&", "<", "<!--", "<script>", "&amp;lt;div&amp;gt;"])
+def test_hostile_markup_costs_little(piece: str) -> None:
+    """Text made to be slow (deep nesting, endless entities) is cleaned in a moment, and what follows it survives or is cut."""
+    begun = time.monotonic()
+    for _ in range(5):
+        assert len(plain(piece * 30_000 + "end")) <= 20_000
+    assert time.monotonic() - begun < 10.0
 
 
 def test_gtins_are_checked() -> None:

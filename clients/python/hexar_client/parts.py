@@ -1,0 +1,104 @@
+"""Parts: building a damage report, and typing its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from hexar.v1 import parts_pb2 as pb
+from hexar.v1 import parts_pb2_grpc
+from hexar_client._stream import Event, Stream
+
+if TYPE_CHECKING:
+    from hexar_client.aio import AsyncClient
+    from hexar_client.client import Client
+
+DiscoverBody: TypeAlias = pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary
+#: One event of a discovery, with its typed body.
+DiscoverEvents: TypeAlias = Event[DiscoverBody]
+
+SEVERITIES = {"minor": pb.SEVERITY_MINOR, "moderate": pb.SEVERITY_MODERATE, "severe": pb.SEVERITY_SEVERE}
+
+
+def damage(text: str) -> pb.DamagedComponent:
+    """A component of a report from "front bumper", "front bumper:severe" or "front bumper:0.8".
+
+    Raises ValueError where the degree is neither a word of :data:`SEVERITIES` nor a number.
+    """
+    name, colon, degree = text.rpartition(":")
+    if not colon:
+        return pb.DamagedComponent(name=text.strip())
+    degree = degree.strip().lower()
+    if degree in SEVERITIES:
+        return pb.DamagedComponent(name=name.strip(), severity=SEVERITIES[degree])
+    try:
+        return pb.DamagedComponent(name=name.strip(), severity_score=float(degree))
+    except ValueError:
+        raise ValueError(f"{degree!r} is not minor, moderate, severe or a number from 0 to 1") from None
+
+
+def report(damages: Iterable[str | pb.DamagedComponent], vehicle: pb.VehicleQuery, **fields: Any) -> pb.DiscoverRequest:
+    """A damage report; ``fields`` are those of DiscoverRequest (catalogue, max_parts, cache_policy, skip_propagation)."""
+    components = [damage(entry) if isinstance(entry, str) else entry for entry in damages]
+    return pb.DiscoverRequest(vehicle=vehicle, components=components, **fields)
+
+
+class Parts:
+    """PartsService for blocking code."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
+
+    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0) -> Stream[DiscoverBody]:
+        """The parts for one report; iterate the result for typed events."""
+        return self._client.stream(self._stub.Discover, request, timeout)
+
+    def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
+        """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
+        request = pb.MatchPartsRequest(names=list(names), **fields)
+        return cast("pb.MatchPartsResponse", self._client.unary(self._stub.MatchParts, request))
+
+    def resolve(self, vehicle: pb.VehicleQuery, catalogue: str = "") -> pb.VehicleResolution:
+        """What a vehicle is taken for."""
+        request = pb.ResolveVehicleRequest(catalogue=catalogue, vehicle=vehicle)
+        response = cast("pb.ResolveVehicleResponse", self._client.unary(self._stub.ResolveVehicle, request))
+        return response.resolution
+
+    def warm_up(self, vehicle: pb.VehicleQuery, catalogue: str = "", *, background: bool = False) -> pb.WarmUpVehicleResponse:
+        """Read a vehicle's listings into the server's memory."""
+        request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
+        return cast("pb.WarmUpVehicleResponse", self._client.unary(self._stub.WarmUpVehicle, request))
+
+    def articles(self, **filters: str) -> Iterator[pb.Article]:
+        """All articles that the filters of ListArticlesRequest leave, page by page."""
+        request = pb.ListArticlesRequest(**filters)
+        while True:
+            response = cast("pb.ListArticlesResponse", self._client.unary(self._stub.ListArticles, request))
+            yield from response.articles
+            if not response.page.next_token:
+                return
+            request.page.token = response.page.next_token
+
+
+class AsyncParts:
+    """PartsService on the event loop."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
+
+    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0) -> Any:
+        """The parts for one report; iterate the result for typed events."""
+        return self._client.stream(self._stub.Discover, request, timeout)
+
+    async def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
+        """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
+        request = pb.MatchPartsRequest(names=list(names), **fields)
+        return cast("pb.MatchPartsResponse", await self._client.unary(self._stub.MatchParts, request))
+
+    async def resolve(self, vehicle: pb.VehicleQuery, catalogue: str = "") -> pb.VehicleResolution:
+        """What a vehicle is taken for."""
+        request = pb.ResolveVehicleRequest(catalogue=catalogue, vehicle=vehicle)
+        response = cast("pb.ResolveVehicleResponse", await self._client.unary(self._stub.ResolveVehicle, request))
+        return response.resolution

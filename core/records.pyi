@@ -1,0 +1,1 @@
+"""Records are for kernels: they have no Python interface."""

@@ -1,0 +1,1 @@
+"""The tokenizer is for kernels: it has no Python interface."""

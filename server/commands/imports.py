@@ -1,0 +1,13 @@
+"""``hexar import``: one command a system that reads data into the store."""
+
+import typer
+
+from hexar.server.commands.import_parts import import_parts
+
+app = typer.Typer(no_args_is_help=True, help="Read catalogues into the store.")
+app.command("parts")(import_parts)
+
+
+@app.callback()
+def main() -> None:
+    """Read data into the store of this machine's server."""

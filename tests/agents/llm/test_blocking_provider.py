@@ -1,0 +1,96 @@
+"""Providers that only block: their thread feeds the loop, waits for slow consumers, and ends when nobody listens."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+
+import pytest
+
+from hexar.agents.llm import Bridge, Cancel, Candidate, Delta, Done, ModelConfig, Request, TokenUsage
+from hexar.agents.llm.channel import HIGH_WATER
+from hexar.core.deadline import Deadline
+from hexar.core.dispatch import Dispatcher
+from hexar.core.errors import Unavailable
+from hexar.core.resilience import CircuitBreaker
+from tests.agents.llm.conftest import REQUEST, until
+
+
+class Counting:
+    """Streams numbers; ``made`` tells how far it got."""
+
+    name = "counting"
+
+    def __init__(self, count: int, fault: Exception | None = None) -> None:
+        self._count = count
+        self._fault = fault
+        self.made = 0
+        self.ended = threading.Event()
+
+    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
+        try:
+            for index in range(self._count):
+                self.made += 1
+                yield Delta(f"{index} ")
+            if self._fault is not None:
+                raise self._fault
+            yield Done("counting", "stop", TokenUsage())
+        finally:
+            self.ended.set()
+
+
+def candidates(provider: Counting) -> tuple[Candidate, ...]:
+    return (Candidate(ModelConfig("counting", kind="extractive"), provider, CircuitBreaker("counting")),)
+
+
+async def test_a_slow_consumer_holds_the_thread_back(dispatcher: Dispatcher) -> None:
+    """The thread runs ahead by a bounded buffer only, and everything arrives in order."""
+    provider = Counting(20_000)
+    bridge = Bridge(dispatcher)
+    received: list[str] = []
+    async with aclosing(bridge.stream(candidates(provider), REQUEST, Deadline.after(60))) as batches:
+        async for batch in batches:
+            received += [event.text for event in batch if isinstance(event, Delta)]
+            if len(received) < 5000:
+                await asyncio.sleep(0.02)
+                assert provider.made <= len(received) + HIGH_WATER + 1
+    assert received == [f"{index} " for index in range(20_000)]
+
+
+async def test_leaving_ends_the_thread(dispatcher: Dispatcher) -> None:
+    """A thread whose listener left stops at its next event, and its place in the pool is free."""
+    provider = Counting(10**9)
+    bridge = Bridge(dispatcher)
+    async with aclosing(bridge.stream(candidates(provider), REQUEST, Deadline.after(60))) as batches:
+        async for _ in batches:
+            break
+    start = time.monotonic()
+    assert await until(lambda: dispatcher.status()[0].busy == 0)
+    assert time.monotonic() - start < 0.5
+
+
+async def test_what_came_before_a_failure_is_seen(dispatcher: Dispatcher) -> None:
+    """Events that were handed over before an unknown error are delivered, and then the error, as it is."""
+    provider = Counting(3, fault=ZeroDivisionError("bug"))
+    received: list[str] = []
+
+    async def read() -> None:
+        async with aclosing(Bridge(dispatcher).stream(candidates(provider), REQUEST, Deadline.after(5))) as batches:
+            async for batch in batches:
+                received.extend(event.text for event in batch if isinstance(event, Delta))
+
+    with pytest.raises(ZeroDivisionError):
+        await read()
+    assert received == ["0 ", "1 ", "2 "]
+
+
+async def test_a_full_pool_is_an_error_before_the_call(dispatcher: Dispatcher) -> None:
+    """When every thread and place in the queue is taken, the caller is told at once."""
+
+    class Full:
+        async def call(self, *_: object, **__: object) -> None:
+            raise Unavailable("llm:counting is busy")
+
+    with pytest.raises(Unavailable, match="busy"):
+        await anext(Bridge(Full()).stream(candidates(Counting(1)), REQUEST, Deadline.after(5)))  # type: ignore[arg-type]

@@ -1,0 +1,79 @@
+"""``make bench``: run every benchmark and write docs/benchmarks.md from the JSON line that each one ends with.
+
+``python tests/bench/run_all.py [--quick] [NAME …]`` runs those named, or all.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+#: Modules of this folder that are no benchmarks.
+HELPERS = {"harness", "run_all", "instructions"}
+
+
+def benchmarks() -> list[str]:
+    """Names of the modules here that can be run and end with a report."""
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in HELPERS and "report(" in path.read_text())
+
+
+def run(name: str, quick: bool) -> dict[str, object] | None:
+    """The report of one benchmark, or None where it failed; its output is passed on."""
+    print(f"\n== {name}", flush=True)
+    command = [sys.executable, str(HERE / f"{name}.py"), *(["--quick"] if quick else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        return None
+    report: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    return report
+
+
+def page(reports: list[dict[str, object]], quick: bool) -> str:
+    """docs/benchmarks.md."""
+    machine = reports[0]["machine"]
+    assert isinstance(machine, dict)
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {time.strftime('%Y-%m-%d')}{' with --quick' if quick else ''}: "
+        f"{machine['cores']} cores, {machine['system']} {machine['arch']}, Python {machine['python']}.",
+        "",
+        "A time alone says little on another machine: read the ratios, each of which was measured against something in the",
+        "same run. What a figure means stands in the docstring of `tests/bench/<name>.py`.",
+    ]
+    for report in reports:
+        figures = report["figures"]
+        assert isinstance(figures, dict)
+        lines += ["", f"## {report['name']}", "", "| figure | value |", "|---|---:|"]
+        lines += [f"| `{name}` | {_shown(value)} |" for name, value in figures.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return "not measured" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def main() -> None:
+    """Run, then write; exit 1 where a benchmark failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("names", nargs="*", help="benchmarks to run; all where none is named")
+    options = parser.parse_args()
+    reports = {name: run(name, options.quick) for name in options.names or benchmarks()}
+    good = [report for report in reports.values() if report is not None]
+    if good and not options.names:
+        (ROOT / "docs" / "benchmarks.md").write_text(page(good, options.quick), encoding="utf-8")
+    failed = [name for name, report in reports.items() if report is None]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -205,7 +205,9 @@ def fill(database: Database, library: Library, count: int) -> None:
     words = embedded()
     assert words is not None
     chance = random.Random(7)
-    vocabulary = ["".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)]
+    vocabulary = [
+        "".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)
+    ]
     weights = 1.0 / np.arange(1, len(vocabulary) + 1) ** 0.9
     picks = np.random.default_rng(7).choice(len(vocabulary), size=(count, 45), p=weights / weights.sum())
     library.create("bench", "large")

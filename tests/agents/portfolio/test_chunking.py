@@ -1,5 +1,7 @@
 """Chunks: every character is in one, structure is respected, an edit stays local."""
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ def test_chunks_cover_the_text_and_never_cut_code_or_rows(text: str) -> None:
                 inside = chunk.start <= block.start and block.end <= chunk.end
                 outside = chunk.end <= block.start or block.end <= chunk.start
                 assert inside or outside
-    for before, after in zip(made, made[1:], strict=False):
+    for before, after in itertools.pairwise(made):
         assert before.start < after.start
         assert before.end - after.start <= OVERLAP_CHARACTERS
     longest = max(block.end - block.start for block in parsed.blocks)

@@ -1,5 +1,7 @@
 """Citation markers: checked against the passages, however the tokens cut them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ def run(text: str, sources: int, cuts: list[int]) -> tuple[str, Grounding]:
     """Feed ``text`` cut at ``cuts``."""
     grounding = Grounding(sources)
     places = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    out = [grounding.feed(text[a:b])[0] for a, b in zip(places, places[1:], strict=False)]
+    out = [grounding.feed(text[a:b])[0] for a, b in itertools.pairwise(places)]
     out.append(grounding.finish()[0])
     return "".join(out), grounding
 

@@ -96,7 +96,7 @@ def test_the_graph_finds_what_comparing_everything_finds() -> None:
     assert index.wants_graph
     index.build_graph()
     assert not index.exact
-    index.change(range(0, 500), np.arange(2500, 3000), rows[2500:])
+    index.change(range(500), np.arange(2500, 3000), rows[2500:])
     recall = []
     for query in rows[500:600]:
         near, exact = index.search(query, 10)[0], index.exact_search(query, 10)[0]

@@ -6,7 +6,6 @@ All methods block on the store: call them on its threads. Another tenant's row r
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -47,6 +46,17 @@ class Turn:
 
 _COLUMNS = [conversations.c[name] for name in ConversationRow.__slots__]
 
+# Built once: composing a statement costs more than running it, and every answer keeps a turn.
+_FIND = sa.select(conversations.c.key, *_COLUMNS).where(
+    conversations.c.tenant == sa.bindparam("tenant"), conversations.c.conversation_id == sa.bindparam("conversation")
+)
+_INSERT, _INSERT_TURN = sa.insert(conversations), sa.insert(turns)
+_TOUCH = (
+    sa.update(conversations)
+    .where(conversations.c.key == sa.bindparam("conversation"))
+    .values(turn_count=sa.bindparam("count"), updated_at=sa.bindparam("now"))
+)
+
 
 def new_conversation_id() -> str:
     """An id that cannot be guessed."""
@@ -84,40 +94,34 @@ class Conversations:
         """
         now = time.time()
         with self._database.write() as connection:
-            found = connection.execute(self._by_id(tenant, conversation_id)).first()
+            found = connection.execute(_FIND, {"tenant": tenant, "conversation": conversation_id}).first()
             if found is None:
-                title = " ".join(turn.message.split())[:80]
-                made = connection.execute(
-                    sa.insert(conversations).values(
-                        tenant=tenant,
-                        conversation_id=conversation_id,
-                        portfolio_id=portfolio_id,
-                        title=title,
-                        turn_count=1,
-                        created_at=now,
-                        updated_at=now,
-                    )
-                )
-                key, number = made_key(made), 1
+                row = {
+                    "tenant": tenant,
+                    "conversation_id": conversation_id,
+                    "portfolio_id": portfolio_id,
+                    "title": " ".join(turn.message.split())[:80],
+                    "turn_count": 1,
+                    "created_at": now,
+                    "updated_at": now,
+                }
+                key, number = made_key(connection.execute(_INSERT, row)), 1
             else:
                 key, number = int(found[0]), int(found.turn_count) + 1
                 last = sa.select(turns.c.turn_id).where(turns.c.conversation_key == key, turns.c.number == number - 1)
                 if again and str(connection.execute(last).scalar() or "").startswith(f"{again}:"):
                     return number - 1
-                connection.execute(
-                    sa.update(conversations).where(conversations.c.key == key).values(turn_count=number, updated_at=now)
-                )
-            connection.execute(
-                sa.insert(turns).values(
-                    conversation_key=key,
-                    number=number,
-                    turn_id=turn.turn_id,
-                    message=turn.message,
-                    answer=turn.answer,
-                    details=turn.details,
-                    created_at=now,
-                )
-            )
+                connection.execute(_TOUCH, {"conversation": key, "count": number, "now": now})
+            kept = {
+                "conversation_key": key,
+                "number": number,
+                "turn_id": turn.turn_id,
+                "message": turn.message,
+                "answer": turn.answer,
+                "details": turn.details,
+                "created_at": now,
+            }
+            connection.execute(_INSERT_TURN, kept)
         return number
 
     def page(self, tenant: str, portfolio_id: str, before: float, limit: int) -> tuple[list[ConversationRow], int]:
@@ -149,14 +153,8 @@ class Conversations:
             connection.execute(sa.delete(conversations).where(conversations.c.key == key))
         return int(removed)
 
-    @staticmethod
-    def _by_id(tenant: str, conversation_id: str) -> sa.Select[Any]:
-        return sa.select(conversations.c.key, *_COLUMNS).where(
-            conversations.c.tenant == tenant, conversations.c.conversation_id == conversation_id
-        )
-
     def _find(self, connection: sa.Connection, tenant: str, conversation_id: str) -> tuple[int, ConversationRow]:
-        found = connection.execute(self._by_id(tenant, conversation_id)).first()
+        found = connection.execute(_FIND, {"tenant": tenant, "conversation": conversation_id}).first()
         if found is None:
             raise NotFound("conversation", conversation_id)
         return int(found[0]), ConversationRow(*found[1:])

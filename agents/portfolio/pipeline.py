@@ -374,7 +374,12 @@ class ChatPipeline:
             "identity": self.retriever.embeddings.identity if self.retriever.embeddings else "",
         }
         key = cache_key(tenant, PASSAGES_KIND, fields)
-        if read and (entry := await self.caches.get(PASSAGES_KIND, key)) is not None:
+        entry = None
+        if read:
+            # Where no network is asked for vectors, a search costs no more than a read from the second tier.
+            far = self.retriever.embeddings is not None and self.retriever.embeddings.blocking
+            entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
+        if entry is not None:
             return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
         depends = self.caches.snapshot(tenant, PASSAGES_KIND, dependency(tenant, portfolio_id))
         started = time.perf_counter()

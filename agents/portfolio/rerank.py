@@ -15,7 +15,6 @@ The weights lie on a plateau: halving or doubling any one changes recall@1 by le
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,6 @@ K1, B = 1.2, 0.75
 #: Cosines of words below this say nothing.
 WORD_FLOOR = 0.35
 WEIGHT_WORDS, WEIGHT_VECTOR, WEIGHT_WINDOW = 0.5, 0.3, 1.0
-#: Passages whose tokens are remembered.
-REMEMBERED = 8192
 
 Scores = NDArray[np.float64]
 
@@ -51,13 +48,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A chunk that may answer: its index terms (one line a sentence), its text, and its cosine to the query."""
+class Features:
+    """What reranking reads of a chunk: its index terms by sentence and by count, and the tokens of its words."""
 
-    key: int
-    terms: str
+    lines: tuple[frozenset[str], ...]
+    counts: Mapping[str, int]
     term_count: int
-    text: str
+    tokens: WordTokens | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer, and its cosine to the query."""
+
+    features: Features
     similarity: float
 
 
@@ -100,12 +104,16 @@ class Reranker:
 
     def __init__(self, words: StaticEmbeddings | None) -> None:
         self._words = words
-        self._tokens = lru_cache(maxsize=REMEMBERED)(self._tokenise)
 
-    def _tokenise(self, key: int, text: str) -> WordTokens | None:
-        assert self._words is not None
-        distinct = list(dict.fromkeys(words(text)))
-        return self._words.encode(distinct) if distinct else None
+    def features(self, terms: str, term_count: int, text: str) -> Features:
+        """The features of a chunk from its index terms (one line a sentence) and its text with headings."""
+        tokens: WordTokens | None = None
+        if self._words is not None:
+            distinct = list(dict.fromkeys(words(text)))
+            tokens = self._words.encode(distinct) if distinct else None
+        lines = [line.split() for line in terms.split("\n")]
+        counts = Counter(term for line in lines for term in line)
+        return Features(tuple(frozenset(line) for line in lines if line), dict(counts), term_count, tokens)
 
     def scores(
         self, query: Query, candidates: Sequence[Candidate], frequencies: Mapping[str, int], corpus: Corpus
@@ -130,28 +138,29 @@ class Reranker:
         query: Query, candidates: Sequence[Candidate], rarity: Sequence[float], corpus: Corpus
     ) -> tuple[Scores, Scores]:
         group_of = {term: i for i, group in enumerate(query.groups) for term in group}
+        wanted = frozenset(group_of)
         lexical: Scores = np.zeros(len(candidates))
         window: Scores = np.zeros(len(candidates))
         for place, candidate in enumerate(candidates):
-            counts: Counter[int] = Counter()
-            before: set[int] = set()
-            for line in candidate.terms.split("\n"):
-                here: dict[int, int] = {}
-                for term in line.split():
-                    group = group_of.get(term)
-                    if group is not None:
-                        here[group] = here.get(group, 0) + 1
-                if here or before:
-                    window[place] = max(window[place], sum(rarity[i] for i in before.union(here)))
-                    counts.update(here)
-                before = set(here)
-            length = K1 * (1 - B + B * candidate.term_count / max(corpus.average, 1.0))
-            lexical[place] = sum(rarity[i] * count * (K1 + 1) / (count + length) for i, count in counts.items())
+            features = candidate.features
+            counts: dict[int, int] = {}
+            for term in wanted.intersection(features.counts):
+                counts[group_of[term]] = counts.get(group_of[term], 0) + features.counts[term]
+            length = K1 * (1 - B + B * features.term_count / max(corpus.average, 1.0))
+            lexical[place] = sum([rarity[i] * count * (K1 + 1) / (count + length) for i, count in counts.items()])
+            before: frozenset[str] = frozenset()
+            most = 0.0
+            for line in features.lines if counts else ():
+                here = wanted & line
+                if here:
+                    most = max(most, sum([rarity[i] for i in {group_of[term] for term in before | here}]))
+                before = here
+            window[place] = most
         return lexical, window
 
     def _late_interaction(self, query: Query, candidates: Sequence[Candidate], rarity: Sequence[float]) -> Scores:
         assert self._words is not None
-        found = [self._tokens(candidate.key, candidate.text) for candidate in candidates]
+        found = [candidate.features.tokens for candidate in candidates]
         known = [(place, tokens) for place, tokens in enumerate(found) if tokens is not None]
         result: Scores = np.zeros(len(candidates))
         if not known:

@@ -21,7 +21,7 @@ from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
 from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.lexical import LexicalHits
 from hexar.agents.portfolio.library import Library, embedding_text
-from hexar.agents.portfolio.rerank import Candidate, Corpus, Query, Reranker, parse_query
+from hexar.agents.portfolio.rerank import Candidate, Corpus, Features, Query, Reranker, parse_query
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import VectorIndex
 from hexar.core.cache import Tier
@@ -36,8 +36,24 @@ RERANKED = 20
 FUSION = 60.0
 #: Portfolios whose vectors stay in memory.
 RESIDENT = 64
+#: Chunks whose passages and features stay in memory.
+REMEMBERED = 4096
 #: Chunks that are embedded after the fact in one step, where they were kept without vectors.
 BACKFILL = 256
+
+
+# Built once: composing a statement costs more than running it.
+_PORTFOLIO = sa.select(portfolios.c.key, portfolios.c.version).where(
+    portfolios.c.tenant == sa.bindparam("tenant"), portfolios.c.portfolio_id == sa.bindparam("portfolio")
+)
+_CHUNKS = (
+    sa.select(
+        chunks.c.key, chunks.c.chunk_id, documents.c.document_id, documents.c.version, documents.c.title, chunks.c.start,
+        chunks.c.end, chunks.c.text, chunks.c.headings, chunks.c.language, documents.c.url, chunks.c.terms, chunks.c.term_count,
+    )
+    .join(documents, documents.c.key == chunks.c.document_key)
+    .where(chunks.c.key.in_(sa.bindparam("keys", expanding=True)))
+)  # fmt: skip
 
 
 class Mode(StrEnum):
@@ -114,6 +130,7 @@ class Retriever:
         self._folder = folder
         self._limit = resident
         self._resident: OrderedDict[int, _Resident] = OrderedDict()
+        self._remembered: OrderedDict[int, tuple[int, Passage, Features]] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="vectors")
@@ -142,11 +159,7 @@ class Retriever:
         """
         started = time.perf_counter()
         with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(portfolios.c.key, portfolios.c.version).where(
-                    portfolios.c.tenant == tenant, portfolios.c.portfolio_id == portfolio_id
-                )
-            ).first()
+            row = connection.execute(_PORTFOLIO, {"tenant": tenant, "portfolio": portfolio_id}).first()
             if row is None:
                 raise NotFound("portfolio", portfolio_id)
             key, version = int(row[0]), int(row[1])
@@ -162,16 +175,16 @@ class Retriever:
             nearest = resident.index.search(vector, width)[0] if vector is not None else []
             answered = Mode.LEXICAL if vector is None else mode
             ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
-            passages = self._passages(connection, ranked[: max(top_k, RERANKED)])
+            passages = self._passages(connection, version, ranked[: max(top_k, RERANKED)])
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
-        cosines = resident.index.similarities(vector, [p[0].key for p in passages]) if vector is not None else {}
-        order = [p[0].key for p in passages]
+        cosines = resident.index.similarities(vector, [p.key for p, _ in passages]) if vector is not None else {}
+        order = [p.key for p, _ in passages]
         scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
         if answered is Mode.HYBRID:
             head = passages[:RERANKED]
             scores |= self._reranked(query, head, cosines, lexical, resident.corpus)
-            order = sorted((p[0].key for p in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
-        by_key = {p[0].key: p[0] for p in passages}
+            order = sorted((p.key for p, _ in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
+        by_key = {p.key: p for p, _ in passages}
         kept = [
             _scored(by_key[k], scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
             for k in order[:top_k]
@@ -204,36 +217,35 @@ class Retriever:
     def _reranked(
         self,
         query: Query,
-        head: Sequence[tuple[Passage, str, int]],
+        head: Sequence[tuple[Passage, Features]],
         cosines: dict[int, float],
         lexical: LexicalHits,
         corpus: Corpus,
     ) -> dict[int, float]:
-        candidates = [
-            Candidate(p.key, line, count, "\n".join((*p.headings, p.text)), cosines.get(p.key, 0.0)) for p, line, count in head
-        ]
+        candidates = [Candidate(features, cosines.get(passage.key, 0.0)) for passage, features in head]
         scores = self._reranker.scores(query, candidates, lexical.frequencies, corpus)
         # Reranked passages stay in front of the others: their scores are moved above every fused score.
         lowest = min(scores, default=0.0)
-        return {candidate.key: 1.0 + score - lowest for candidate, score in zip(candidates, scores, strict=True)}
+        return {passage.key: 1.0 + score - lowest for (passage, _), score in zip(head, scores, strict=True)}
 
-    def _passages(self, connection: sa.Connection, keys: Sequence[int]) -> list[tuple[Passage, str, int]]:
-        if not keys:
-            return []
-        c, d = chunks.c, documents.c
-        statement = (
-            sa.select(
-                c.key, c.chunk_id, d.document_id, d.version, d.title, c.start, c.end, c.text, c.headings, c.language, d.url,
-                c.terms, c.term_count,
-            )
-            .join(documents, d.key == c.document_key)
-            .where(c.key.in_(keys))
-        )  # fmt: skip
-        rows = {row[0]: row for row in connection.execute(statement)}
-        return [
-            (Passage(*row[:8], tuple(row[8]), *row[9:11]), row[11], row[12])
-            for row in (rows[key] for key in keys if key in rows)
-        ]
+    def _passages(self, connection: sa.Connection, version: int, keys: Sequence[int]) -> list[tuple[Passage, Features]]:
+        """Passages with their features in the order of ``keys``. A chunk's place and document change with the portfolio's
+        version, so what is remembered of it is of one version; its features never change."""
+        with self._lock:
+            known = {key: self._remembered[key] for key in keys if key in self._remembered}
+        missing = [key for key in keys if key not in known or known[key][0] != version]
+        if missing:
+            for row in connection.execute(_CHUNKS, {"keys": missing}):
+                passage = Passage(*row[:8], tuple(row[8]), *row[9:11])
+                old = known.get(passage.key)
+                text = "\n".join((*passage.headings, passage.text))
+                features = old[2] if old is not None else self._reranker.features(row[11], row[12], text)
+                known[passage.key] = (version, passage, features)
+            with self._lock:
+                self._remembered.update((key, known[key]) for key in missing if key in known)
+                while len(self._remembered) > REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return [known[key][1:] for key in keys if key in known and known[key][0] == version]
 
     # ---------------------------------------------------------------------------------------------- what is in memory
 

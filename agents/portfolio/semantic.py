@@ -87,23 +87,33 @@ class _Kept:
 
 
 class _Scope:
-    __slots__ = ("entries", "rows")
+    """Kept questions with their vectors in one matrix, of which the first ``len(entries)`` rows are in use."""
+
+    __slots__ = ("entries", "matrix")
 
     def __init__(self, dimension: int) -> None:
         self.entries: list[_Kept] = []
-        self.rows: Vector = np.zeros((0, dimension), np.float32)
+        self.matrix: Vector = np.zeros((16, dimension), np.float32)
 
     def add(self, entry: _Kept, vector: Vector) -> None:
-        kept = [i for i, old in enumerate(self.entries) if old.key != entry.key and old.until > time.monotonic()]
-        kept = kept[-(SCOPE_QUESTIONS - 1) :]
-        self.entries = [*(self.entries[i] for i in kept), entry]
-        self.rows = np.concatenate((self.rows[kept], vector[None]))
+        if len(self.entries) == len(self.matrix):
+            now = time.monotonic()
+            self._keep([i for i, old in enumerate(self.entries) if old.until > now][-(SCOPE_QUESTIONS // 2) :])
+        self.matrix[len(self.entries)] = vector
+        self.entries.append(entry)
 
     def remove(self, semantic_id: str) -> bool:
         kept = [i for i, old in enumerate(self.entries) if old.semantic_id != semantic_id]
         removed = len(kept) < len(self.entries)
-        self.entries, self.rows = [self.entries[i] for i in kept], self.rows[kept]
+        self._keep(kept)
         return removed
+
+    def _keep(self, places: list[int]) -> None:
+        # Readers hold the old list and matrix: both are replaced, never shifted.
+        size = min(SCOPE_QUESTIONS, max(16, 2 * len(places)))
+        matrix = np.zeros((size, self.matrix.shape[1]), np.float32)
+        matrix[: len(places)] = self.matrix[places]
+        self.entries, self.matrix = [self.entries[i] for i in places], matrix
 
 
 def purge_name(tenant: str, semantic_id: str) -> str:
@@ -140,7 +150,7 @@ class SemanticCache:
         threshold = self._thresholds.get(language)
         with self._lock:
             kept = self._scopes.get((tenant, scope))
-            entries, rows = (kept.entries, kept.rows) if kept is not None else ([], None)
+            entries, rows = (kept.entries, kept.matrix[: len(kept.entries)]) if kept is not None else ([], None)
         if threshold is None or rows is None or not entries:
             self.stats.misses += 1
             return None
@@ -168,7 +178,7 @@ class SemanticCache:
         entry = _Kept(secrets.token_hex(12), question, read(question, language), key, time.monotonic() + self._keep)
         with self._lock:
             kept = self._scopes.get((tenant, scope))
-            if kept is None or kept.rows.shape[1] != len(vector):
+            if kept is None or kept.matrix.shape[1] != len(vector):
                 kept = self._scopes[(tenant, scope)] = _Scope(len(vector))
             self._scopes.move_to_end((tenant, scope))
             kept.add(entry, vector)

@@ -205,7 +205,9 @@ def fill(database: Database, library: Library, count: int) -> None:
     words = embedded()
     assert words is not None
     chance = random.Random(7)
-    vocabulary = ["".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)]
+    vocabulary = [
+        "".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)
+    ]
     weights = 1.0 / np.arange(1, len(vocabulary) + 1) ** 0.9
     picks = np.random.default_rng(7).choice(len(vocabulary), size=(count, 45), p=weights / weights.sum())
     library.create("bench", "large")
@@ -289,7 +291,7 @@ def main() -> None:
         )
         try:
             assert server.stdout is not None
-            port = int(server.stdout.readline())
+            port = int(next(line for line in server.stdout if line.startswith("port ")).split()[1])
             figures = asyncio.run(stream_figures(f"127.0.0.1:{port}", server.pid, tokens))
         finally:
             server.terminate()
@@ -308,7 +310,7 @@ async def main():
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await app.start()
-    print(app.port, flush=True)
+    print("port", app.port, flush=True)
     await stopping.wait()
     await app.stop(0)
 uvloop.run(main())

@@ -66,8 +66,7 @@ def retrieval_figures(folder: Path, step: int) -> dict[str, float]:
         def recall(portfolio: str, questions: Questions, mode: Mode) -> float:
             found = (retriever.search("bench", portfolio, text, 1, mode=mode).passages for text, _ in questions)
             return sum(
-                bool(passages) and passages[0].document_id == name
-                for passages, (_, name) in zip(found, questions, strict=True)
+                bool(passages) and passages[0].document_id == name for passages, (_, name) in zip(found, questions, strict=True)
             ) / len(questions)
 
         for language in LANGUAGES:

@@ -36,9 +36,7 @@ class Chat:
 
     async def upload(self, portfolio: str, texts: dict[str, bytes]) -> portfolio_pb2.UpsertDocumentsResponse:
         def frames() -> Iterable[portfolio_pb2.UpsertDocumentsRequest]:
-            yield portfolio_pb2.UpsertDocumentsRequest(
-                target=portfolio_pb2.UpsertTarget(portfolio_id=portfolio, create=True)
-            )
+            yield portfolio_pb2.UpsertDocumentsRequest(target=portfolio_pb2.UpsertTarget(portfolio_id=portfolio, create=True))
             for name, data in texts.items():
                 yield portfolio_pb2.UpsertDocumentsRequest(document=portfolio_pb2.DocumentHeader(document_id=name))
                 for at in range(0, len(data), 1 << 20):
@@ -115,9 +113,7 @@ async def test_an_edit_makes_every_dependent_answer_unreachable(caller: Chat) ->
     assert not fresh[-1].done.cached
     assert "five years" in text_of(fresh)
     assert "three years" not in text_of(fresh)
-    await caller.portfolios.DeleteDocument(
-        portfolio_pb2.DeleteDocumentRequest(portfolio_id="gear", document_id="backpack.md")
-    )
+    await caller.portfolios.DeleteDocument(portfolio_pb2.DeleteDocumentRequest(portfolio_id="gear", document_id="backpack.md"))
     gone = await caller.ask("gear", question)
     assert not gone[-1].done.cached
     assert "years" not in text_of(gone)
@@ -168,9 +164,7 @@ async def test_conversations_keep_every_turn_cached_ones_too(caller: Chat) -> No
     assert [turn.message for turn in read.turns] == ["How is the backpack washed?", "And the dryer?"]
     assert read.turns[0].answer == text_of(first)
     assert read.turns[0].citations
-    other = await caller.chat.GetConversation(
-        chat_pb2.GetConversationRequest(conversation_id=cached[-1].done.conversation_id)
-    )
+    other = await caller.chat.GetConversation(chat_pb2.GetConversationRequest(conversation_id=cached[-1].done.conversation_id))
     assert other.turns[0].cache_status == chat_pb2.CACHE_STATUS_EXACT
     assert other.turns[0].answer == text_of(first)
     listed = await caller.chat.ListConversations(chat_pb2.ListConversationsRequest(portfolio_id="gear"))

@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from hexar.v1 import query_pb2_grpc
+from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
 from hexar_client._channel import Connection
 from hexar_client._stream import Stream
+from hexar_client.chat import ChatStream, Portfolios
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.ops import Ops
@@ -38,6 +39,7 @@ class Client:
     def __init__(self, target: str = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
         self._connection = Connection(target, token, tls)
         self.channel: grpc.Channel = self._connection.open()
+        self.portfolios = Portfolios(self)
         self.ops = Ops(self)
         self.parts = Parts(self)
 
@@ -50,6 +52,16 @@ class Client:
         return self.stream(
             query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
         )
+
+    def chat(
+        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any
+    ) -> ChatStream:
+        """Ask about a portfolio's documents; iterate the result for typed events.
+
+        ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).
+        """
+        request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
+        return ChatStream(chat_pb2_grpc.ChatServiceStub(self.channel).Chat, request, self._connection.metadata, timeout)
 
     def stream(self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT) -> Stream[Any]:
         """A resuming stream over any server-streaming method of a generated stub."""

@@ -1,0 +1,72 @@
+"""A library on a real SQLite file, with and without the embedded vectors."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, embedded
+from hexar.agents.portfolio.documents import read
+from hexar.agents.portfolio.library import Library, Written
+from hexar.agents.portfolio.retrieval import Retriever
+from hexar.core.store import Database
+from hexar.core.versions import Versions
+
+Put = Callable[..., Written]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A store in a file of its own."""
+    made = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    made.create_tables()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def words() -> StaticEmbeddings:
+    """The embedded vectors; a test that needs them is skipped where their wheel is not installed."""
+    found = embedded()
+    if found is None:
+        pytest.skip("the wheel with the embedded vectors is not installed")
+    return found
+
+
+@pytest.fixture
+def versions(database: Database) -> Versions:
+    """The versions of what answers depend on."""
+    return Versions(database)
+
+
+@pytest.fixture
+def make_library(database: Database, versions: Versions) -> Callable[[Embeddings | None], Library]:
+    """Libraries over one store, by embedding provider."""
+    return lambda embeddings: Library(database, versions, embeddings)
+
+
+@pytest.fixture
+def library(make_library: Callable[[Embeddings | None], Library], words: StaticEmbeddings) -> Library:
+    """A library with the embedded vectors and an empty portfolio "notes" of tenant "red"."""
+    made = make_library(words)
+    made.create("red", "notes")
+    return made
+
+
+@pytest.fixture
+def retriever(database: Database, library: Library, words: StaticEmbeddings) -> Iterator[Retriever]:
+    """A retriever over it."""
+    made = Retriever(database, library, words=words)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def put(library: Library) -> Put:
+    """Keep a document: ``put(name, text)``."""
+
+    def keep(name: str, text: str, portfolio: str = "notes", tenant: str = "red") -> Written:
+        data = text.encode()
+        return library.upsert(tenant, portfolio, name, read(data, name), data, title="", url="")
+
+    return keep

@@ -1,0 +1,60 @@
+"""Chunks: every character is in one, structure is respected, an edit stays local."""
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hexar.agents.portfolio.blocks import BlockKind
+from hexar.agents.portfolio.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks
+from hexar.agents.portfolio.documents import read
+
+WORDS = st.sampled_from("the brake pad of a car wears after 40 000 km and is replaced. Then it is checked, see 4.2.".split())  # noqa: SIM905
+PARAGRAPH = st.lists(WORDS, min_size=1, max_size=400).map(" ".join)
+CODE = st.integers(1, 200).map(lambda lines: "```\n" + "value = 1  # a line of code\n" * lines + "```")
+TABLE = st.integers(1, 80).map(lambda rows: "\n".join(f"| row {i} | {'cell ' * 12}|" for i in range(rows)))
+HEADING = st.tuples(st.integers(1, 3), WORDS).map(lambda parts: f"{'#' * parts[0]} About {parts[1]}")
+DOCUMENT = st.lists(st.one_of(PARAGRAPH, CODE, TABLE, HEADING), min_size=1, max_size=12).map("\n\n".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(DOCUMENT)
+def test_chunks_cover_the_text_and_never_cut_code_or_rows(text: str) -> None:
+    """Every block lies in some chunk as a whole where it must; chunks are slices in order; overlap is bounded."""
+    parsed = read(text.encode(), "a.md")
+    made = chunks(parsed)
+    covered = bytearray(len(parsed.text))
+    for chunk in made:
+        assert chunk.text == parsed.text[chunk.start : chunk.end]
+        covered[chunk.start : chunk.end] = b"x" * (chunk.end - chunk.start)
+    for block in parsed.blocks:
+        assert covered[block.start : block.end].count(0) <= parsed.text[block.start : block.end].count(" ") + 8
+        if block.kind in (BlockKind.CODE, BlockKind.ROW):
+            for chunk in made:
+                inside = chunk.start <= block.start and block.end <= chunk.end
+                outside = chunk.end <= block.start or block.end <= chunk.start
+                assert inside or outside
+    for before, after in itertools.pairwise(made):
+        assert before.start < after.start
+        assert before.end - after.start <= OVERLAP_CHARACTERS
+    longest = max(block.end - block.start for block in parsed.blocks)
+    assert all(len(chunk.text) <= max(CHUNK_CHARACTERS, longest) + OVERLAP_CHARACTERS for chunk in made)
+
+
+def test_a_chunk_knows_its_headings_and_language() -> None:
+    """Headings above a chunk are kept outermost first; each chunk has its own language."""
+    english = "The warranty of this product covers the seams and the buckles for three years. " * 20
+    spanish = "La garantía de este producto cubre las costuras y las hebillas durante tres años. " * 20
+    made = chunks(read(f"# Manual\n\n{english}\n\n## Español\n\n{spanish}".encode(), "a.md"))
+    assert [chunk.language for chunk in made] == ["en", "es"]
+    assert made[1].headings == ("Manual",)
+
+
+def test_an_edit_in_one_section_leaves_the_chunks_of_the_others() -> None:
+    """Checksums of the other sections are the same after a sentence is added to the first."""
+    sections = [f"## Part {i}\n\n" + f"This is sentence {i} of the text. " * 60 for i in range(4)]
+    before = {chunk.checksum for chunk in chunks(read("\n\n".join(sections).encode(), "a.md"))}
+    sections[0] += "Something was added."
+    after = {chunk.checksum for chunk in chunks(read("\n\n".join(sections).encode(), "a.md"))}
+    assert len(before - after) == 1
+    assert len(after - before) == 1

@@ -1,0 +1,89 @@
+"""The guards of the semantic cache, on labelled pairs and one by one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hexar.agents.llm.embeddings import StaticEmbeddings
+from hexar.agents.portfolio.meaning import difference, read
+from hexar.agents.portfolio.semantic import THRESHOLDS, SemanticCache
+from hexar.core.versions import Versions
+
+PAIRS = [json.loads(line) for line in Path(__file__).with_name("semantic_pairs.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_labelled_pairs_keep_false_hits_under_one_percent(language: str, words: StaticEmbeddings, versions: Versions) -> None:
+    """Through the cache itself: at most 1 % of the near-duplicates hit, and at least 75 % of the paraphrases."""
+    hits: dict[bool, list[bool]] = {True: [], False: []}
+    for number, pair in enumerate(PAIRS):
+        if pair["language"] != language:
+            continue
+        cache = SemanticCache(versions)
+        rows = words.embed([pair["a"], pair["b"]])
+        cache.keep("red", "scope", language, pair["a"], rows[0], bytes([number % 256]) * 32)
+        hits[pair["same"]].append(cache.find("red", "scope", language, pair["b"], rows[1]) is not None)
+    assert len(hits[True]) >= 125
+    assert len(hits[False]) >= 125
+    assert sum(hits[False]) / len(hits[False]) <= 0.01
+    assert sum(hits[True]) / len(hits[True]) >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "guard"),
+    [
+        ("Does the tent include poles?", "Does the tent not include poles?", "negation"),
+        ("Can I pay with cash at the desk?", "Can I pay without cash at the desk?", "negation"),
+        ("Is a 5 kg box free to ship?", "Is a 6 kg box free to ship?", "number"),
+        ("Is a 5 kg box free to ship?", "Is a 5 lb box free to ship?", "sense"),
+        ("Which boards cost under $400?", "Which boards cost under $500?", "number"),
+        ("Which boards cost under $400?", "Which boards cost under €400?", "sense"),
+        ("Does the R-200 pump fit the tank?", "Does the R-300 pump fit the tank?", "name"),
+        ("Where is the left mirror sold?", "Where is the right mirror sold?", "word"),
+        ("What is the rent law in Texas?", "What is the rent law in Ohio?", "name"),
+        ("Did Ann pay Bob?", "Did Bob pay Ann?", "roles"),
+        ("Do dogs chase cats?", "Do cats chase dogs?", "roles"),
+        ("Who founded the club in Leeds?", "When was the club in Leeds founded?", "question"),
+        ("Who is the head of the school?", "Who was the head of the school?", "tense"),
+        ("What happens on Monday at noon?", "What happens on Friday at noon?", "sense"),
+        ("Why?", "Why?", "short"),
+    ],
+)
+def test_each_guard_tells_two_questions_apart(first: str, second: str, guard: str) -> None:
+    """A change of one thing that matters is told by the guard of that thing."""
+    assert difference(read(first, "en"), read(second, "en")) == guard
+
+
+def test_a_kept_answer_is_bound_to_its_tenant_scope_and_language(words: StaticEmbeddings, versions: Versions) -> None:
+    """The same question of another tenant, in another scope or another language finds nothing."""
+    cache = SemanticCache(versions)
+    question = "How do I replace the left headlight?"
+    vector = words.embed([question])[0]
+    cache.keep("red", "scope", "en", question, vector, b"k" * 32)
+    assert cache.find("red", "scope", "en", question, vector) is not None
+    assert cache.find("blue", "scope", "en", question, vector) is None
+    assert cache.find("red", "other", "en", question, vector) is None
+    assert cache.find("red", "scope", "und", question, vector) is None
+
+
+def test_a_purge_reaches_a_cache_of_another_process(words: StaticEmbeddings, versions: Versions) -> None:
+    """Two caches over one store: what one purges by id, the other no longer serves; a failed check purges too."""
+    ours, theirs = SemanticCache(versions, chance=lambda: 0.0), SemanticCache(versions)
+    question = "How do I replace the left headlight?"
+    vector = words.embed([question])[0]
+    kept = theirs.keep("red", "scope", "en", question, vector, b"k" * 32)
+    ours.purge("red", kept)
+    assert theirs.find("red", "scope", "en", question, vector) is None
+    ours.keep("red", "scope", "en", question, vector, b"k" * 32)
+    hit = ours.find("red", "scope", "en", question, vector)
+    assert hit is not None
+    assert hit.shadow
+    ours.shadowed("red", hit.semantic_id, agrees=False)
+    assert ours.find("red", "scope", "en", question, vector) is None
+    assert ours.stats.shadow_failures == 1
+
+
+def test_thresholds_exist_for_the_guarded_languages_only() -> None:
+    """A language without guards has no threshold, so it never hits."""
+    assert set(THRESHOLDS) == {"en", "es"}

@@ -1,0 +1,114 @@
+"""Retrieval over a real store: fusion, languages, updates, other processes, no vectors."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
+from hexar.agents.portfolio.documents import read
+from hexar.agents.portfolio.library import Library
+from hexar.agents.portfolio.retrieval import Mode, Retriever
+from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.core.errors import NotFound
+from hexar.core.store import Database
+from tests.agents.portfolio.conftest import Put
+
+
+def names(retriever: Retriever, query: str, mode: Mode = Mode.HYBRID) -> list[str]:
+    """Documents of the passages found, best first."""
+    return [passage.document_id for passage in retriever.search("red", "notes", query, 3, mode=mode).passages]
+
+
+def test_inflected_words_are_found_in_both_languages(retriever: Retriever, put: Put) -> None:
+    """A stem matches its other forms, in English and in Spanish, accents or not."""
+    put("a.txt", "The technicians were replacing worn batteries.")
+    put("b.txt", "Los técnicos sustituyeron las baterías gastadas.")
+    assert names(retriever, "replace battery", Mode.LEXICAL)[0] == "a.txt"
+    assert names(retriever, "¿Quién sustituyó la bateria?", Mode.LEXICAL)[0] == "b.txt"
+
+
+def test_related_words_are_found_by_vectors(retriever: Retriever, put: Put) -> None:
+    """Where no word is shared the vectors decide, and the passage says so by its ranks."""
+    put("a.txt", "Our physician treats sick children.")
+    put("b.txt", "The invoice is paid by bank transfer.")
+    found = retriever.search("red", "notes", "doctor for kids", 2)
+    assert found.mode is Mode.HYBRID
+    assert found.passages[0].document_id == "a.txt"
+    assert found.passages[0].lexical_rank == 0
+    assert found.passages[0].vector_rank == 1
+
+
+def test_codes_are_found_whole(retriever: Retriever, put: Put) -> None:
+    """A part number is one term, so its neighbour in the series does not come first."""
+    for number in (100, 200, 300):
+        put(f"r{number}.txt", f"Pump R-{number} moves water. It has a filter and a valve.")
+    assert names(retriever, "What moves R-200?")[0] == "r200.txt"
+
+
+def test_a_change_is_seen_by_the_next_search_of_every_process(
+    database: Database, library: Library, retriever: Retriever, put: Put, words: StaticEmbeddings
+) -> None:
+    """Adding, replacing and removing documents is seen by a second retriever that had the portfolio in memory."""
+    other = Retriever(database, library, words=words)
+    put("a.txt", "The key is under the mat.")
+    assert names(retriever, "where is the key") == names(other, "where is the key") == ["a.txt"]
+    put("a.txt", "The ladder is in the shed.")
+    assert other.search("red", "notes", "where is the ladder", 3).passages[0].text == "The ladder is in the shed."
+    library.delete_document("red", "notes", "a.txt")
+    assert names(other, "where is the ladder") == []
+    other.close()
+
+
+def test_another_tenants_portfolio_is_not_found(retriever: Retriever, put: Put) -> None:
+    """The same name under another tenant does not exist."""
+    put("a.txt", "The key is under the mat.")
+    with pytest.raises(NotFound):
+        retriever.search("blue", "notes", "key", 3)
+
+
+def test_without_vectors_retrieval_is_lexical_and_says_so(
+    database: Database, make_library: Callable[[Embeddings | None], Library], words: StaticEmbeddings
+) -> None:
+    """No provider: LEXICAL. With a provider later the missing vectors are made and the answer is HYBRID."""
+    bare = make_library(None)
+    bare.create("red", "bare")
+    data = b"The key is under the mat."
+    written = bare.upsert("red", "bare", "a.txt", read(data, "a.txt"), data, title="", url="")
+    assert not written.vectors
+    lexical = Retriever(database, bare)
+    assert lexical.search("red", "bare", "where is the key", 3).mode is Mode.LEXICAL
+    lexical.close()
+    later = Retriever(database, make_library(words), words=words)
+    later.search("red", "bare", "where is the key", 3)
+    later.close()  # waits for the vectors that the first search found missing
+    assert len(later.resident_index("red", "bare")) == 1
+    assert later.search("red", "bare", "where is the key", 3).mode is Mode.HYBRID
+
+
+def test_the_graph_finds_what_comparing_everything_finds() -> None:
+    """Above the limit a graph is built; after removals and additions its neighbours are still those of the exact search."""
+    chance = np.random.default_rng(3)
+    rows = chance.normal(size=(3000, 32)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    index = VectorIndex(32, exact_limit=1000)
+    index.change((), np.arange(2500), rows[:2500])
+    assert index.wants_graph
+    index.build_graph()
+    assert not index.exact
+    index.change(range(500), np.arange(2500, 3000), rows[2500:])
+    recall = []
+    for query in rows[500:600]:
+        near, exact = index.search(query, 10)[0], index.exact_search(query, 10)[0]
+        assert not set(near) & set(range(500))
+        recall.append(len(set(near) & set(exact)) / 10)
+    assert float(np.mean(recall)) >= 0.95
+
+
+def test_a_query_of_common_words_does_not_score_the_whole_portfolio(retriever: Retriever, put: Put) -> None:
+    """Function words alone find something by vectors; one rare word decides among many common ones."""
+    for number in range(40):
+        put(f"d{number}.txt", f"The valve of engine {number} is checked every year.")
+    put("rare.txt", "The valve of the sousaphone is oiled every year.")
+    assert names(retriever, "valve checked every year sousaphone")[0] == "rare.txt"
+    assert len(names(retriever, "what is it")) == 3

@@ -22,11 +22,12 @@ from hexar.server.commands.serve import configure_logging
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
 from hexar.server.demo.parts import ask_parts
+from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
-QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (ask_gear, ask_parts)
+QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (ask_gear, ask_portfolio, ask_parts)
 
 
 async def ask_all(shops: DemoShops, folder: Path, console: Console) -> None:

@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sanitize check format bench proto clean dist
+.PHONY: help demo run test test-sanitize check format bench instructions proto clean dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(STAMP) ## format the code
 
 bench: $(KERNELS) ## run every benchmark and write docs/benchmarks.md from what it measured
 	$(BIN)/python tests/bench/run_all.py
+
+instructions: $(KERNELS) ## count the kernels' instructions under valgrind and compare with the last counts
+	$(BIN)/python tests/bench/instructions.py
 
 proto: $(STUBS) ## generate the stubs beside the .proto files, and install them
 

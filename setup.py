@@ -104,7 +104,8 @@ setup(
     packages=packages(),
     package_dir={f"hexar.{part}": part for part in PARTS},
     package_data={
-        "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.html", "*.css", "*.js", "*.md", "*.csv"]
+        "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.md", "*.csv"],
+        "hexar.server.demo": ["documents/*.md"],
     },
     exclude_package_data={"": ["*.cpp", "*.c"]},
     include_package_data=False,

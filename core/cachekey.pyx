@@ -20,11 +20,12 @@ d     dict or other ``Mapping`` with str keys    the number of entries, then for
                                                  UTF-8: size, UTF-8, and the value
 ====  =========================================  =============================================================
 
-**What is equal.** The encoding is injective over *canonical* values: ``1``, ``1.0``, ``"1"`` and ``True`` differ, and so do both
-infinities. A tuple equals the list of its items, a subclass (``StrEnum``, ``IntEnum``, ``OrderedDict``) its base, ``-0.0``
-equals ``0.0``, the order of a dict does not matter, and strings inside ``fields``, keys too, are equal when their NFC forms are
-(Unicode Standard Annex #15; NFC of assigned characters never changes between Unicode versions). ``tenant`` and ``kind`` are
-identifiers: they are compared character by character and not normalised, so two tenants never share a key.
+**What is equal.** The encoding is injective over *canonical* values: ``1``, ``1.0``, ``"1"`` and ``True`` differ, and
+so do both infinities. A tuple equals the list of its items, a subclass (``StrEnum``, ``IntEnum``, ``OrderedDict``)
+its base, ``-0.0`` equals ``0.0``, the order of a dict does not matter, and strings inside ``fields``, keys too, are
+equal when their NFC forms are (Unicode Standard Annex #15; NFC of assigned characters never changes between Unicode
+versions). ``tenant`` and ``kind`` are identifiers: they are compared character by character and not normalised, so
+two tenants never share a key.
 
 **What is refused.** NaN, lone surrogates, two keys of one dict with the same NFC form, more than ``MAX_DEPTH`` containers
 inside each other (so a cyclic value is refused), more than ``MAX_BYTES`` of encoding (so is a small value that repeats

@@ -1,7 +1,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, final
+from typing import Any, Final, Self, final
 
 MAX_QUERY_LENGTH: Final[int]
 MAX_QUERY_TOKENS: Final[int]
@@ -12,6 +12,7 @@ class Match:
     index: int
     score: float
 
+def default_tables() -> dict[str, Any]: ...
 def fold(text: str) -> str: ...
 def closeness(a: str, b: str) -> float: ...
 

@@ -45,7 +45,7 @@ constraint word of four letters or more by a slip ("lfet") is taken for it, and 
 
 **Search** is exact: see ``fuzzy_search.hpp`` for the bounds and ``fuzzy_index.hpp`` for the look-up of close tokens.
 
-**Limits.** ``MAX_QUERY_LENGTH`` characters and ``MAX_QUERY_TOKENS`` tokens a query; ``MAX_VALUES`` constraint values an index;
+**Limits.** ``MAX_QUERY_LENGTH`` characters and ``MAX_QUERY_TOKENS`` tokens a query (32); ``MAX_VALUES`` constraint values an index;
 fewer than 2**32 - 1 names, tokens and bytes of distinct tokens. Names may have any length.
 
 **Thread-safety.** An index never changes once it is built or loaded: any number of threads may search one at the same time.
@@ -60,6 +60,8 @@ import struct
 import unicodedata
 import zlib
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -168,6 +170,16 @@ class _Fold(dict):
 _FOLD = _Fold()
 
 
+@cache
+def default_tables():
+    """The tables of an index that is given none: sides, positions and common part names, English and Spanish.
+
+    They hold only what is safe for names of any vehicle part: spellings that mean something else as often ("R", "driver
+    side", "del") are left to the tables that an application gives. The data is ``fuzzy_tables.json`` beside this module.
+    """
+    return json.loads(files("hexar.core").joinpath("fuzzy_tables.json").read_text("utf-8"))
+
+
 def fold(str text not None):
     """Text as the index compares it: NFKC, case-folded, without accents and invisible characters; what
     separates is a space or an ASCII mark. ASCII is returned as it is, since the tokeniser folds it.
@@ -257,6 +269,8 @@ cdef class FuzzyIndex:
         constraints: group to value to spellings, ``{"side": {"left": ["left", "LH", "izquierdo"], "right": [...]}}``. The longest
             phrase wins; spellings under the empty value say nothing about the group (``"": ["left hand drive"]``).
 
+    Tables that are not given are those of :func:`default_tables`; an empty mapping stands for none.
+
     Raises:
         TypeError: a name or a phrase is not a str.
         ValueError: the tables hold an empty phrase, an ambiguous phrase of several words, or more than ``MAX_VALUES`` values.
@@ -273,6 +287,10 @@ cdef class FuzzyIndex:
             raise TypeError("names is a sequence of str, not one str")
         if self.index.bytes(0) or self._tables is not None:
             raise TypeError("an index is built once")
+        if synonyms is None or constraints is None:
+            tables = default_tables()
+            synonyms = tables["synonyms"] if synonyms is None else synonyms
+            constraints = tables["constraints"] if constraints is None else constraints
         self._read_tables(synonyms, constraints)
         cdef Builder* builder = new Builder(self.index.tables)
         cdef Py_ssize_t size

@@ -92,6 +92,7 @@ struct Close {
 // Scratch of one search: kept for each thread, so that a search allocates little.
 struct LookupScratch {
     std::vector<uint32_t> buckets;
+    std::vector<std::pair<const uint32_t*, const uint32_t*>> ranges;
     std::vector<uint8_t> counts;
     std::vector<uint32_t> candidates;
 };
@@ -207,17 +208,29 @@ inline void Index::similar(std::string_view text, uint32_t most, LookupScratch& 
             const uint32_t distance = pattern.distance(token(id));
             if (distance != 0 && distance <= edits) out.push_back({id, edit_closeness(distance, longer)});
         };
-        const int64_t needed = static_cast<int64_t>(scratch.buckets.size()) - 3 * static_cast<int64_t>(edits);
-        if (needed <= 0) {
+        // As many edits as the lengths differ are losses (two bigrams of the text each) or additions (one).
+        const uint32_t spoiled = gap * (other < length ? 2 : 1) + 3 * (edits - gap);
+        if (scratch.buckets.size() <= spoiled) {
             for (uint32_t id = first; id < last; ++id) check(id);
             continue;
         }
-        scratch.counts.assign(last - first, 0);
-        scratch.candidates.clear();
+        uint32_t needed = static_cast<uint32_t>(scratch.buckets.size()) - spoiled;
+        scratch.ranges.clear();
         for (const uint32_t bucket : scratch.buckets) {
             const uint32_t* end = tokens + offsets[bucket + 1];
-            const uint32_t* at = std::lower_bound(tokens + offsets[bucket], end, first);
-            for (; at != end && *at < last; ++at) {
+            const uint32_t* from = std::lower_bound(tokens + offsets[bucket], end, first);
+            scratch.ranges.emplace_back(from, std::lower_bound(from, end, last));
+        }
+        // The longest lists say least: whoever is in enough lists is still in enough of the others when a few are left out.
+        const uint32_t left_out = needed / 4;
+        std::sort(scratch.ranges.begin(), scratch.ranges.end(),
+                  [](const auto& a, const auto& b) { return a.second - a.first < b.second - b.first; });
+        scratch.ranges.resize(scratch.ranges.size() - left_out);
+        needed -= left_out;
+        scratch.counts.assign(last - first, 0);
+        scratch.candidates.clear();
+        for (const auto& range : scratch.ranges) {
+            for (const uint32_t* at = range.first; at != range.second; ++at) {
                 if (++scratch.counts[*at - first] == needed) scratch.candidates.push_back(*at);
             }
         }

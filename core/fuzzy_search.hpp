@@ -5,7 +5,7 @@
 
 namespace hexar::fuzzy {
 
-constexpr uint32_t MAX_QUERY_TOKENS = 64;
+constexpr uint32_t MAX_QUERY_TOKENS = 32;
 constexpr uint32_t MAX_UNITS = 2 * MAX_QUERY_TOKENS;           // each token may be cut in two
 constexpr uint32_t GLUED = ONE * 95 / 100;                     // "head light" found as "headlight"
 constexpr uint32_t KIN = ONE * 90 / 100;                       // a word of several meanings found as one of them
@@ -14,9 +14,9 @@ constexpr uint32_t MIN_SIDE_LENGTH = 4;                        // a mistyped con
 constexpr uint32_t LONG_SIDE_LENGTH = 6;                       // from here on one of them may be replaced
 constexpr uint32_t TWO_SLIPS_LENGTH = 8;                       // from here on two edits are forgiven
 
-constexpr uint64_t PROBES = 1024;   // names that are scored before accumulating is thought of
-constexpr uint64_t PROBE_COST = 128; // scoring a name costs as much as adding to so many sums
-constexpr uint32_t COMMON = 8;      // lists of more than this share of the names are added up only if they must be
+constexpr uint64_t PROBES = 1024;     // names that are scored before accumulating is thought of
+constexpr uint64_t PROBE_COST = 128;  // scoring a name costs as much as adding to so many sums
+constexpr uint32_t COMMON = 8;        // lists of more than this share of the names are added up only if they must be
 constexpr uint32_t QUANTA = 8192, BLOCK = 256;
 constexpr uint32_t FAR = 40, NEAR = 20;  // how far ahead memory is asked for
 
@@ -133,7 +133,7 @@ class Search {
     static size_t slot_of(uint32_t token) { return (token * 2654435761u) >> 7; }
     static void check_size(const std::vector<Token>& tokens) {
         if (tokens.size() > MAX_QUERY_TOKENS) {
-            throw std::invalid_argument("the query has more than MAX_QUERY_TOKENS = 64 tokens");
+            throw std::invalid_argument("the query has more than MAX_QUERY_TOKENS = 32 tokens");
         }
     }
     void correct_constraints(std::vector<Token>& tokens);

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure: how long a single example may take is not what these tests are about.
+settings.register_profile("hexar", deadline=None, print_blob=True)
+settings.load_profile("hexar")
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """From catalogue rows and resolutions to messages of the contract."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hexar.agents.parts.catalogue.reading import ArticleRow, CatalogueRow
+from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
 from hexar.agents.parts.components.matching import Target
 from hexar.agents.parts.components.reading import Reading
@@ -121,8 +123,18 @@ def _vehicle_match(match: Match, view: CatalogueView) -> pb.VehicleMatch:
     )
 
 
+def side(value: Side) -> pb.Side:
+    """A side as the contract's enum; the numbers are the same."""
+    return cast("pb.Side", int(value))
+
+
+def position(value: Position) -> pb.Position:
+    """A position as the contract's enum; the numbers are the same."""
+    return cast("pb.Position", int(value))
+
+
 def component_reading(reading: Reading) -> pb.ComponentReading:
-    return pb.ComponentReading(normalized=reading.text, side=int(reading.side), position=int(reading.position))
+    return pb.ComponentReading(normalized=reading.text, side=side(reading.side), position=position(reading.position))
 
 
 def group_matches(targets: Iterable[tuple[Target, float]], view: CatalogueView) -> list[pb.GroupMatch]:

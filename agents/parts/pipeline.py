@@ -87,7 +87,7 @@ class _Found:
     component: Component
     reading: Reading
     matches: Sequence[ComponentMatch] = ()
-    status: int = pb.COMPONENT_STATUS_NOT_UNDERSTOOD
+    status: pb.ComponentStatus = pb.COMPONENT_STATUS_NOT_UNDERSTOOD
     reason: str = ""
     suggestions: Sequence[str] = ()
     parts: list[pb.Part] = field(default_factory=list)
@@ -174,7 +174,8 @@ class _Discovery:
             propagation = await self._implied(found)
             self.emit(pb.DiscoverEvent(propagation=pb.Propagation(implied=propagation)))
         bad = (pb.COMPONENT_STATUS_FAILED, pb.COMPONENT_STATUS_TIMED_OUT)
-        complete = all(entry.status not in bad for entry in (*found, *propagation))
+        statuses = [*(entry.status for entry in found), *(entry.status for entry in propagation)]
+        complete = all(status not in bad for status in statuses)
         self.emit(pb.DiscoverEvent(summary=self._summary(found, propagation, complete)))
         return Completion(cacheable=complete)
 
@@ -258,7 +259,7 @@ class _Discovery:
         articles = self.view.articles([fit.listed.article_key for fit in best])
         return fits, [self._part(fit, articles[fit.listed.article_key]) for fit in best if fit.listed.article_key in articles]
 
-    def _outcome(self, target: Target, fits: Fits, asked: Asked) -> tuple[int, str]:
+    def _outcome(self, target: Target, fits: Fits, asked: Asked) -> tuple[pb.ComponentStatus, str]:
         vehicle = self._vehicle_name()
         if fits.fits:
             return pb.COMPONENT_STATUS_FOUND, f"the catalogue lists {len(fits.fits)} of {target.label} for {vehicle}"
@@ -308,8 +309,8 @@ class _Discovery:
             reason=entry.reason,
             rule_id=entry.rule_id,
             component_indices=entry.indices,
-            side=int(entry.side),
-            position=int(entry.position),
+            side=contract.side(entry.side),
+            position=contract.position(entry.position),
         )
         target = self.view.components.component(entry.component)
         if target is None or not self.variants:
@@ -340,8 +341,8 @@ class _Discovery:
             confidence=fit.confidence,
             reason=fit.reason,
             factors=[pb.ConfidenceFactor(name=f.name, value=round(f.value, 4), reason=f.reason) for f in fit.factors],
-            side=int(listed.side),
-            position=int(listed.position),
+            side=contract.side(listed.side),
+            position=contract.position(listed.position),
         )
 
     def _component_message(self, entry: _Found) -> pb.ComponentResult:
@@ -368,8 +369,10 @@ class _Discovery:
         for proposal in propagation:
             for part in proposal.parts:
                 _merge(merged, part, implied=True)
+        ordered = list(merged.values())
+        ordered.sort(key=lambda part: (part.implied, -part.confidence, part.article_id))
         return pb.DiscoverSummary(
-            parts=sorted(merged.values(), key=lambda part: (part.implied, -part.confidence, part.article_id)),
+            parts=ordered,
             not_found=[
                 pb.NotFound(index=entry.index, name=entry.component.name, status=entry.status, reason=entry.reason)
                 for entry in found

@@ -163,10 +163,14 @@ def _vehicle(wrong: Violations, vehicle: pb.VehicleQuery) -> None:
         if vin.problem:
             wrong.add("vehicle.vin", vin.problem)
         # A car is sold up to a year before or after its model year.
-        elif vehicle.year and vin.check_digit_required and vin.model_years:
-            if all(abs(vehicle.year - year) > 1 for year in vin.model_years):
-                years = " or ".join(str(year) for year in vin.model_years)
-                wrong.add("vehicle.year", f"is {vehicle.year}, but the VIN's model year is {years}")
+        elif (
+            vehicle.year
+            and vin.check_digit_required
+            and vin.model_years
+            and all(abs(vehicle.year - year) > 1 for year in vin.model_years)
+        ):
+            years = " or ".join(str(year) for year in vin.model_years)
+            wrong.add("vehicle.year", f"is {vehicle.year}, but the VIN's model year is {years}")
 
 
 def _share(wrong: Violations, field: str, value: float) -> None:

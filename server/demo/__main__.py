@@ -14,15 +14,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hexar.agents.parts.demo import PATH as CATALOGUE
+from hexar.agents.parts.importers.run import import_catalogue
+from hexar.core.store import Database
 from hexar.server.app import App
 from hexar.server.commands.serve import configure_logging
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
+from hexar.server.demo.parts import ask_parts
+from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
-QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (ask_gear,)
+QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (ask_gear, ask_portfolio, ask_parts)
 
 
 async def ask_all(shops: DemoShops, folder: Path, console: Console) -> None:
@@ -45,6 +50,16 @@ async def stay(shops: DemoShops, folder: Path, port: int, console: Console) -> N
     await app.run()
 
 
+def fill_store(settings: Settings) -> None:
+    """Import what the demo's systems answer from."""
+    database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
+    try:
+        database.create_tables()
+        import_catalogue(database, CATALOGUE)
+    finally:
+        database.close()
+
+
 def _settings(shops: DemoShops, folder: Path, port: int) -> Settings:
     vendors = folder / "vendors.yaml"
     vendors.write_text(shops.vendors_yaml(), encoding="utf-8")
@@ -63,6 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hexar-demo-") as folder, DemoShops(delay=delays) as shops:
         settings = _settings(shops, Path(folder), 0)
         configure_logging(settings)
+        fill_store(settings)
         if options.stay:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             asyncio.run(stay(shops, Path(folder), options.port, console))

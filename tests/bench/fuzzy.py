@@ -124,7 +124,7 @@ def quality() -> dict[str, float]:
     catalogue = list(dict.fromkeys(parts(QUALITY_NAMES, seed=20)))
     names = [str(part) for part in catalogue]
     asked = list(variants(catalogue, QUALITY_VARIANTS, seed=21))
-    index, plain = FuzzyIndex(names, **TABLES), FuzzyIndex(names)
+    index, plain = FuzzyIndex(names, **TABLES), FuzzyIndex(names, synonyms={}, constraints={})
 
     def share(answers: list[int | None]) -> float:
         right = [at is not None and variant.answered_by(catalogue[at]) for at, variant in zip(answers, asked, strict=True)]

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from rapidfuzz.distance import OSA
 
+from hexar.core.fuzzy import default_tables
+
 ONE = 65536
 GLUED = ONE * 95 // 100
 KIN = ONE * 90 // 100
@@ -125,7 +127,9 @@ class Oracle:
     kin: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for phrase, meaning in (self.synonyms or {}).items():
+        self.synonyms = default_tables()["synonyms"] if self.synonyms is None else self.synonyms
+        self.constraints = default_tables()["constraints"] if self.constraints is None else self.constraints
+        for phrase, meaning in self.synonyms.items():
             pattern = tuple(tokenize(phrase))
             if isinstance(meaning, str):
                 self.rewritings.setdefault(pattern, (tuple(tokenize(meaning)), frozenset()))
@@ -135,7 +139,7 @@ class Oracle:
                     self.kin.setdefault(word, set()).add(pattern[0])
                     self.kin.setdefault(pattern[0], set()).add(word)
         spelled: dict[Words, list[str]] = {}
-        for group, values in (self.constraints or {}).items():
+        for group, values in self.constraints.items():
             for value, phrases in values.items():
                 for phrase in phrases:
                     spelled.setdefault(tuple(tokenize(phrase)), []).extend([f"{group}:{value}"] if value else [])

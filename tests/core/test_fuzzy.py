@@ -256,7 +256,7 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="MAX_QUERY_LENGTH"):
         index.search("a" * (MAX_QUERY_LENGTH + 1))
     with pytest.raises(ValueError, match="MAX_QUERY_TOKENS"):
-        index.search(" ".join(f"word{i}" for i in range(65)))
+        index.search(" ".join(f"word{i}" for i in range(33)))
     with pytest.raises(ValueError, match="no letter"):
         FuzzyIndex([], synonyms={"--": "a"})
     with pytest.raises(ValueError, match="single word"):
@@ -265,3 +265,19 @@ def test_wrong_arguments_are_refused() -> None:
         FuzzyIndex([], constraints={"side": {"left": "left"}})
     with pytest.raises(ValueError, match="MAX_VALUES"):
         FuzzyIndex([], constraints={"g": {f"v{i}": [f"w{i}"] for i in range(65)}})
+
+
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [("LH headlamp", "left headlight"), ("faro derecho", "right headlight"), ("frt bumper", "front bumper"),
+     ("parachoques trasero", "rear bumper")],
+)  # fmt: skip
+def test_an_index_without_tables_knows_sides_and_common_parts(query: str, right: str) -> None:
+    """The default tables find the right part, and never one of another side or position; empty tables know nothing."""
+    names = ["left headlight", "right headlight", "front bumper", "rear bumper", "headlight"]
+    other = {"left": "right", "right": "left", "front": "rear", "rear": "front"}[right.split()[0]]
+    found_names = [names[match.index] for match in FuzzyIndex(names).search(query)]
+    assert found_names[0] == right
+    assert not any(name.startswith(other) for name in found_names)
+    assert FuzzyIndex(["left door"], synonyms={}, constraints={}).search("right door")
+    assert not FuzzyIndex(["left door"]).search("right door")

@@ -127,7 +127,8 @@ class ComponentMatcher:
             listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
         self._texts = texts
-        self._index = FuzzyIndex(texts, constraints={"position": {"front": ["front"], "rear": ["rear"]}} if texts else None)
+        # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
+        self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})
         self.vocabulary = frozenset(word for text in texts for word in text.split())
 
     # -- building -----------------------------------------------------------------------------------------------------

@@ -132,9 +132,9 @@ def _item(
         key, value, unit = attribute.get("AttributeID", ""), text_of(attribute), attribute.get("AttributeUOM", "")
         if key and value:
             details.append((f"{key} [{unit}]" if unit else key, value))
-    oem = []
+    oem: list[tuple[str, str]] = []
     for change in item.iterfind("PartInterchangeInfo/PartInterchange"):
-        make = change.get("BrandLabel") or change.get("BrandAAIAID", "")
+        make = change.get("BrandLabel") or change.get("BrandAAIAID") or ""
         oem.extend((make, text_of(part)) for part in change.iterfind("PartNumber") if text_of(part))
     image = next((text_of(uri) for uri in item.iterfind("DigitalAssets/DigitalFileInformation/URI") if text_of(uri)), "")
     product = _Product(

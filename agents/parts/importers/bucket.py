@@ -112,7 +112,7 @@ def _models(source: Source, manufacturers: Source | None, writer: CatalogueWrite
     names = _names(manufacturers, writer)
     for manufacturer, model_names in by_manufacturer.items():
         writer.manufacturer(
-            Manufacturer(manufacturer, names.pop(manufacturer, None) or fields.common_lead(model_names) or manufacturer)
+            Manufacturer(manufacturer, names.pop(manufacturer, "") or fields.common_lead(model_names) or manufacturer)
         )
     for manufacturer, name in names.items():
         writer.manufacturer(Manufacturer(manufacturer, name))
@@ -225,7 +225,8 @@ def _articles(source: Source, writer: CatalogueWriter) -> None:
 
 
 def _details(raw: dict[str, object]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
-    details, oem = [], []
+    details: list[tuple[str, str]] = []
+    oem: list[tuple[str, str]] = []
     for raw_name, raw_value in raw.items():
         name, value = raw_name.strip().rstrip(":"), fields.optional(raw_value)
         if not value or name in _REPEATED_DETAILS:

@@ -7,6 +7,7 @@ from hexar.agents.parts.vehicles.description import style, words_of
 
 _PARENTHESES = re.compile(r"\(([^)]*)\)")
 _MARK = re.compile(r"\bmk\.?\s*([ivx]+|\d+)\b", re.IGNORECASE)
+_PLATFORM = re.compile(r"[a-h]\d")
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "x": 10, "xi": 11, "xii": 12}
 
 
@@ -48,12 +49,18 @@ def parse(name: str, manufacturer: str) -> ModelName:
             found, words = "", words_of(part)
         body = body or found
         # The first word is the name even where it is a numeral; a lone X is a name too ("TIGUAN X").
-        numeral = next((word for word in words[1:] if word in _ROMAN and word != "x"), "")
+        numeral = next((word for word in reversed(words[1:]) if word in _ROMAN and word != "x"), "")
         if numeral:
             generation = generation or _ROMAN[numeral]
             words = [words[0], *(word for word in words[1:] if word != numeral)]
+        # "A4 B7", "PASSAT B8": a platform's letter and digit tell the generation and are not said by everyone.
+        platforms = [word for word in words[1:] if _PLATFORM.fullmatch(word)]
+        codes |= set(platforms)
+        words = [word for word in words if word not in platforms or word == words[0]]
         if words:
             bases.append(" ".join(words))
+        if len(words) > 1 and words[-1] == "class" and len(words[0]) > 1:
+            bases.append(" ".join(words[:-1]))
     if not bases:
         bases = [" ".join(words_of(name))]
     return ModelName(tuple(dict.fromkeys(bases)), body, generation, codes)

@@ -6,6 +6,7 @@ Where nothing fits, the answer is "not found" with what is nearest; a near vehic
 Thread-safety: a :class:`VehicleIndex` never changes after it is built.
 """
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -132,10 +133,9 @@ class VehicleIndex:
         """Find the variants that a description means."""
         asked = describe(text, make=make, model=model, year=year, engine=engine, body=body, fuel=fuel)
         found = Resolution()
-        if vin is not None:
-            if not asked.year and len(vin.model_years) == 1:
-                asked.year = vin.model_years[0]
-                found.notes.append(f"the year {asked.year} was read from the VIN")
+        if vin is not None and not asked.year and len(vin.model_years) == 1:
+            asked.year = vin.model_years[0]
+            found.notes.append(f"the year {asked.year} was read from the VIN")
         manufacturer, sureness, rest = self._manufacturer(asked, found)
         if manufacturer is None and vin is not None and vin.make and not asked.make:
             manufacturer = self._makes.get(" ".join(words_of(vin.make)))
@@ -210,12 +210,16 @@ class VehicleIndex:
         if written in self._makes:
             return self._makes[written], 1.0
         best, best_score = None, 0.0
-        if len(written) < 4:
+        if len(written) < 3:
             return None, 0.0
         for name, key in self._makes.items():
-            if len(name) < 4:
+            if len(name) < 4 or len(written) < 4:
+                # Short names have little to be alike by: one slip, and never in the first letter.
+                if min(len(name), len(written)) == 3 and name[0] == written[0] and OSA.distance(name, written) == 1:
+                    best, best_score = (key, 0.8) if best_score < 0.8 else (best, best_score)
                 continue
-            score = OSA.normalized_similarity(name, written, score_cutoff=0.79)
+            cutoff = 0.79 if len(name) > 4 or name[0] != written[0] else 0.74
+            score = OSA.normalized_similarity(name, written, score_cutoff=cutoff)
             if score > best_score:
                 best, best_score = key, score
         return best, best_score
@@ -228,16 +232,17 @@ class VehicleIndex:
         makers = [manufacturer] if manufacturer is not None else list(self._bases)
         hits = [(score, length, maker, base) for maker in makers for score, length, base in self._like_bases(maker, words)]
         if manufacturer is None:
-            # Without its make, "1" is a number and no model.
-            hits = [hit for hit in hits if hit[1] >= (3 if hit[3].isdigit() else 2)]
+            # Without its make, "1" is a number and no model, and what is only like a model may be another make's.
+            hits = [hit for hit in hits if hit[0] == 1 and hit[1] >= (3 if hit[3].isdigit() else 2)]
         if not hits:
             written = " ".join(words)[:60]
             owner = found.manufacturer.name if found.manufacturer else "the catalogue"
             found.notes.append(f"{owner} has no model {written!r}")
             found.alternatives = self._nearest(asked, words, manufacturer)
             return
-        best = max((score * length, score) for score, length, _, _ in hits)
-        chosen = [hit for hit in hits if (hit[0] * hit[1], hit[0]) == best]
+        # Of exact names the longest says most ("golf sportsvan"); of names that are only alike the likest is meant.
+        best = max((score, length) for score, length, _, _ in hits)
+        chosen = [hit for hit in hits if hit[:2] == best]
         score = chosen[0][0]
         if manufacturer is None and len({hit[2] for hit in chosen}) == 1:
             found.manufacturer = self.manufacturers[chosen[0][2]]
@@ -275,7 +280,8 @@ class VehicleIndex:
         hits: dict[str, float] = {}
         for phrase in phrases:
             flat = phrase.replace(" ", "")
-            if len(flat) < 4:
+            # What "class" letters are alike by is "class".
+            if len(flat) < 4 or flat.endswith("class"):
                 continue
             for name, base in glued.items():
                 if len(name) < 4 or abs(len(name) - len(flat)) > 3:
@@ -409,7 +415,7 @@ class VehicleIndex:
     def _variant_words(self, variant: VariantRow) -> set[str]:
         """Words of a variant's name, neighbours also as one: "118 d" is "118d" too."""
         words = words_of(variant.name)
-        return set(words) | {first + second for first, second in zip(words, words[1:], strict=False)}
+        return set(words) | {first + second for first, second in itertools.pairwise(words)}
 
     # -- what is near -------------------------------------------------------------------------------------------------
 
@@ -449,12 +455,12 @@ class VehicleIndex:
 
 
 def _stranger(base: str, words: list[str]) -> str:
-    """A word of four letters or more in front of the model's name; empty where there is none."""
+    """A word of three letters or more in front of the model's name; empty where there is none."""
     flat = base.replace(" ", "")
     for word in words:
         if flat.startswith(word) or OSA.normalized_similarity(flat, word) >= MIN_NAME:
             return ""
-        if len(word) >= 4 and word.isalpha():
+        if len(word) >= 3 and word.isalpha():
             return word
     return ""
 

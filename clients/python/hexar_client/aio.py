@@ -17,6 +17,7 @@ from hexar_client.client import STREAM_TIMEOUT, UNARY_TIMEOUT
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.ops import AsyncOps
+from hexar_client.parts import AsyncParts
 
 
 class AsyncClient:
@@ -27,6 +28,7 @@ class AsyncClient:
         self.channel: grpc.aio.Channel = self._connection.open_aio()
         self.portfolios = AsyncPortfolios(self)
         self.ops = AsyncOps(self)
+        self.parts = AsyncParts(self)
 
     def query(
         self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any

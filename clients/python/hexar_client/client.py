@@ -16,6 +16,7 @@ from hexar_client.chat import ChatStream, Portfolios
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.ops import Ops
+from hexar_client.parts import Parts
 
 R = TypeVar("R", bound=Message)
 
@@ -40,6 +41,7 @@ class Client:
         self.channel: grpc.Channel = self._connection.open()
         self.portfolios = Portfolios(self)
         self.ops = Ops(self)
+        self.parts = Parts(self)
 
     def query(self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any) -> Stream[QueryBody]:
         """Ask for products; iterate the result for typed events.

@@ -72,7 +72,7 @@ class Parts:
 
     def articles(self, **filters: str) -> Iterator[pb.Article]:
         """All articles that the filters of ListArticlesRequest leave, page by page."""
-        request = pb.ListArticlesRequest(**filters)
+        request = pb.ListArticlesRequest(**cast("Any", filters))
         while True:
             response = cast("pb.ListArticlesResponse", self._client.unary(self._stub.ListArticles, request))
             yield from response.articles

@@ -12,7 +12,9 @@ from hexar.agents.parts.catalogue.view import CatalogueView
 from hexar.agents.parts.components.reading import read
 from hexar.agents.parts.data import components
 
-WORDS = frozenset({"light", "bumper", "headlight", "door", "drive", "shaft", "gear", "lift", "faro", "wing", "puerta", "mirror"})
+WORDS = frozenset(
+    {"light", "bumper", "headlight", "door", "drive", "shaft", "gear", "lift", "faro", "wing", "puerta", "mirror"}
+)
 LABELS = Path(__file__).with_name("labels.csv")
 
 L, R, B, D, P = Side.LEFT, Side.RIGHT, Side.BOTH, Side.DRIVER, Side.PASSENGER
@@ -82,7 +84,8 @@ def test_the_component_files_are_sound() -> None:
     for identifier, entry in components().items():
         assert set(entry) == {"names", "groups", "en", "es"}, identifier
         for alias in (*entry["names"], *entry["en"], *entry["es"]):
-            assert isinstance(alias, str) and alias.strip(), identifier
+            assert isinstance(alias, str), identifier
+            assert alias.strip(), identifier
             assert not read(alias).side or "airbag" in alias.lower(), f"{identifier}: {alias}"
 
 

@@ -80,7 +80,9 @@ def test_an_article_for_some_of_the_variants_is_less_sure() -> None:
     assert found[1].reason == "fits 1 of 2 possible variants"
 
 
-def damage(component: str, severity: int = 2, position: Position = Position.FRONT, side: Side = Side.UNSPECIFIED, index: int = 0) -> Damage:
+def damage(
+    component: str, severity: int = 2, position: Position = Position.FRONT, side: Side = Side.UNSPECIFIED, index: int = 0
+) -> Damage:
     return Damage(index, component, severity, side, position)
 
 
@@ -114,7 +116,9 @@ def test_a_scratch_implies_less() -> None:
 
 def test_what_was_reported_is_not_implied_again_and_causes_add_up() -> None:
     """Two causes of one consequence are surer than either, and both are named."""
-    found = {entry.component: entry for entry in implied([damage("bumper"), damage("front-panel", 2, Position.UNSPECIFIED, index=1)])}
+    found = {
+        entry.component: entry for entry in implied([damage("bumper"), damage("front-panel", 2, Position.UNSPECIFIED, index=1)])
+    }
     assert "front-panel" not in found
     assert found["radiator"].indices == (0, 1)
     assert found["radiator"].likelihood == pytest.approx(1 - (1 - 0.35) * (1 - 0.6))

@@ -180,9 +180,7 @@ import_catalogue(database, Path(sys.argv[2]), replace=True)
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.parametrize("table", ["parts_fitments", "parts_trees", "parts_group_articles"])
-def test_a_killed_import_leaves_the_old_catalogue_whole(
-    tmp_path: Path, database: Database, bucket: Bucket, table: str
-) -> None:
+def test_a_killed_import_leaves_the_old_catalogue_whole(tmp_path: Path, database: Database, bucket: Bucket, table: str) -> None:
     """kill -9 in the middle: the same view, and the next import succeeds and removes what the dead one wrote."""
     folder = bucket()
     import_catalogue(database, folder)
@@ -228,7 +226,9 @@ def test_a_csv_is_read_by_its_column_map(database: Database, tmp_path: Path) -> 
     view = Catalogues(CatalogueStore(database)).view("default")
     group = view.groups[0].key
     listed = {
-        (variant.year_from, variant.year_to): {(row.part_number, row.position) for row in view.listed((variant.key,), (group,))[0]}
+        (variant.year_from, variant.year_to): {
+            (row.part_number, row.position) for row in view.listed((variant.key,), (group,))[0]
+        }
         for variant in view.vehicles.variants
     }
     assert listed == {
@@ -284,7 +284,9 @@ def test_aces_and_pies_become_one_catalogue(database: Database, tmp_path: Path) 
     assert (report.kept["applications"], report.kept["items"]) == (3, 1)
     assert problems(report) == [("product.xml", 7), ("fitment.xml", 5), ("fitment.xml", 7), ("fitment.xml", 8)]
     view = Catalogues(CatalogueStore(database)).view("default")
-    assert {variant.year_from for variant in view.vehicles.resolve("ford fiesta").variants[0:1] for variant in [variant.variant]} == {2010}
+    assert {
+        variant.year_from for variant in view.vehicles.resolve("ford fiesta").variants[0:1] for variant in [variant.variant]
+    } == {2010}
     focus = view.vehicles.resolve("Ford Focus ST 2005").variants
     assert len(focus) == 1
     rows, _, _ = view.listed((focus[0].variant.key,), [group.key for group in view.groups])  # type: ignore[union-attr]

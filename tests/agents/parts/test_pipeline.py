@@ -28,7 +28,9 @@ def report(*components: str, vehicle: str = "2008 Vauxhall Astra 1.6 hatchback",
     return pb.DiscoverRequest(vehicle=pb.VehicleQuery(text=vehicle), components=damaged, **fields)
 
 
-async def ask(catalogues: Catalogues, pool: Dispatcher, request: pb.DiscoverRequest, seconds: float = 20) -> list[pb.DiscoverEvent]:
+async def ask(
+    catalogues: Catalogues, pool: Dispatcher, request: pb.DiscoverRequest, seconds: float = 20
+) -> list[pb.DiscoverEvent]:
     events: list[pb.DiscoverEvent] = []
     await PartsPipeline(catalogues, pool).answer(request, "t", events.append, Deadline.after(seconds))
     return events
@@ -180,12 +182,16 @@ async def test_one_failure_is_one_components_failure(catalogues: Catalogues, poo
     assert not completion.cacheable
 
 
-async def test_a_cancelled_answer_stops_its_work(catalogues: Catalogues, pool: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancelled_answer_stops_its_work(
+    catalogues: Catalogues, pool: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cancellation is passed on, and no lookup begins after it."""
     view = catalogues.view("default")
     calls = []
     monkeypatch.setattr(view.store, "listed", lambda *_: (calls.append(1), time.sleep(0.05), [])[2])
-    request = report(*[f"{side} {name}" for side in ("left", "right") for name in ("headlight", "wing", "mirror", "rear light", "fog light")])
+    request = report(
+        *[f"{side} {name}" for side in ("left", "right") for name in ("headlight", "wing", "mirror", "rear light", "fog light")]
+    )
     task = asyncio.create_task(PartsPipeline(catalogues, pool).answer(request, "t", lambda _: None, Deadline.after(20)))
     await asyncio.sleep(0.06)
     task.cancel()
@@ -220,7 +226,9 @@ async def test_a_cancelled_answer_stops_its_work(catalogues: Catalogues, pool: D
         (lambda r: setattr(r, "catalogue", "c" * 101), "catalogue"),
     ],
 )
-async def test_bad_input_is_named(catalogues: Catalogues, pool: Dispatcher, change: Callable[[pb.DiscoverRequest], Any], field: str) -> None:
+async def test_bad_input_is_named(
+    catalogues: Catalogues, pool: Dispatcher, change: Callable[[pb.DiscoverRequest], Any], field: str
+) -> None:
     """Each wrong field is named by its path, before anything is looked up."""
     request = report("air filter")
     change(request)
@@ -229,7 +237,10 @@ async def test_bad_input_is_named(catalogues: Catalogues, pool: Dispatcher, chan
     assert [name for name, _ in caught.value.violations] == [field]
 
 
-@pytest.mark.parametrize("name", ["'; DROP TABLE parts_articles; --", "%n%s%x", "../../etc/passwd", "\u202egnirts", "🚗" * 50, "a " * 99, "ß" * 200, "١٢٣"])
+@pytest.mark.parametrize(
+    "name",
+    ["'; DROP TABLE parts_articles; --", "%n%s%x", "../../etc/passwd", "\u202egnirts", "🚗" * 50, "a " * 99, "ß" * 200, "١٢٣"],
+)
 async def test_hostile_names_are_only_not_understood(catalogues: Catalogues, pool: Dispatcher, name: str) -> None:
     """They end as a component's result, and the next one is answered."""
     found = results(await ask(catalogues, pool, report(name, "air filter", skip_propagation=True)))
@@ -253,13 +264,15 @@ def test_names_match_articles_with_and_without_a_vehicle(catalogues: Catalogues)
     request = pb.MatchPartsRequest(names=["left headlight", "pastillas de freno", "nonsense"], limit=5)
     left, pads, nonsense = match_names(view, request, request.names, None)
     assert {article.article.name for article in left.articles} == {"Headlight"}
-    assert all("Right" not in dict((d.name, d.value) for d in a.article.details).get("Fitting Position", "") for a in left.articles)
+    assert all("Right" not in {d.name: d.value for d in a.article.details}.get("Fitting Position", "") for a in left.articles)
     assert pads.groups[0].group.name == "Disc Brake"
     assert nonsense.status == pb.COMPONENT_STATUS_NOT_UNDERSTOOD
     found = view.vehicles.resolve("VW Golf 2015 1.4 TSI")
     (left,) = match_names(view, request, ["left headlight"], found)
     assert left.articles
-    assert all(set(entry.variant_ids) <= {match.variant.id for match in found.variants if match.variant} for entry in left.articles)
+    assert all(
+        set(entry.variant_ids) <= {match.variant.id for match in found.variants if match.variant} for entry in left.articles
+    )
 
 
 def test_pages_cover_a_list_once(catalogues: Catalogues) -> None:

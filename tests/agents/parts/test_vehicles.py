@@ -1,6 +1,5 @@
 """From descriptions and VINs to variants."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,9 @@ from hexar.agents.parts.vehicles.vin import check_digit, read_vin
 @pytest.fixture(scope="module")
 def index() -> VehicleIndex:
     """Five makes with models that are easily taken for each other."""
-    makers = [ManufacturerRow(k, f"m{k}", n) for k, n in enumerate(["VAUXHALL", "VW", "VW (FAW)", "BMW", "MERCEDES-BENZ", "MINI"])]
+    makers = [
+        ManufacturerRow(k, f"m{k}", n) for k, n in enumerate(["VAUXHALL", "VW", "VW (FAW)", "BMW", "MERCEDES-BENZ", "MINI"])
+    ]
     named = [
         ("VAUXHALL ASTRA Mk V (H) (A04)", 0, 2004, 2010), ("VAUXHALL ASTRA Mk V (H) Estate (A04)", 0, 2005, 2010),
         ("VAUXHALL ASTRA Mk VI (J)", 0, 2009, 2015), ("VW GOLF VII (5G1)", 1, 2012, 2020),
@@ -29,7 +30,9 @@ def index() -> VehicleIndex:
         (7, "118 d", 1995, "Diesel"), (7, "116 i", 1596, "Petrol"), (9, "A 200 CDI", 1796, "Diesel"), (10, "Cooper S", 1998, "Petrol"),
     ]  # fmt: skip
     variants = [
-        VariantRow(k, f"v{k}", name, m, models[m].manufacturer_key, models[m].year_from, models[m].year_to, (), fuel, cc, 80, 4, "")
+        VariantRow(
+            k, f"v{k}", name, m, models[m].manufacturer_key, models[m].year_from, models[m].year_to, (), fuel, cc, 80, 4, ""
+        )
         for k, (m, name, cc, fuel) in enumerate(engines)
     ]
     return VehicleIndex(makers, models, variants)
@@ -174,9 +177,9 @@ def test_real_vehicles_resolve_inside_their_years(real: object, hexar_data: obje
         model = view.vehicles.models[variant.model_key]
         maker = view.vehicles.manufacturers[variant.manufacturer_key]
         name = model.name.removeprefix(maker.name).split("(")[0]
-        found = view.vehicles.resolve(make=maker.name, model=name, year=max(variant.year_from, model.year_from), engine=variant.name)
+        found = view.vehicles.resolve(
+            make=maker.name, model=name, year=max(variant.year_from, model.year_from), engine=variant.name
+        )
         if variant.id not in {match.variant.id for match in found.variants if match.variant}:
             lost.append((maker.name, name, variant.name))
     assert len(lost) <= len(view.vehicles.variants[::7]) * 0.03, lost[:20]
-
-

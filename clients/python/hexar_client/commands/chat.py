@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import common_pb2
-from hexar_client.chat import ChatStream
+from hexar_client.chat import ChatBody, ChatStream
 from hexar_client.commands import common
 
 _CACHE = {
@@ -70,24 +70,35 @@ def _prompt() -> str:
 
 def _show(stream: ChatStream) -> str:
     """Print an answer while it comes; its conversation's id."""
-    console = Console(highlight=False)
-    cited: dict[int, pb.ChatCitation] = {}
-    conversation = ""
+    printer = Printer(Console(highlight=False))
     for event in stream:
-        body = event.body
+        printer.show(event.body)
+    return printer.conversation
+
+
+class Printer:
+    """Prints the events of an answer for a person."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._cited: dict[int, pb.ChatCitation] = {}
+        #: The conversation that the answer belongs to, once it has begun.
+        self.conversation = ""
+
+    def show(self, body: ChatBody) -> None:
+        """Print one event."""
         if isinstance(body, pb.ChatStarted):
-            conversation = body.conversation_id
+            self.conversation = body.conversation_id
         elif isinstance(body, pb.ChatToken):
-            console.print(body.text, end="", markup=False, soft_wrap=True)
+            self._console.print(body.text, end="", markup=False, soft_wrap=True)
         elif isinstance(body, pb.ChatCitation):
-            cited.setdefault(body.marker, body)
+            self._cited.setdefault(body.marker, body)
         elif isinstance(body, pb.ChatSegmentReset):
-            cited.clear()
-            console.print(f"\n[yellow]-- {body.reason}; {body.model} starts again --[/yellow]")
+            self._cited.clear()
+            self._console.print(f"\n[yellow]-- {body.reason}; {body.model} starts again --[/yellow]")
         else:
-            console.print()
-            _footer(console, body, cited)
-    return conversation
+            self._console.print()
+            _footer(self._console, body, self._cited)
 
 
 def _footer(console: Console, done: pb.ChatDone, cited: dict[int, pb.ChatCitation]) -> None:

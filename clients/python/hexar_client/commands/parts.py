@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hexar.v1 import parts_pb2 as pb
 from hexar_client.commands import common
-from hexar_client.parts import Parts, damage, report
+from hexar_client.parts import DiscoverEvents, damage, report
 
 app = typer.Typer(no_args_is_help=True, help="Find the parts that fit a vehicle.")
 
@@ -60,17 +60,24 @@ def discover(
     request = report(components, query, catalogue=catalogue, max_parts=limit)
     console = Console()
     with common.client(context) as client:
-        for event in Parts(client).discover(request, timeout):
+        for event in client.parts.discover(request, timeout):
             if json_lines:
                 common.print_event(event)
-            elif isinstance(event.body, pb.VehicleResolution):
-                _print_vehicle(console, event.body)
-            elif isinstance(event.body, pb.ComponentResult):
-                _print_component(console, event.body)
-            elif isinstance(event.body, pb.Propagation):
-                _print_implied(console, event.body)
-            elif isinstance(event.body, pb.DiscoverSummary):
-                _print_summary(console, event.body)
+            else:
+                show(console, event)
+
+
+def show(console: Console, event: DiscoverEvents) -> None:
+    """Print one event of a discovery for a person."""
+    body = event.body
+    if isinstance(body, pb.VehicleResolution):
+        _print_vehicle(console, body)
+    elif isinstance(body, pb.ComponentResult):
+        _print_component(console, body)
+    elif isinstance(body, pb.Propagation):
+        _print_implied(console, body)
+    else:
+        _print_summary(console, body)
 
 
 @app.command("match")
@@ -93,7 +100,7 @@ def match_names(
     if vehicle or make or model or vin:
         query = pb.VehicleQuery(text=vehicle, make=make, model=model, year=year, engine=engine, body=body, vin=vin)
     with common.client(context) as client:
-        response = Parts(client).match(names, vehicle=query, catalogue=catalogue, limit=limit)
+        response = client.parts.match(names, vehicle=query, catalogue=catalogue, limit=limit)
     if json_output:
         common.print_message(response)
         return

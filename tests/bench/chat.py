@@ -145,6 +145,15 @@ def rss_kb(pid: int) -> int:
     return int(statm.read_text().split()[1]) * resource.getpagesize() // 1024 if statm.exists() else 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (Linux); 0 where the system does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def prepare(load: Load, models: list[str]) -> None:
     """A portfolio, and an agent for each model."""
     stub = portfolio_pb2_grpc.PortfolioServiceStub(load.channel)
@@ -181,11 +190,13 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
         echo.append(time.perf_counter() - start)
 
     before, peak = rss_kb(pid), 0
+    spent = cpu_seconds(pid), time.process_time()
     work = asyncio.create_task(load.wave("load", STREAMS, 1.0))
     while not work.done():
         await asyncio.sleep(0.5)
         peak = max(peak, rss_kb(pid))
     streams, wall = await work
+    spent = cpu_seconds(pid) - spent[0], time.process_time() - spent[1]
     await load.close()
     ideal = 1.0 + FIRST + (load_tokens - 1) / RATE
     added = [stream.first - FIRST for stream in steady]
@@ -199,6 +210,8 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
         "streams": STREAMS,
         "stream_wall_ratio": wall / ideal,
         "tokens_lost": lost(steady, 40) + lost(burst, 40) + lost(streams, load_tokens),
+        "server_cpu_us_per_token": spent[0] / (STREAMS * load_tokens) * 1e6,
+        "client_cpu_us_per_token": spent[1] / (STREAMS * load_tokens) * 1e6,
         "rss_per_stream_kb": max(0, peak - before) / STREAMS,
     }
 

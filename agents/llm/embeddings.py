@@ -148,13 +148,16 @@ class StaticEmbeddings:
 
     def encode(self, words: Sequence[str]) -> WordTokens:
         """The tokens of ``words`` (at least one), ready for `similarities`."""
-        known = [self._word(word) for word in words]
-        lengths = np.fromiter((len(tokens) for tokens, _ in known), np.int64, len(known))
-        return WordTokens(
-            tokens=np.fromiter((token for tokens, _ in known for token in tokens), np.uint16, int(lengths.sum())),
-            starts=np.concatenate(([0], np.cumsum(lengths)[:-1])),
-            norms=np.fromiter((norm for _, norm in known), np.float32, len(known)),
-        )
+        tokens: list[int] = []
+        starts: list[int] = []
+        norms: list[float] = []
+        known = self._known
+        for word in words:
+            found = known.get(word) or self._word(word)
+            starts.append(len(tokens))
+            tokens += found[0]
+            norms.append(found[1])
+        return WordTokens(np.array(tokens, np.uint16), np.array(starts, np.int64), np.array(norms, np.float32))
 
     def similarities(self, query: WordTokens, target: WordTokens) -> Matrix:
         """Cosines between every word of ``query`` and of ``target``, shape ``(query words, target words)``.

@@ -16,13 +16,16 @@ import structlog
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.conversations import ConversationRow
+from hexar.agents.portfolio.language import terms
 from hexar.agents.portfolio.library import Library
+from hexar.agents.portfolio.meaning import read
 from hexar.agents.portfolio.pipeline import KIND, ChatPipeline, Plan
 from hexar.agents.portfolio.profiles import AgentRow
 from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.semantic import SemanticCache, SemanticHit, agree
 from hexar.agents.portfolio.validation import check_agent, check_made_id, check_name, page_size
 from hexar.core.cache import Tier
+from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
@@ -86,7 +89,8 @@ class ChatServicer:
         }
 
     async def open(self) -> None:
-        """Nothing to open: the models connect when they are asked."""
+        """Load word lists and grammars, so that the first caller does not wait for them."""
+        await asyncio.to_thread(_warm)
 
     async def close(self) -> None:
         """Stop background checks, models and graphs that are being built."""
@@ -303,6 +307,13 @@ class ChatServicer:
                 raise InvalidArgument("agent.model", "is not a configured model") from None
         temperature = agent.temperature if agent.HasField("temperature") else None
         return AgentRow(agent.agent_id, agent.title, agent.prompt, agent.model, temperature, agent.top_k_cap)
+
+
+def _warm() -> None:
+    for text, language in (("hello", "en"), ("hola", "es")):
+        classify(text)
+        read(text, language)
+        terms(text, language)
 
 
 def _cache_header(held: _Held) -> str:

@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -23,6 +24,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pydoc_data.topics import topics
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -80,7 +83,7 @@ class Load:
         self._channels = [
             grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(channels)
         ]
-        self._calls = [
+        self._calls: list[Any] = [
             channel.unary_stream("/hexar.v1.ChatService/Chat", request_serializer=chat_pb2.ChatRequest.SerializeToString)
             for channel in self._channels
         ]
@@ -142,6 +145,15 @@ def rss_kb(pid: int) -> int:
     return int(statm.read_text().split()[1]) * resource.getpagesize() // 1024 if statm.exists() else 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far (Linux); 0 where the system does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def prepare(load: Load, models: list[str]) -> None:
     """A portfolio, and an agent for each model."""
     stub = portfolio_pb2_grpc.PortfolioServiceStub(load.channel)
@@ -170,7 +182,7 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
     question = "How many minutes does it take to clean the clutch of series 11?"
     await load.ask("steady", question)
     cached = [(await load.ask("steady", question)).total for _ in range(300)]
-    health = health_pb2_grpc.HealthStub(load.channel)
+    health: Any = health_pb2_grpc.HealthStub(load.channel)
     echo = []
     for _ in range(300):
         start = time.perf_counter()
@@ -178,11 +190,13 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
         echo.append(time.perf_counter() - start)
 
     before, peak = rss_kb(pid), 0
+    spent = cpu_seconds(pid), time.process_time()
     work = asyncio.create_task(load.wave("load", STREAMS, 1.0))
     while not work.done():
         await asyncio.sleep(0.5)
         peak = max(peak, rss_kb(pid))
     streams, wall = await work
+    spent = cpu_seconds(pid) - spent[0], time.process_time() - spent[1]
     await load.close()
     ideal = 1.0 + FIRST + (load_tokens - 1) / RATE
     added = [stream.first - FIRST for stream in steady]
@@ -196,20 +210,20 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
         "streams": STREAMS,
         "stream_wall_ratio": wall / ideal,
         "tokens_lost": lost(steady, 40) + lost(burst, 40) + lost(streams, load_tokens),
+        "server_cpu_us_per_token": spent[0] / (STREAMS * load_tokens) * 1e6,
+        "client_cpu_us_per_token": spent[1] / (STREAMS * load_tokens) * 1e6,
         "rss_per_stream_kb": max(0, peak - before) / STREAMS,
     }
 
 
 def fill(database: Database, library: Library, count: int) -> None:
-    """A portfolio of ``count`` chunks, written in bulk: three sentences each, words by Zipf's law."""
+    """A portfolio of ``count`` chunks, written in bulk: three sentences each of the Python reference that every interpreter
+    carries (``pydoc_data.topics``), with a number of their own."""
     words = embedded()
     assert words is not None
     chance = random.Random(7)
-    vocabulary = [
-        "".join(chance.choices("bcdfglmnprst", k=1)) + "".join(chance.choices("aeioulnrst", k=6)) for _ in range(30_000)
-    ]
-    weights = 1.0 / np.arange(1, len(vocabulary) + 1) ** 0.9
-    picks = np.random.default_rng(7).choice(len(vocabulary), size=(count, 45), p=weights / weights.sum())
+    prose = " ".join(" ".join(text.split()) for text in topics.values())
+    sentences = [part for part in re.split(r"(?<=[.:;]) +", prose) if 30 < len(part) < 300]
     library.create("bench", "large")
     with database.write() as connection:
         key = library.key(connection, "bench", "large")
@@ -221,8 +235,7 @@ def fill(database: Database, library: Library, count: int) -> None:
         for begin in range(0, count, 5000):
             rows, texts, lines = [], [], []
             for number in range(begin, min(begin + 5000, count)):
-                named = [vocabulary[i] for i in picks[number]]
-                text = ". ".join(" ".join(named[at : at + 15]) for at in range(0, 45, 15)) + "."
+                text = f"Entry {number}. " + " ".join(chance.sample(sentences, 3))
                 terms, length = index_terms(Chunk(0, len(text), text, (), "en", ""))
                 place = {"key": number + 1, "portfolio_key": key, "document_key": parent[0], "ordinal": number}
                 span = {"start": 0, "end": len(text), "language": "en", "checksum": str(number), "headings": []}
@@ -253,7 +266,7 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
         retriever = Retriever(database, library, words=words)
         with database.read() as connection:
             texts = list(connection.execute(sa.select(chunks.c.text).where(chunks.c.key % (count // 200) == 1)).scalars())
-        asked = [" ".join(text.replace(".", "").split()[5:13]) for text in texts]
+        asked = [" ".join(text.split()[4:12]) for text in texts]
         retriever.search("bench", "large", asked[0], 10)  # loads the vectors and has the graph built
         retriever.close()
         index = retriever.resident_index("bench", "large")

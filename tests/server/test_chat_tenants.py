@@ -43,14 +43,14 @@ async def operate(caller: Chat, tenant: str, chance: random.Random, state: dict[
         state["version"] += 1
         await caller.upload("notes", {"team.txt": document(tenant, state["version"])})
     elif choice < 0.06:
-        request = portfolio_pb2.SearchRequest(portfolio_id="notes", query=chance.choice(QUESTIONS))
-        found = await caller.portfolios.Search(request, metadata=caller.metadata)
+        search = portfolio_pb2.SearchRequest(portfolio_id="notes", query=chance.choice(QUESTIONS))
+        found = await caller.portfolios.Search(search, metadata=caller.metadata)
         assert other not in str(found)
     elif choice < 0.09:
         conversation = state.get("conversation")
         if conversation:
-            request = chat_pb2.GetConversationRequest(conversation_id=conversation)
-            assert other not in str(await caller.chat.GetConversation(request, metadata=caller.metadata))
+            named = chat_pb2.GetConversationRequest(conversation_id=conversation)
+            assert other not in str(await caller.chat.GetConversation(named, metadata=caller.metadata))
     else:
         policy = common_pb2.CACHE_POLICY_REFRESH if choice < 0.12 else common_pb2.CACHE_POLICY_DEFAULT
         request = chat_pb2.ChatRequest(

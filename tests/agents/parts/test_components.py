@@ -47,6 +47,12 @@ NO_SIDE, NO_END = Side.UNSPECIFIED, Position.UNSPECIFIED
         ("drive shaft", "drive shaft", NO_SIDE, NO_END),
         ("light", "light", NO_SIDE, NO_END),
         ("R headlight", "headlight", NO_SIDE, NO_END),
+        ("headlight (R)", "headlight", R, NO_END),
+        ("headlight L", "headlight", L, NO_END),
+        ("front R door", "front door", R, F),
+        ("F bumper", "front bumper", NO_SIDE, F),
+        ("offside/front wing", "front wing", R, F),
+        ("LH & RH wing", "wing", B, NO_END),
     ],
 )
 def test_sides_and_positions_are_read_exactly(text: str, words: str, side: Side, position: Position) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
-from hexar.agents.parts.components.reading import Reading, canonical, read, translate
+from hexar.agents.parts.components.reading import Reading, canonical, fold, read, translate
 from hexar.agents.parts.data import components, load
 from hexar.core.fuzzy import FuzzyIndex
 
@@ -90,9 +90,12 @@ class ComponentMatcher:
         for group, category in declared:
             if group not in self._by_group or all(row.category_key != category for row in self._by_group[group]):
                 self._by_group[group].append(GroupRow(group, category, "", 0))
+        # By the words that matching sees, and by the name as it is: "Assembly Parts" has no word that says anything.
         self._groups_named: dict[str, list[int]] = defaultdict(list)
+        self._groups_called: dict[str, list[int]] = defaultdict(list)
         for key, name in enumerate(group_names):
-            self._groups_named[canonical(name)[0]].append(key)
+            self._groups_named[canonical(name)[0] or _plain(name)].append(key)
+            self._groups_called[_plain(name)].append(key)
 
         texts: list[str] = []
         self._targets: list[Target] = []
@@ -159,11 +162,11 @@ class ComponentMatcher:
 
         ``declared`` names groups that are told although no article of the component is listed in them.
         """
-        rank = {canonical(name)[0]: place for place, name in reversed(list(enumerate(preferred)))}
+        rank = {_plain(name): place for place, name in reversed(list(enumerate(preferred)))}
         found = list(rows)
         present = {(row.group_key, row.category_key) for row in found}
         for name in declared:
-            for key in self._groups_named.get(canonical(name)[0], ()):
+            for key in self._groups_called.get(_plain(name), ()):
                 for row in self._by_group.get(key, ()):
                     if (key, row.category_key) not in present:
                         present.add((key, row.category_key))
@@ -171,7 +174,7 @@ class ComponentMatcher:
         last = len(rank)
 
         def order(row: GroupRow) -> tuple[bool, int, bool, int, int]:
-            place = rank.get(canonical(self._group_names[row.group_key])[0], last)
+            place = rank.get(_plain(self._group_names[row.group_key]), last)
             return (row.category_key in self._late, place, not row.articles, -row.articles, row.group_key)
 
         return tuple(sorted(found, key=order))
@@ -237,6 +240,11 @@ class ComponentMatcher:
             bare = " ".join(word for word in words if word not in ("front", "rear"))
             forms.setdefault(bare, factor * WITHOUT_POSITION)
         return [(text, factor) for text, factor in forms.items() if text]
+
+
+def _plain(name: str) -> str:
+    """A group's name without case, accents and doubled space."""
+    return " ".join(fold(name).split())
 
 
 def _opposed(name: Position, asked: Position) -> bool:

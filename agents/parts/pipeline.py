@@ -292,7 +292,7 @@ class _Discovery:
                 entry.target.component,
                 entry.component.severity,
                 entry.reading.side,
-                entry.reading.position or entry.target.position,
+                entry.reading.position,
             )
             for entry in found
             if entry.target is not None and entry.target.component

@@ -49,7 +49,8 @@ class Target:
     names: frozenset[str]
     groups: tuple[int, ...]
     rows: tuple[GroupRow, ...]
-    position: Position = Position.UNSPECIFIED
+    #: The name that means the component most closely; the other names are kinds of it. Empty: all are alike.
+    first_name: str = ""
 
     @property
     def is_listed(self) -> bool:
@@ -119,8 +120,16 @@ class ComponentMatcher:
             target = self._bind(identifier, entry, named)
             self._components[identifier] = target
             taken.update(target.names)
+            # Who writes the catalogue's own name of one kind ("Fuel Feed Unit") means that kind, unless people call all so.
+            spoken = {canonical(alias)[0] for alias in (*entry["en"], *entry["es"])}
+            narrow = {name for name in target.names if name != target.first_name and canonical(name)[0] not in spoken}
+            for name in sorted(narrow):
+                rows_named = tuple(row for row in target.rows if row.article_name == name)
+                enter(name, self._target(name, identifier, frozenset([name]), rows_named))
+            kinds = {canonical(name)[0] for name in narrow}
             for alias in (*entry["names"], *entry["en"], *entry["es"]):
-                enter(alias, target)
+                if canonical(alias)[0] not in kinds:
+                    enter(alias, target)
         for name in self._by_name:
             if name not in taken:
                 enter(name, self._target(name, "", frozenset([name]), self._order(self._by_name[name], ())))
@@ -144,7 +153,8 @@ class ComponentMatcher:
         rows = [row for name in names for row in self._by_name[name]]
         preferred = tuple(entry["groups"])
         if names:
-            return self._target(label, identifier, frozenset(names), self._order(rows, preferred, entry["groups"]))
+            found = self._target(label, identifier, frozenset(names), self._order(rows, preferred, entry["groups"]))
+            return replace(found, first_name=names[0])
         # A group that bears the component's own name holds it even if its articles are named otherwise.
         own = {key for alias in (*entry["names"], *entry["en"]) for key in self._groups_named.get(canonical(alias)[0], ())}
         whole = [row for key in own for row in self._by_group.get(key, ())]

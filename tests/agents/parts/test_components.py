@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView
-from hexar.agents.parts.components.reading import read
+from hexar.agents.parts.components.reading import canonical, read
 from hexar.agents.parts.data import components
 
 WORDS = frozenset(
@@ -93,6 +93,15 @@ def test_the_component_files_are_sound() -> None:
             assert isinstance(alias, str), identifier
             assert alias.strip(), identifier
             assert not read(alias).side or "airbag" in alias.lower(), f"{identifier}: {alias}"
+
+
+def test_no_two_components_are_called_the_same() -> None:
+    """An alias means one component; what two would share is no alias of either."""
+    owners: dict[str, set[str]] = {}
+    for identifier, entry in components().items():
+        for alias in (*entry["en"], *entry["es"]):
+            owners.setdefault(canonical(alias)[0], set()).add(identifier)
+    assert {alias: names for alias, names in owners.items() if len(names) > 1 or not alias} == {}
 
 
 def labels() -> list[dict[str, str]]:

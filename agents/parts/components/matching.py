@@ -140,6 +140,7 @@ class ComponentMatcher:
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
         self._texts = texts
         # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
+        # Sides were read and taken out, and our own tables rewrote the words: the index needs the positions alone.
         self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})
         self.vocabulary = frozenset(word for text in texts for word in text.split())
 

@@ -5,8 +5,8 @@ on a future and never touches the connection, so that a caller who leaves cannot
 goes wrong with a connection closes it.
 
 The circuit breaker is strict, because everything that Redis gives can be had elsewhere: the first command that takes longer
-than :data:`TIMEOUT`, or finds nobody, takes the link *down*. From then on commands fail at once, until a probe in the background
-is answered. Nothing is retried.
+than :data:`TIMEOUT`, or finds nobody, takes the link *down*. From then on commands fail at once, until a probe in the
+background is answered. Nothing is retried.
 
 ::
 

@@ -1,13 +1,15 @@
 """Versions of what answers depend on. Bumping one makes every dependent cache entry unreachable at once.
 
 A name is free text ("portfolio:ID", "static:VENDOR"); its version starts at 0. Versions live in the store, because the
-caches outlive a restart; a process reads them from memory.
+caches outlive a restart; a process reads them from memory. Where several processes share the caches, a :class:`Guard` keeps
+their memories alike.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -21,8 +23,24 @@ versions_table = sa.Table(
 )
 
 
+class Guard(Protocol):
+    """What makes the versions of several processes agree (:mod:`hexar.core.invalidation`)."""
+
+    def current(self) -> bool:
+        """True while the versions in memory can be trusted without asking anyone."""
+        ...
+
+    async def confirm(self) -> bool:
+        """Catch up now; False where that cannot be done, so that nothing cached may be served."""
+        ...
+
+    def announce(self, name: str, version: int) -> None:
+        """Tell the other processes of a committed version, and wait for them off the event loop."""
+        ...
+
+
 class Versions:
-    """The versions of all names.
+    """The versions of all names. Without a ``guard`` this process is the only one that bumps.
 
     Thread-safety: all methods may be called from any thread. :meth:`bump` blocks on the store.
     """
@@ -31,14 +49,25 @@ class Versions:
         self._database = database
         self._lock = threading.Lock()
         self._current: dict[str, int] = {}
+        self._total = 0
+        self.guard: Guard | None = None
 
     def load(self) -> None:
         """Read all versions from the store (at start, and to catch up with other processes)."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(versions_table.c.name, versions_table.c.version)).all()
-        with self._lock:
-            for name, version in rows:
-                self._current[name] = max(version, self._current.get(name, 0))
+        for name, version in rows:
+            self.learn(name, version)
+
+    def refresh(self) -> None:
+        """Catch up with the store: one small statement where nothing has changed.
+
+        A bump raises the sum of all versions by one, and no version here is ahead of the store: equal sums are equal versions.
+        """
+        with self._database.read() as connection:
+            total = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(versions_table.c.version), 0))).scalar_one()
+        if int(total) != self._total:
+            self.load()
 
     def get(self, name: str) -> int:
         """The version of ``name`` now."""
@@ -72,6 +101,15 @@ class Versions:
         return version
 
     def published(self, name: str, version: int) -> None:
-        """Make a committed version known to this process."""
+        """Make a committed version known to this process and, off the event loop, to every other before it returns."""
+        self.learn(name, version)
+        if self.guard is not None:
+            self.guard.announce(name, version)
+
+    def learn(self, name: str, version: int) -> None:
+        """Make a committed version known to this process only."""
         with self._lock:
-            self._current[name] = max(version, self._current.get(name, 0))
+            known = self._current.get(name, 0)
+            if version > known:
+                self._current[name] = version
+                self._total += version - known

@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
     data_dir: Path = Path(".hexar")
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/service/db; shared caches of several "
+        "processes, instead of the disk tier",
+    )
     vendors: Path = Path("vendors.yaml")
     drain_seconds: float = Field(default=20.0, ge=0)
     log_format: Literal["console", "json"] = "console"

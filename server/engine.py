@@ -12,14 +12,18 @@ from prometheus_client.core import Metric
 
 from hexar.agents.llm import MeteredModels
 from hexar.core.cache import KINDS, Caches, Kind
+from hexar.core.cache.backend import CacheBackend
+from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.eventlog import Answers
+from hexar.core.invalidation import Invalidation
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
 from hexar.core.metrics import Metrics, gauge
+from hexar.core.redislink import RedisLink
 from hexar.core.resilience import BreakerState
 from hexar.core.store import Database
 from hexar.core.versions import Versions
@@ -54,6 +58,9 @@ class Engine:
     loop_lag: LoopLag = field(default_factory=LoopLag)
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
+    #: Where several processes share a Redis: the link to it, and the agreement on versions.
+    redis: RedisLink | None = None
+    invalidation: Invalidation | None = None
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -62,6 +69,9 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.database.create_tables()
         self.versions.load()
+        if self.redis is not None and self.invalidation is not None:
+            self.redis.start()
+            self.invalidation.start()
         for tenant, budget in self.settings.llm.budgets.items():
             self.ledger.set_budget(tenant, budget.limit, currency=budget.currency, period=Period(budget.period))
         self.loop_lag.start()
@@ -83,6 +93,8 @@ class Engine:
         await self.loop_lag.stop()
         self.models.models.close()
         self.dispatcher.close()
+        if self.invalidation is not None:
+            await self.invalidation.close()
         await self.caches.close()
         await asyncio.to_thread(self.ledger.close)
         self.database.close()
@@ -93,8 +105,13 @@ def build_engine(settings: Settings) -> Engine:
     database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
     versions = Versions(database)
     metrics = Metrics()
-    disk = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE) if settings.cache.disk_mb else None
-    caches = Caches(versions, disk, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
+    link = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+    backend: CacheBackend | None = None
+    if link is not None:
+        backend = RedisBackend(link)
+    elif settings.cache.disk_mb:
+        backend = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE)
+    caches = Caches(versions, backend, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
     lane = LaneConfig(**settings.dispatch.model_dump())
     dispatcher = Dispatcher(lane, observer=metrics.agent_called)
     ledger = Ledger(database)
@@ -111,6 +128,8 @@ def build_engine(settings: Settings) -> Engine:
         gate=Admission(settings.limits.concurrent_calls),
         ledger=ledger,
         models=build_models(settings.llm, dispatcher, ledger),
+        redis=link,
+        invalidation=Invalidation(versions, link) if link is not None else None,
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine
@@ -134,6 +153,10 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     yield gauge("hexar_cache_hits", "Cache hits by kind and tier", hits)
     yield gauge("hexar_cache_misses", "Cache misses by kind", misses)
     yield gauge("hexar_cache_memory_bytes", "Bytes in the memory tier", [({}, float(caches.memory.used_bytes))])
+    if engine.redis is not None:
+        yield gauge("hexar_redis_up", "1: the link to Redis is up", [({}, float(engine.redis.up))])
+        yield gauge("hexar_redis_commands", "Commands sent to Redis", [({}, float(engine.redis.commands))])
+        yield gauge("hexar_redis_outages", "Times that the link to Redis went down", [({}, float(engine.redis.outages))])
     yield gauge("hexar_breaker_open", "1 open, 0.5 probing, 0 closed", breakers)
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
     yield gauge("hexar_agent_queued_calls", "Calls that wait for a thread", queued)

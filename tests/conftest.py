@@ -10,6 +10,8 @@ from hypothesis import settings
 settings.register_profile("hexar", deadline=None, print_blob=True)
 settings.load_profile("hexar")
 
+pytest_plugins = ("tests.fix.redis_server",)
+
 
 @pytest.fixture(scope="session")
 def hexar_data() -> Path:

@@ -14,6 +14,8 @@ from hexar.agents.parts.components.matching import Target
 
 #: Factors where the catalogue does not say what was asked.
 SIDE_UNSAID, POSITION_UNSAID, STEERING_UNSAID = 0.8, 0.85, 0.9
+#: An article of another kind than the one that the component's name means first: a fuel feed unit for a fuel pump.
+OTHER_KIND = 0.9
 #: An article for both sides, or both ends, fits the one that was asked.
 BOTH_SIDES, BOTH_ENDS = 0.95, 0.97
 
@@ -91,7 +93,7 @@ def choose(rows: Iterable[Listed], target: Target, asked: Asked) -> Fits:
             continue
         found = {listing.variant_key for listing in listings}
         variants = tuple(variant for variant in asked.variants if variant in found)
-        factors = (*_shared(asked, len(variants)), *facts)
+        factors = (*_shared(asked, len(variants)), *_kind(row, target), *facts)
         confidence = 1.0
         for factor in factors:
             confidence *= factor.value
@@ -116,6 +118,12 @@ def _shared(asked: Asked, fitting: int) -> Sequence[Factor]:
         Factor("component", asked.component, f"the component was matched with score {asked.component:.2f}"),
         Factor("coverage", share, f"fits {fitting} of {len(asked.variants)} possible variants"),
     )
+
+
+def _kind(row: Listed, target: Target) -> Sequence[Factor]:
+    if not target.first_name or row.name == target.first_name:
+        return ()
+    return (Factor("kind", OTHER_KIND, f"listed as {row.name!r}"),)
 
 
 def _facts(row: Listed, asked: Asked) -> list[Factor] | None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.agents.parts import contract, rules
 from hexar.agents.parts.catalogue.reading import ArticleRow, Listed
+from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import VARIANTS_A_READ, Catalogues, CatalogueView
 from hexar.agents.parts.components.matching import ComponentMatch, Target
 from hexar.agents.parts.components.reading import Reading
@@ -39,6 +40,8 @@ WORKERS = 5
 IMPLIED_PARTS, MAX_IMPLIED = 5, 40
 #: Seconds kept back from the deadline for the summary.
 RESERVE = 0.2
+#: The reading of a component whose text was not reached.
+UNREAD = Reading((), Side.UNSPECIFIED, Position.UNSPECIFIED, False)
 #: Resolved vehicles remembered.
 REMEMBERED = 2048
 
@@ -197,7 +200,7 @@ class _Discovery:
 
     async def _component(self, index: int, component: Component) -> _Found:
         begun = time.perf_counter()
-        found = _Found(index, component, self.view.components.read(component.name))
+        found = _Found(index, component, UNREAD)
         try:
             found.reading, found.matches, found.suggestions = await self._call("match", self._match, component)
             if not found.matches:
@@ -233,6 +236,8 @@ class _Discovery:
         fits, found.parts = await self._find(target, asked, self.plan.max_parts)
         found.total = len(fits.fits)
         found.status, found.reason = self._outcome(target, fits, asked)
+        if reading.ambiguous and not reading.side:
+            found.reason += "; an abbreviation in the name could be a side or an end, and was taken for neither"
 
     def _asked(self, score: float, side: Any, position: Any) -> Asked:
         plan = self.plan
@@ -292,7 +297,7 @@ class _Discovery:
                 entry.target.component,
                 entry.component.severity,
                 entry.reading.side,
-                entry.reading.position or entry.target.position,
+                entry.reading.position,
             )
             for entry in found
             if entry.target is not None and entry.target.component

@@ -52,7 +52,18 @@ class Caches:
         return self.versions.snapshot((*tenant_dependencies(tenant, kind), *names))
 
     def peek(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
-        """The entry in memory, without asking the backend. A miss is not counted: :meth:`get` decides it."""
+        """The entry in memory, without asking anyone. A miss is not counted: :meth:`get` decides it."""
+        guard = self.versions.guard
+        if guard is not None and not guard.current():
+            return None
+        return self._peek(kind, key, allow_stale)
+
+    async def confirmed(self) -> bool:
+        """Whether the versions in memory can be trusted, if need be after catching up with the store."""
+        guard = self.versions.guard
+        return guard is None or guard.current() or await guard.confirm()
+
+    def _peek(self, kind: str, key: bytes, allow_stale: bool) -> Entry | None:
         entry = self.memory.get(key)
         if entry is None:
             return None
@@ -66,7 +77,10 @@ class Caches:
 
     async def get(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
         """The entry from the first tier that has it. With ``allow_stale`` also one past its time, marked so."""
-        entry = self.peek(kind, key, allow_stale=allow_stale)
+        if not await self.confirmed():
+            self.stats.miss(kind)
+            return None
+        entry = self._peek(kind, key, allow_stale)
         if entry is not None:
             return entry
         if self.backend is not None:

@@ -71,6 +71,7 @@ class AnswerSpec:
 class _Live:
     log: EventLog
     deadline: Deadline
+    depends: Mapping[str, int]
     finish_alone: bool
     adaptive: bool = False
     subscribers: int = 0
@@ -159,6 +160,8 @@ class Answers:
         """The answer of ``spec``: replayed, joined or produced."""
         slot = (spec.key, spec.write_cache)
         if spec.read_cache:
+            # Where nobody can confirm, running answers are still shared: the sources are spared, nothing kept is served.
+            await self._caches.confirmed()
             joined = self._join(slot, deadline)
             if joined is not None:
                 return joined
@@ -182,7 +185,7 @@ class Answers:
         recent = self._recent.get(answer_id)
         if recent is None:
             return None
-        live = _Live(recent[1], Deadline.never(), finish_alone=True)
+        live = _Live(recent[1], Deadline.never(), {}, finish_alone=True)
         return Answer(Origin.JOINED, live=live)
 
     async def close(self, grace: float) -> None:
@@ -208,6 +211,9 @@ class Answers:
         live = self._live.get(slot)
         if live is None or live.log.done:
             return None
+        # One that was begun before an acknowledged bump may be made of what the bump made old.
+        if not self._caches.versions.holds(live.depends):
+            return None
         if live.adaptive:
             left = live.deadline.remaining()
             mine = deadline.remaining()
@@ -228,7 +234,7 @@ class Answers:
     def _start(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
         if self._closing:
             raise Unavailable("the server is shutting down")
-        live = _Live(EventLog(), deadline, spec.finish_alone, spec.adaptive)
+        live = _Live(EventLog(), deadline, spec.depends, spec.finish_alone, spec.adaptive)
         self._live[slot] = live
         live.task = asyncio.create_task(self._produce(slot, live, spec))
         return self._hold(live, Origin.PRODUCED)

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from hexar.core.cache import Caches
+from hexar.core.cache.backend import CacheBackend
+from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
+from hexar.core.redislink import RedisLink
 from hexar.core.store import Database
 from hexar.core.versions import Versions
 
@@ -24,8 +27,16 @@ def versions(database: Database) -> Versions:
     return Versions(database)
 
 
-@pytest.fixture
-async def caches(versions: Versions, tmp_path: Path) -> AsyncIterator[Caches]:
-    made = Caches(versions, SqliteBackend(tmp_path / "cache.db", 1 << 24), memory_bytes=1 << 20)
+@pytest.fixture(params=["disk", "redis"])
+async def caches(request: pytest.FixtureRequest, versions: Versions, tmp_path: Path) -> AsyncIterator[Caches]:
+    backend: CacheBackend
+    if request.param == "redis":
+        link = RedisLink(request.getfixturevalue("redis_server").url)
+        link.start()
+        assert await link.ready(5)
+        backend = RedisBackend(link)
+    else:
+        backend = SqliteBackend(tmp_path / "cache.db", 1 << 24)
+    made = Caches(versions, backend, memory_bytes=1 << 20)
     yield made
     await made.close()

@@ -207,18 +207,18 @@ TOKENS = {
         ("wrong", grpc.StatusCode.UNAUTHENTICATED),
         ("user-token", grpc.StatusCode.PERMISSION_DENIED),
         ("ops-token", None),
-        (jwt.encode({"tenant": "t", "scope": "ops", "exp": time.time() + 60}, "k" * 32, "HS256"), None),
+        (jwt.encode({"tenant": "t", "scope": "ops", "exp": time.time() + 86400}, "k" * 32, "HS256"), None),
         (
             jwt.encode({"tenant": "t", "scope": "ops", "exp": time.time() - 60}, "k" * 32, "HS256"),
             grpc.StatusCode.UNAUTHENTICATED,
         ),
         (jwt.encode({"tenant": "t", "scope": "ops"}, "k" * 32, "HS256"), grpc.StatusCode.UNAUTHENTICATED),
         (
-            jwt.encode({"tenant": "a/b", "scope": "ops", "exp": time.time() + 60}, "k" * 32, "HS256"),
+            jwt.encode({"tenant": "a/b", "scope": "ops", "exp": time.time() + 86400}, "k" * 32, "HS256"),
             grpc.StatusCode.UNAUTHENTICATED,
         ),
         (
-            jwt.encode({"tenant": "t", "scope": "ops", "exp": time.time() + 60}, "x" * 32, "HS256"),
+            jwt.encode({"tenant": "t", "scope": "ops", "exp": time.time() + 86400}, "x" * 32, "HS256"),
             grpc.StatusCode.UNAUTHENTICATED,
         ),
     ],

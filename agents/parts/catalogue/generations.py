@@ -40,11 +40,10 @@ def _is_dead(host: str, process: int, touched_at: float, now: float) -> bool:
     return now - touched_at > ABANDONED
 
 
-def current(connection: Connection, catalogue: str) -> tuple[int, int] | None:
-    """The (generation, version) that readers see, or None where there is no such catalogue."""
-    row = connection.execute(
-        select(tables.catalogues.c.generation, tables.catalogues.c.version).where(tables.catalogues.c.name == catalogue)
-    ).first()
+def current(connection: Connection, catalogue: str, *, lock: bool = False) -> tuple[int, int] | None:
+    """The (generation, version) that readers see, or None where there is no such catalogue; ``lock`` until the commit."""
+    statement = select(tables.catalogues.c.generation, tables.catalogues.c.version).where(tables.catalogues.c.name == catalogue)
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
     return (row.generation, row.version) if row else None
 
 
@@ -75,7 +74,7 @@ def publish(database: Database, catalogue: str, generation: int, counts: Mapping
     now = time.time()
     row = {"generation": generation, "imported_at": now, "counts": orjson.dumps(dict(counts)).decode()}
     with database.write() as connection:
-        before = current(connection, catalogue)
+        before = current(connection, catalogue, lock=True)
         if before is not None and not replace:
             raise CatalogueExists(f"catalogue {catalogue!r} was imported meanwhile")
         if before is None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
-from hexar.agents.parts.components.reading import Reading, canonical, read, translate
+from hexar.agents.parts.components.reading import Reading, canonical, fold, read, translate
 from hexar.agents.parts.data import components, load
 from hexar.core.fuzzy import FuzzyIndex
 
@@ -49,7 +49,8 @@ class Target:
     names: frozenset[str]
     groups: tuple[int, ...]
     rows: tuple[GroupRow, ...]
-    position: Position = Position.UNSPECIFIED
+    #: The name that means the component most closely; the other names are kinds of it. Empty: all are alike.
+    first_name: str = ""
 
     @property
     def is_listed(self) -> bool:
@@ -90,9 +91,12 @@ class ComponentMatcher:
         for group, category in declared:
             if group not in self._by_group or all(row.category_key != category for row in self._by_group[group]):
                 self._by_group[group].append(GroupRow(group, category, "", 0))
+        # By the words that matching sees, and by the name as it is: "Assembly Parts" has no word that says anything.
         self._groups_named: dict[str, list[int]] = defaultdict(list)
+        self._groups_called: dict[str, list[int]] = defaultdict(list)
         for key, name in enumerate(group_names):
-            self._groups_named[canonical(name)[0]].append(key)
+            self._groups_named[canonical(name)[0] or _plain(name)].append(key)
+            self._groups_called[_plain(name)].append(key)
 
         texts: list[str] = []
         self._targets: list[Target] = []
@@ -116,8 +120,16 @@ class ComponentMatcher:
             target = self._bind(identifier, entry, named)
             self._components[identifier] = target
             taken.update(target.names)
+            # Who writes the catalogue's own name of one kind ("Fuel Feed Unit") means that kind, unless people call all so.
+            spoken = {canonical(alias)[0] for alias in (*entry["en"], *entry["es"])}
+            narrow = {name for name in target.names if name != target.first_name and canonical(name)[0] not in spoken}
+            for name in sorted(narrow):
+                rows_named = tuple(row for row in target.rows if row.article_name == name)
+                enter(name, self._target(name, identifier, frozenset([name]), rows_named))
+            kinds = {canonical(name)[0] for name in narrow}
             for alias in (*entry["names"], *entry["en"], *entry["es"]):
-                enter(alias, target)
+                if canonical(alias)[0] not in kinds:
+                    enter(alias, target)
         for name in self._by_name:
             if name not in taken:
                 enter(name, self._target(name, "", frozenset([name]), self._order(self._by_name[name], ())))
@@ -128,6 +140,7 @@ class ComponentMatcher:
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
         self._texts = texts
         # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
+        # Sides were read and taken out, and our own tables rewrote the words: the index needs the positions alone.
         self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})
         self.vocabulary = frozenset(word for text in texts for word in text.split())
 
@@ -141,7 +154,8 @@ class ComponentMatcher:
         rows = [row for name in names for row in self._by_name[name]]
         preferred = tuple(entry["groups"])
         if names:
-            return self._target(label, identifier, frozenset(names), self._order(rows, preferred, entry["groups"]))
+            found = self._target(label, identifier, frozenset(names), self._order(rows, preferred, entry["groups"]))
+            return replace(found, first_name=names[0])
         # A group that bears the component's own name holds it even if its articles are named otherwise.
         own = {key for alias in (*entry["names"], *entry["en"]) for key in self._groups_named.get(canonical(alias)[0], ())}
         whole = [row for key in own for row in self._by_group.get(key, ())]
@@ -159,11 +173,11 @@ class ComponentMatcher:
 
         ``declared`` names groups that are told although no article of the component is listed in them.
         """
-        rank = {canonical(name)[0]: place for place, name in reversed(list(enumerate(preferred)))}
+        rank = {_plain(name): place for place, name in reversed(list(enumerate(preferred)))}
         found = list(rows)
         present = {(row.group_key, row.category_key) for row in found}
         for name in declared:
-            for key in self._groups_named.get(canonical(name)[0], ()):
+            for key in self._groups_called.get(_plain(name), ()):
                 for row in self._by_group.get(key, ()):
                     if (key, row.category_key) not in present:
                         present.add((key, row.category_key))
@@ -171,7 +185,7 @@ class ComponentMatcher:
         last = len(rank)
 
         def order(row: GroupRow) -> tuple[bool, int, bool, int, int]:
-            place = rank.get(canonical(self._group_names[row.group_key])[0], last)
+            place = rank.get(_plain(self._group_names[row.group_key]), last)
             return (row.category_key in self._late, place, not row.articles, -row.articles, row.group_key)
 
         return tuple(sorted(found, key=order))
@@ -237,6 +251,11 @@ class ComponentMatcher:
             bare = " ".join(word for word in words if word not in ("front", "rear"))
             forms.setdefault(bare, factor * WITHOUT_POSITION)
         return [(text, factor) for text, factor in forms.items() if text]
+
+
+def _plain(name: str) -> str:
+    """A group's name without case, accents and doubled space."""
+    return " ".join(fold(name).split())
 
 
 def _opposed(name: Position, asked: Position) -> bool:

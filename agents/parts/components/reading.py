@@ -196,6 +196,9 @@ def read(text: str, protected: Collection[str] = ()) -> Reading:
             elif token not in noise:
                 words.extend(_same(singular(token), protected))
             continue
+        if meaning.ambiguous and tokens[place : place + length] == ["r"] and (place + 1 == len(tokens) or positions):
+            # "headlight R", "front R": who means the rear says so, or writes it first.
+            meaning = _Meaning(side=Side.RIGHT)
         place += length
         ambiguous = ambiguous or meaning.ambiguous
         words.extend(meaning.words)

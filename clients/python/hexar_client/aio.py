@@ -38,9 +38,7 @@ class AsyncClient:
             query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
         )
 
-    def chat(
-        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any
-    ) -> AsyncChatStream:
+    def chat(self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any) -> AsyncChatStream:
         """Ask about a portfolio's documents; ``async for`` over the result for typed events.
 
         ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).

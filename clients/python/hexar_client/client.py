@@ -53,9 +53,7 @@ class Client:
             query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
         )
 
-    def chat(
-        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any
-    ) -> ChatStream:
+    def chat(self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any) -> ChatStream:
         """Ask about a portfolio's documents; iterate the result for typed events.
 
         ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import grpc
+
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
 from hexar_client._stream import Event, Stream
+from hexar_client.errors import convert_rpc
 
 if TYPE_CHECKING:
     from hexar_client.aio import AsyncClient
@@ -53,6 +56,14 @@ class Parts:
     def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0) -> Stream[DiscoverBody]:
         """The parts for one report; iterate the result for typed events."""
         return self._client.stream(self._stub.Discover, request, timeout)
+
+    def discover_batch(self, reports: Iterable[pb.DiscoverRequest], timeout: float = 120.0) -> Iterator[pb.DiscoverBatchEvent]:
+        """The parts for several reports; each event says by ``report_index`` whose it is. Not resumed when it breaks."""
+        request = pb.DiscoverBatchRequest(reports=list(reports))
+        try:
+            yield from self._stub.DiscoverBatch(request, timeout=timeout, metadata=self._client._connection.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
 
     def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
         """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView
-from hexar.agents.parts.components.reading import read
+from hexar.agents.parts.components.reading import canonical, read
 from hexar.agents.parts.data import components
 
 WORDS = frozenset(
@@ -47,6 +47,12 @@ NO_SIDE, NO_END = Side.UNSPECIFIED, Position.UNSPECIFIED
         ("drive shaft", "drive shaft", NO_SIDE, NO_END),
         ("light", "light", NO_SIDE, NO_END),
         ("R headlight", "headlight", NO_SIDE, NO_END),
+        ("headlight (R)", "headlight", R, NO_END),
+        ("headlight L", "headlight", L, NO_END),
+        ("front R door", "front door", R, F),
+        ("F bumper", "front bumper", NO_SIDE, F),
+        ("offside/front wing", "front wing", R, F),
+        ("LH & RH wing", "wing", B, NO_END),
     ],
 )
 def test_sides_and_positions_are_read_exactly(text: str, words: str, side: Side, position: Position) -> None:
@@ -87,6 +93,15 @@ def test_the_component_files_are_sound() -> None:
             assert isinstance(alias, str), identifier
             assert alias.strip(), identifier
             assert not read(alias).side or "airbag" in alias.lower(), f"{identifier}: {alias}"
+
+
+def test_no_two_components_are_called_the_same() -> None:
+    """An alias means one component; what two would share is no alias of either."""
+    owners: dict[str, set[str]] = {}
+    for identifier, entry in components().items():
+        for alias in (*entry["en"], *entry["es"]):
+            owners.setdefault(canonical(alias)[0], set()).add(identifier)
+    assert {alias: names for alias, names in owners.items() if len(names) > 1 or not alias} == {}
 
 
 def labels() -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """Facts exclude, factors rank, and rules tell what a damage implies."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,14 @@ def test_the_exact_side_is_surer_than_an_unsaid_one() -> None:
 def test_other_names_of_the_group_are_no_parts_of_the_component() -> None:
     """A bulb listed beside the headlight is not a headlight."""
     assert not choose([listed(1, name="Bulb, headlight")], TARGET, asked()).fits
+
+
+def test_another_kind_of_the_component_is_less_sure() -> None:
+    """A kind that the name means only in the second place comes after the first, and says what it is listed as."""
+    target = replace(TARGET, names=frozenset({"Headlight", "Headlight Insert"}), first_name="Headlight")
+    found = choose([listed(1, name="Headlight Insert"), listed(2)], target, asked()).fits
+    assert [fit.listed.article_key for fit in found] == [2, 1]
+    assert found[1].reason == "listed as 'Headlight Insert'"
 
 
 def test_years_and_steering_exclude() -> None:

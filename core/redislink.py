@@ -1,0 +1,343 @@
+"""The link to Redis that requests may lean on: few connections, many commands, and no waiting for a server that is gone.
+
+Commands of many callers share a *lane*: one connection and one task that sends what is ready as one pipeline. A caller waits
+on a future and never touches the connection, so that a caller who leaves cannot leave a half-read reply behind. Anything that
+goes wrong with a connection closes it.
+
+The circuit breaker is strict, because everything that Redis gives can be had elsewhere: the first command that takes longer
+than :data:`TIMEOUT`, or finds nobody, takes the link *down*. From then on commands fail at once, until a probe in the
+background is answered. Nothing is retried.
+
+::
+
+    RedisDown(Exception)      the link is down, or the server did not answer in time
+
+An address is ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``redis+sentinel://host:port,host:port/service/db``
+(``rediss+sentinel://`` with TLS), with an ACL user and password where the server asks for them, as redis-py reads it.
+
+Source: the Redis serialization protocol answers commands in order (https://redis.io/docs/latest/develop/reference/protocol-spec/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import structlog
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+log = structlog.get_logger(__name__)
+
+#: Seconds that a caller waits for an answer, at most.
+TIMEOUT = 0.05
+#: Seconds that a write behind the caller may take.
+WRITE_TIMEOUT = 1.0
+#: Seconds between two probes of a server that is down; the first follows at once.
+PROBE_EVERY = 0.25
+#: Commands in one pipeline, and bytes of their arguments after which no more join.
+BATCH = 64
+BATCH_BYTES = 1024 * 1024
+
+Command = tuple[Any, ...]
+
+
+class RedisDown(Exception):
+    """Redis does not answer, or did not a moment ago."""
+
+
+def connection_pool(url: str, timeout: float) -> ConnectionPool:
+    """A maker of connections for ``url`` that retries nothing. Raises ValueError where it is no Redis address."""
+    options: dict[str, Any] = {
+        "socket_connect_timeout": timeout,
+        "socket_timeout": None,
+        "retry": Retry(NoBackoff(), 0),
+        "driver_info": None,
+        "protocol": 2,
+    }
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis+sentinel", "rediss+sentinel"):
+        return ConnectionPool.from_url(url, **options)
+    path = parts.path.strip("/").split("/")
+    if not path[0] or len(path) > 2:
+        raise ValueError("a Sentinel address ends with /service or /service/db")
+    user, _, hosts = parts.netloc.rpartition("@")
+    sentinels: list[tuple[str, int]] = []
+    for host in hosts.split(","):
+        name, _, port = host.rpartition(":")
+        sentinels.append((name, int(port)) if name else (host, 26379))
+    name, _, password = user.partition(":")
+    options |= {"username": unquote(name) or None, "password": unquote(password) or None, "db": int(path[1]) if path[1:] else 0}
+    asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    guards = dict(options, db=0, username=asked.get("sentinel_username"), password=asked.get("sentinel_password"))
+    if parts.scheme.startswith("rediss"):
+        options["ssl"] = guards["ssl"] = True
+    untyped: Any = Sentinel
+    pool: ConnectionPool = untyped(sentinels, sentinel_kwargs=guards, **options).master_for(path[0]).connection_pool
+    return pool
+
+
+@dataclass(slots=True)
+class _Call:
+    command: Command
+    future: asyncio.Future[Any] | None
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One connection and what waits for it."""
+
+    timeout: float
+    connection: Any = None
+    waiting: deque[_Call] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class RedisLink:
+    """Commands to one Redis.
+
+    Thread-safety: :meth:`post` may be called from any thread, the rest belongs to the event loop that called :meth:`start`.
+    """
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+        self.timeout = timeout
+        self.pool = connection_pool(url, timeout)
+        #: Commands sent, pipelines they went in, and times that the link went down.
+        self.commands = 0
+        self.pipelines = 0
+        self.outages = 0
+        self._is_up = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reads = _Lane(timeout)
+        self._writes = _Lane(WRITE_TIMEOUT)
+        self._posted: deque[_Call] = deque()
+        self._posted_bytes = 0
+        self._lock = threading.Lock()
+        self._failed = asyncio.Event()
+        self._prober: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        """False from the first failure until a probe is answered, and before the start."""
+        return self._is_up.is_set()
+
+    def start(self) -> None:
+        """Begin to connect, without waiting for it; on the event loop."""
+        if self._prober is None:
+            self._loop = asyncio.get_running_loop()
+            self._failed.set()
+            self._prober = asyncio.create_task(self._probe(), name="redis-probe")
+            for lane in (self._reads, self._writes):
+                lane.task = asyncio.create_task(self._serve(lane), name="redis-lane")
+
+    def connection(self) -> Any:
+        """A connection of one's own, not yet connected: redis-py's, untyped there."""
+        pool: Any = self.pool
+        return pool.make_connection()
+
+    async def ready(self, seconds: float) -> bool:
+        """Wait until the link is up, ``seconds`` at most; whether it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_up.wait()
+        return self.up
+
+    async def call(self, *command: Any) -> Any:
+        """The reply to ``command``. Raises RedisDown within the timeout, ResponseError where the server refuses."""
+        if not self.up:
+            raise RedisDown
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._reads.waiting.append(_Call(command, future))
+        self._reads.wake.set()
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await future
+        except TimeoutError as error:
+            # The batch before took its time as well; the lane itself decides whether the server is gone.
+            raise RedisDown from error
+
+    async def script(self, text: str, keys: Sequence[str], *arguments: Any) -> Any:
+        """The result of a Lua script, sent by its digest; by its text where the server does not know it yet."""
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        try:
+            return await self.call("EVALSHA", digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.call("EVAL", text, len(keys), *keys, *arguments)
+
+    def post(self, *command: Any, size: int, limit: int) -> bool:
+        """Send ``command`` soon, without a reply; False where the link is down or more than ``limit`` bytes would wait."""
+        loop = self._loop
+        if not self.up or loop is None:
+            return False
+        with self._lock:
+            if self._posted_bytes + size > limit:
+                return False
+            self._posted_bytes += size
+            self._posted.append(_Call(command, None, size))
+            first = len(self._posted) == 1
+        if first:
+            try:
+                loop.call_soon_threadsafe(self._take_posted)
+            except RuntimeError:
+                return False
+        return True
+
+    async def flush(self) -> None:
+        """Wait until what was posted is sent, or given up."""
+        self._take_posted()
+        if self.up:
+            # Commands of a lane are answered in order.
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self._writes.waiting.append(_Call(("PING",), future))
+            self._writes.wake.set()
+            with suppress(RedisDown, ResponseError):
+                await future
+
+    async def close(self) -> None:
+        """Send what waits, then close the connections."""
+        if self._prober is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self.flush()
+        self._is_up.clear()
+        tasks = [task for task in (self._prober, self._reads.task, self._writes.task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._drop_waiting()
+        for lane in (self._reads, self._writes):
+            await _disconnect(lane)
+        self._prober = None
+
+    def _take_posted(self) -> None:
+        with self._lock:
+            self._writes.waiting.extend(self._posted)
+            self._posted.clear()
+        self._writes.wake.set()
+
+    async def _serve(self, lane: _Lane) -> None:
+        while True:
+            await lane.wake.wait()
+            lane.wake.clear()
+            while lane.waiting:
+                batch: list[_Call] = []
+                size = 0
+                while lane.waiting and len(batch) < BATCH and size < BATCH_BYTES:
+                    call = lane.waiting.popleft()
+                    if call.future is None or not call.future.done():
+                        batch.append(call)
+                        size += call.size
+                    else:
+                        self._sent(call)
+                if batch:
+                    await self._exchange(lane, batch)
+
+    async def _exchange(self, lane: _Lane, batch: list[_Call]) -> None:
+        at = 0
+        try:
+            async with asyncio.timeout(lane.timeout):
+                connection = await self._connected(lane)
+                self.commands += len(batch)
+                self.pipelines += 1
+                packed = connection.pack_commands([call.command for call in batch])
+                await connection.send_packed_command(packed, check_health=False)
+                while at < len(batch):
+                    try:
+                        _settle(batch[at], await connection.read_response(), None)
+                    except ResponseError as error:
+                        if batch[at].future is None:
+                            log.warning("redis_refused", command=batch[at].command[0], error=str(error)[:200])
+                        _settle(batch[at], None, error)
+                    at += 1
+        except (RedisError, OSError, TimeoutError) as error:
+            self._take_down(error)
+        finally:
+            for call in batch:
+                self._sent(call)
+            if at < len(batch):
+                # Also when this task is cancelled: what is still to come on this connection belongs to nobody.
+                await _disconnect(lane)
+                for call in batch[at:]:
+                    _settle(call, None, RedisDown())
+
+    async def _connected(self, lane: _Lane) -> Any:
+        if lane.connection is None:
+            lane.connection = self.connection()
+        await lane.connection.connect()
+        return lane.connection
+
+    def _sent(self, call: _Call) -> None:
+        if call.size:
+            with self._lock:
+                self._posted_bytes -= call.size
+
+    def _take_down(self, error: BaseException) -> None:
+        if self.up:
+            self._is_up.clear()
+            self.outages += 1
+            log.warning("redis_down", error=type(error).__name__)
+        self._failed.set()
+        self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        for lane in (self._reads, self._writes):
+            waiting, lane.waiting = lane.waiting, deque()
+            for call in waiting:
+                self._sent(call)
+                _settle(call, None, RedisDown())
+
+    async def _probe(self) -> None:
+        while True:
+            await self._failed.wait()
+            self._failed.clear()
+            while True:
+                if await self._answers():
+                    break
+                await asyncio.sleep(PROBE_EVERY)
+            self._failed.clear()
+            self._is_up.set()
+            log.info("redis_up")
+
+    async def _answers(self) -> bool:
+        calls = []
+        for lane in (self._reads, self._writes):
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            lane.waiting.append(_Call(("PING",), future))
+            lane.wake.set()
+            calls.append(future)
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                log.error("redis_refused", error=str(reply)[:200])
+        return not any(isinstance(reply, BaseException) for reply in replies)
+
+
+def _settle(call: _Call, reply: Any, error: Exception | None) -> None:
+    future = call.future
+    if future is None or future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(reply)
+
+
+async def _disconnect(lane: _Lane) -> None:
+    connection, lane.connection = lane.connection, None
+    if connection is not None:
+        # A connection that is broken may fail to close as well; it is not used again either way.
+        with suppress(RedisError, OSError, TimeoutError):
+            await connection.disconnect(nowait=True)

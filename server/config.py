@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hexar.server.models import EmbeddingsConfig, LlmConfig
+from hexar.server.models import ChatConfig, EmbeddingsConfig, LlmConfig
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     tls: TlsConfig | None = None
     llm: LlmConfig = LlmConfig()
     embeddings: EmbeddingsConfig = EmbeddingsConfig()
+    chat: ChatConfig = ChatConfig()
 
     @classmethod
     def settings_customise_sources(

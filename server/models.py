@@ -10,6 +10,8 @@
       budgets: {acme: {limit: 50000000, currency: USD, period: month}}
     embeddings: {base_url: "http://localhost:11434/v1", model: nomic-embed-text, dimension: 768}
 
+    chat: {semantic_cache: true, shadow_share: 0.02}
+
 Without models answers are composed of the documents' own sentences; without an endpoint the embedded vectors are used.
 """
 
@@ -21,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
+from hexar.agents.portfolio.semantic import SHADOW_SHARE
 from hexar.core.dispatch import Dispatcher
 from hexar.core.ledger import Ledger
 
@@ -84,6 +87,13 @@ class EmbeddingsConfig(_Strict):
     api_key: SecretStr = SecretStr("")
     model: str = ""
     dimension: int = Field(default=0, ge=0, le=8192)
+
+
+class ChatConfig(_Strict):
+    """The semantic cache, and the share of its hits that are checked against a fresh answer."""
+
+    semantic_cache: bool = True
+    shadow_share: float = Field(default=SHADOW_SHARE, ge=0, le=1)
 
 
 def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> MeteredModels:

@@ -42,9 +42,9 @@ class Grounding:
         at = text.rfind("[")
         if at >= 0 and len(text) - at <= MARKER_CHARACTERS and _OPEN.match(text, at):
             text, self._held = text[:at], text[at:]
-            # The blank in front of a marker goes with it, should it point to nothing.
-            stripped = text.rstrip(" ")
-            text, self._held = stripped, text[len(stripped) :] + self._held
+        # A blank waits for what follows it: it goes with a marker that points to nothing.
+        stripped = text.rstrip(" ")
+        text, self._held = stripped, text[len(stripped) :] + self._held
         return self._checked(text)
 
     def finish(self) -> tuple[str, Sequence[Cited]]:

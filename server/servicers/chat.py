@@ -7,11 +7,12 @@ and last event as a second fragment of the same message: protobuf merges the two
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client.core import Metric
 
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
@@ -22,7 +23,7 @@ from hexar.agents.portfolio.meaning import read
 from hexar.agents.portfolio.pipeline import KIND, ChatPipeline, Plan
 from hexar.agents.portfolio.profiles import AgentRow
 from hexar.agents.portfolio.retrieval import Retriever
-from hexar.agents.portfolio.semantic import SemanticCache, SemanticHit, agree
+from hexar.agents.portfolio.semantic import THRESHOLDS, SemanticCache, SemanticHit, agree
 from hexar.agents.portfolio.validation import check_agent, check_made_id, check_name, page_size
 from hexar.core.cache import Tier
 from hexar.core.complexity import classify
@@ -30,6 +31,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.answers import Origin
+from hexar.core.metrics import gauge
 from hexar.server.engine import Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
@@ -65,7 +67,11 @@ class ChatServicer:
         words = embedded() if library.embeddings is not None else None
         folder = engine.settings.data_dir / "vectors"
         self.retriever = Retriever(engine.database, library, words=words, folder=folder)
-        self.semantic = SemanticCache(engine.versions)
+        chat = engine.settings.chat
+        # Without thresholds no language hits.
+        thresholds = THRESHOLDS if chat.semantic_cache else {}
+        self.semantic = SemanticCache(engine.versions, thresholds=thresholds, shadow_share=chat.shadow_share)
+        engine.metrics.gauges.add(self._gauges)
         self.pipeline = ChatPipeline(
             engine.database, library, self.retriever, engine.models, engine.caches, engine.dispatcher, semantic=self.semantic
         )
@@ -98,6 +104,17 @@ class ChatServicer:
             task.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
         await asyncio.to_thread(self.retriever.close)
+
+    def _gauges(self) -> Iterable[Metric]:
+        stats = self.semantic.stats
+        checks = [({"outcome": "same"}, float(stats.shadow_checks - stats.shadow_failures))]
+        checks.append(({"outcome": "different"}, float(stats.shadow_failures)))
+        refused = [({"guard": guard}, float(count)) for guard, count in list(stats.refused.items())]
+        yield gauge("hexar_semantic_hits", "Answers served for similar questions", [({}, float(stats.hits))])
+        yield gauge("hexar_semantic_misses", "Questions without a similar one", [({}, float(stats.misses))])
+        yield gauge("hexar_semantic_refused", "Near questions that a guard refused", refused)
+        yield gauge("hexar_semantic_checks", "Served answers compared with a fresh one", checks)
+        yield gauge("hexar_semantic_purged", "Kept questions that were purged", [({}, float(stats.purged))])
 
     # ---------------------------------------------------------------------------------------------------------- answers
 

@@ -1,5 +1,6 @@
 """Chat and portfolios over a real server: cited answers, caches, conversations, tenants."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -339,3 +340,35 @@ async def test_tenants_do_not_see_each_other(two_tenants: tuple[Chat, Chat]) -> 
             chat_pb2.GetConversationRequest(conversation_id="v-" + "0" * 32), metadata=blue.metadata
         )
     assert hidden.value.code() == missing.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_served_similar_answer_is_checked_against_a_fresh_one(settings: Callable[..., Any]) -> None:
+    """With every hit checked, the check makes the question's own answer, which is then served exactly."""
+    app = App(settings(chat={"shadow_share": 1.0}))
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        caller = Chat(channel)
+        await caller.add("gear", lights__txt=LIGHTS)
+        await caller.ask("gear", "How do I replace the left headlight?")
+        similar = "How can I replace the left headlight?"
+        assert (await caller.ask("gear", similar))[-1].done.cache_status == chat_pb2.CACHE_STATUS_SEMANTIC
+        for _ in range(40):
+            status = (await caller.ask("gear", similar))[-1].done.cache_status
+            if status == chat_pb2.CACHE_STATUS_EXACT:
+                break
+            await asyncio.sleep(0.05)
+        assert status == chat_pb2.CACHE_STATUS_EXACT
+    await app.stop(0)
+
+
+async def test_the_semantic_cache_can_be_turned_off(settings: Callable[..., Any]) -> None:
+    """Off: a paraphrase is answered anew."""
+    app = App(settings(chat={"semantic_cache": False}))
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        caller = Chat(channel)
+        await caller.add("gear", lights__txt=LIGHTS)
+        await caller.ask("gear", "How do I replace the left headlight?")
+        again = await caller.ask("gear", "How can I replace the left headlight?")
+        assert again[-1].done.cache_status == chat_pb2.CACHE_STATUS_MISS
+    await app.stop(0)

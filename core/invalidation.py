@@ -10,7 +10,7 @@ did not answer are struck from the list. Where Redis cannot be reached the bump 
 every process has asked the store, or asks it at each look-up.
 
 No clock is compared with another machine's; only seconds are counted, with a margin. The argument, and its one exception, is
-in ``docs/adr/0011-invalidation-across-processes.md``.
+in ``docs/adr/0008-invalidation-across-processes.md``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A thread per stream would wake for every token of every stream; hundreds of threads that take turns at the interpreter
 lock add tens of milliseconds to each other's tokens. Here one wake-up of one thread serves every socket that is
-ready, and the loop is woken once for all of them (docs/adr/0009).
+ready, and the loop is woken once for all of them (docs/adr/0005).
 """
 
 import logging

@@ -37,7 +37,7 @@ def configure_logging(settings: Settings) -> None:
 def run(settings: Settings) -> None:
     """Serve with ``settings`` until SIGTERM or SIGINT."""
     configure_logging(settings)
-    # Agents' threads hand tokens to the loop: with the default of 5 ms a busy thread delays it noticeably (ADR 9).
+    # Agents' threads hand tokens to the loop: with the default of 5 ms a busy thread delays it noticeably (docs/adr/0005).
     sys.setswitchinterval(0.001)
     app = App(settings)
     if sys.platform == "win32":

@@ -1,4 +1,5 @@
 // A query against an index: which units it is made of, which tokens are close to them, and the exact best names.
+// Long, since the two ways to the best names share the scratch memory, the units and the bounds that are set up here.
 #pragma once
 
 #include "fuzzy_index.hpp"

@@ -75,20 +75,24 @@ def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_wheels_install_and_run_from_any_folder(wheels: Path, tmp_path: Path) -> None:
-    """In an environment that has only them (and their dependencies), the server module and the command start."""
-    target = tmp_path / "site"
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target),
-        *(str(wheel) for wheel in wheels.glob("*.whl")))  # fmt: skip
-    # The wheels come from the target folder alone; the dependencies from this environment, which -P and -I keep apart
-    # from the checkout.
+    """In a clean environment they bring what they need: the server starts from any folder, and the command finds its parts."""
+    run(sys.executable, "-m", "venv", str(tmp_path / "clean"))
+    python = tmp_path / "clean" / "bin" / "python"
+    constraints = ("--constraint", str(ROOT / "constraints.txt"))
+    run(str(python), "-m", "pip", "install", "--quiet", *constraints, "--find-links", str(wheels), "hexar", "hexar-client")
     probe = (
-        f"import sys; sys.path.insert(0, {str(target)!r}); sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f)];"
-        "import hexar.core.cachekey, hexar.server.app, hexar.v1.query_pb2, hexar_client;"
-        "print(hexar.core.cachekey.__file__); print(hexar.v1.query_pb2.__file__); print(hexar_client.__file__)"
+        "import hexar.core.cachekey as c, hexar.core.fuzzy as f, hexar.server.app, hexar.v1.query_pb2, hexar_client;"
+        "assert f.default_tables(); print(c.__file__)"
     )
-    where = run(sys.executable, "-P", "-c", probe, cwd=tmp_path).split()
-    assert len(where) == 3
-    assert all(path.startswith(str(target)) for path in where), where
+    assert str(tmp_path / "clean") in run(str(python), "-c", probe, cwd=tmp_path)
+    shown = run(str(python.with_name("hexar")), "--help", cwd=tmp_path)
+    for command in ("query", "chat", "portfolio", "parts", "ops", "serve", "demo-shops", "import"):
+        assert command in shown
+    environment = {"HEXAR_PORT": "x", "PATH": os.environ["PATH"]}
+    refused = subprocess.run(
+        [str(python), "-m", "hexar.server"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.stderr.startswith("hexar: port:")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hexar.agents.portfolio.tables import chunks
 
 #: Rows that one query may make the database score, as counted by its words.
-POSTINGS = 1000
+POSTINGS = 600
 #: Words of a query that are looked at.
 MAX_TERMS = 64
 

@@ -233,7 +233,7 @@ class ChatPipeline:
     async def produce(self, plan: Plan, emit: Emit, deadline: Deadline) -> Completion:
         """Make the answer. NotFound where the portfolio is missing; what a model raises after its first token."""
         if plan.only_cache:
-            raise NotFound("kept answer", "of this message")
+            raise NotFound("kept answer", plan.request.message[:80])
         answer = _Answer(chat_pb2.ANSWER_MODE_MODEL, time.perf_counter())
         if plan.complexity.level is Level.TRIVIAL and not plan.top_k:
             portfolio = await self.database.run(self.library.get, plan.tenant, plan.request.portfolio_id)

@@ -111,9 +111,8 @@ class Reranker:
         if self._words is not None:
             distinct = list(dict.fromkeys(words(text)))
             tokens = self._words.encode(distinct) if distinct else None
-        lines = [line.split() for line in terms.split("\n")]
-        counts = Counter(term for line in lines for term in line)
-        return Features(tuple(frozenset(line) for line in lines if line), dict(counts), term_count, tokens)
+        lines = tuple([frozenset(line.split()) for line in terms.split("\n") if line])
+        return Features(lines, Counter(terms.split()), term_count, tokens)
 
     def scores(
         self, query: Query, candidates: Sequence[Candidate], frequencies: Mapping[str, int], corpus: Corpus

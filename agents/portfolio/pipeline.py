@@ -5,6 +5,7 @@ the answer of an equal plan, or asks the semantic cache; else :meth:`ChatPipelin
 caller's turn is recorded once.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from hexar.agents.portfolio.conversations import Conversations, Turn, new_conver
 from hexar.agents.portfolio.grounding import Cited, Grounding
 from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.library import Library, dependency
+from hexar.agents.portfolio.pace import Pace
 from hexar.agents.portfolio.profiles import AgentRow, Agents, agent_dependency
 from hexar.agents.portfolio.retrieval import Found, Mode, Passage, Retriever
 from hexar.agents.portfolio.semantic import SemanticCache, SemanticHit
@@ -139,6 +141,7 @@ class ChatPipeline:
         self.caches = caches
         self.pool = pool
         self.semantic = semantic
+        self._pace = Pace()
         self.conversations = Conversations(database)
         self.agents = Agents(database, caches.versions)
 
@@ -255,7 +258,8 @@ class ChatPipeline:
             self._say(answer, [fixed], passages, emit)
         else:
             try:
-                await self._ask(plan, answer, request, passages, emit, deadline)
+                with self._pace.held():
+                    await self._ask(plan, answer, request, passages, emit, deadline)
             except (ModelError, BreakerOpen, BulkheadFull) as error:
                 if answer.tokens or answer.segment:
                     raise
@@ -318,6 +322,9 @@ class ChatPipeline:
                         answer.model = event.model
                         if event.model != plan.model and answer.mode == chat_pb2.ANSWER_MODE_MODEL:
                             answer.mode = chat_pb2.ANSWER_MODE_FALLBACK_MODEL
+                # What arrives meanwhile is sent together: no token waits on an idle process, none is lost on a full one.
+                if (pause := self._pace.pause()) and not answer.done:
+                    await asyncio.sleep(pause)
         answer.removed += grounding.removed
         answer.characters = grounding.position
 

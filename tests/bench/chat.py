@@ -298,7 +298,7 @@ def main() -> None:
             {"name": "load", "base_url": upstream.base_url, "model": f"m?tokens={tokens}&rate={RATE}&first={FIRST}"},
         ]
         config = Path(folder) / "hexar.yaml"
-        config.write_text(json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}}))
+        config.write_text(json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}, "log_level": "warning"}))
         server = subprocess.Popen(
             [sys.executable, "-c", SERVER], env=os.environ | {"HEXAR_CONFIG": str(config)}, stdout=subprocess.PIPE, text=True
         )
@@ -314,12 +314,16 @@ def main() -> None:
 
 
 SERVER = """
-import asyncio, signal
+import asyncio, signal, sys
 import uvloop
+sys.setswitchinterval(0.001)
 from hexar.server.app import App
+from hexar.server.commands.serve import configure_logging
 from hexar.server.config import Settings
 async def main():
-    app = App(Settings())
+    settings = Settings()
+    configure_logging(settings)
+    app = App(settings)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await app.start()

@@ -16,7 +16,7 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
 
 
 @given(
-    st.lists(st.lists(st.text(st.characters(exclude_characters="\r\n")), min_size=1, max_size=3), max_size=5),
+    st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), min_size=1, max_size=3), max_size=5),
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.lists(st.integers(0, 10_000), max_size=12),
     st.booleans(),

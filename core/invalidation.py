@@ -101,6 +101,8 @@ class Invalidation:
     def __init__(self, versions: Versions, link: RedisLink) -> None:
         self.versions = versions
         self._link = link
+        #: Renewals sent; they are all that a process asks of Redis beside its requests.
+        self.renewals = 0
         self._id = os.urandom(8).hex()
         self._run = ""
         self._applied = -1
@@ -204,6 +206,7 @@ class Invalidation:
             self._renew_now.clear()
             began = time.monotonic()
             heard = self._heard
+            self.renewals += self._link.up
             try:
                 run, epoch = await self._link.script(_RENEW, [_STATE, _ACKS], self._id, self._run, self._applied)
             except (RedisDown, ResponseError):

@@ -101,7 +101,7 @@ class SharedAnswers(Answers):
         with suppress(*_GONE):
             shared, events = _Shared(answer_id), EventLog(answer_id)
             reading = await self._read(shared, events)
-            if reading is not None and not _lost_events(events):
+            if reading is not None and reading.state is not RunState.ABORTED and not _lost_events(events):
                 # Another caller of this process may have found it meanwhile.
                 return self.resume(answer_id) or self._run((answer_id.encode(), True), spec, deadline, shared, events)
         return None
@@ -203,6 +203,8 @@ class SharedAnswers(Answers):
                 if reading is None:
                     shared.alone = True
                     return
+                if reading.state is RunState.ABORTED:
+                    await self._abandon(work.slot, work.live, described(reading.detail))
                 if events.done or reading.led:
                     continue
                 fence = await self._runs.lead(shared.run, work.live.deadline.remaining())
@@ -230,11 +232,11 @@ class SharedAnswers(Answers):
             shared.cursor = reading.cursor
             if reading.more:
                 continue
-            if reading.state in (RunState.FAILED, RunState.ABORTED):
+            if reading.state is RunState.FAILED:
                 events.fail(described(reading.detail))
-            elif reading.state is not RunState.LIVE and events.last_seq < reading.last:
+            elif reading.state in (RunState.DONE, RunState.PARTIAL) and events.last_seq < reading.last:
                 events.fail(Aborted(_NOT_KEPT))
-            elif reading.state is not RunState.LIVE:
+            elif reading.state in (RunState.DONE, RunState.PARTIAL):
                 events.finish()
             return reading
 
@@ -345,10 +347,11 @@ class SharedAnswers(Answers):
         work.shared = shared = _Shared(os.urandom(16).hex(), alone=old.alone, pointer=old.pointer)
         if not shared.alone:
             try:
-                await self._runs.end(old.run, old.fence, RunState.ABORTED, describe(error))
                 shared.fence = await self._runs.lead(shared.run, before.deadline.remaining())
                 if shared.pointer:
                     await self._runs.point(shared.pointer, shared.run, old.run)
+                # Last, so that whoever is told to ask again finds the new run.
+                await self._runs.end(old.run, old.fence, RunState.ABORTED, describe(error))
             except _GONE:
                 shared.alone = True
         # Nobody listens yet: those who are told to ask again will.
@@ -356,7 +359,14 @@ class SharedAnswers(Answers):
         self._shared[id(work.live)] = shared
         if self._live.get(work.slot) is before:
             self._live[work.slot] = work.live
-        before.log.fail(error)
+        await self._abandon(work.slot, before, error)
+
+    async def _abandon(self, slot: tuple[bytes, bool], live: _Live, error: HexarError) -> None:
+        """End a log that is begun anew elsewhere; its readers are told once every process knows, and gives them the new one."""
+        if self._live.get(slot) is live:
+            del self._live[slot]
+        await asyncio.sleep(1.5 * FOLLOW_THEN)
+        live.log.fail(error)
 
     async def _end(self, shared: _Shared, state: RunState, detail: str = "") -> None:
         if shared.fence and not shared.alone:

@@ -95,3 +95,39 @@ async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wir
     await invalidation.close()
     await caches.close()
     database.close()
+
+
+async def test_a_process_that_is_cut_off_asks_the_store(fragile_redis: RedisServer, wire: Wire, tmp_path: Path) -> None:
+    """Without word from Redis for a lease a process trusts nothing in memory: each look-up sees what was committed before it."""
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    database.create_tables()
+    versions, elsewhere = Versions(database), Versions(database)
+    link = RedisLink(f"redis://127.0.0.1:{wire.port}/0")
+    caches = Caches(versions, RedisBackend(link))
+    invalidation = Invalidation(versions, link)
+    link.start()
+    invalidation.start()
+    give_up = time.monotonic() + 5
+    while not invalidation.current():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)
+    wire.silent = True
+    await asyncio.sleep(2.1)
+    for number in range(20):
+        key = number.to_bytes(32, "big")
+        caches.put("query_answer", key, b"old", caches.snapshot("t", "query_answer", "a"))
+        assert caches.peek("query_answer", key) is None
+        found = await caches.get("query_answer", key)
+        assert found is not None
+        assert found.value == b"old"
+        # Committed by a process that nobody heard of.
+        await asyncio.to_thread(elsewhere.bump, "a")
+        assert await caches.get("query_answer", key) is None
+    wire.silent = False
+    give_up = time.monotonic() + 5
+    while not invalidation.current():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)
+    await invalidation.close()
+    await caches.close()
+    database.close()

@@ -29,6 +29,7 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.core.redislink import TIMEOUT, RedisDown, RedisLink
+from hexar.core.store.database import awaited
 from hexar.core.versions import Versions
 
 log = structlog.get_logger(__name__)
@@ -163,7 +164,7 @@ class Invalidation:
     def announce(self, name: str, version: int) -> None:
         """Tell every process of a committed version; off the event loop, return when each has applied it or trusts nothing.
 
-        On the event loop it returns at once.
+        On the event loop it returns at once; on a thread of the store, whoever runs the statement waits instead.
         """
         loop = self._loop
         if loop is None or loop.is_closed():
@@ -171,7 +172,13 @@ class Invalidation:
         if threading.get_ident() == self._loop_thread:
             self._begin(self._announced(name, version, time.monotonic()))
             return
-        asyncio.run_coroutine_threadsafe(self._announced(name, version, time.monotonic()), loop).result()
+        done = asyncio.run_coroutine_threadsafe(self._announced(name, version, time.monotonic()), loop)
+        later = awaited()
+        if later is not None:
+            # A wait of seconds must not hold one of the few threads of the store.
+            later.append(done)
+        else:
+            done.result()
 
     async def _announced(self, name: str, version: int, committed: float) -> None:
         give_up = committed + STORE_LEASE

@@ -29,6 +29,7 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.core.redislink import TIMEOUT, RedisDown, RedisLink
+from hexar.core.store.database import awaited
 from hexar.core.versions import Versions
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,8 @@ class Invalidation:
     def __init__(self, versions: Versions, link: RedisLink) -> None:
         self.versions = versions
         self._link = link
+        #: Renewals sent; they are all that a process asks of Redis beside its requests.
+        self.renewals = 0
         self._id = os.urandom(8).hex()
         self._run = ""
         self._applied = -1
@@ -161,7 +164,7 @@ class Invalidation:
     def announce(self, name: str, version: int) -> None:
         """Tell every process of a committed version; off the event loop, return when each has applied it or trusts nothing.
 
-        On the event loop it returns at once.
+        On the event loop it returns at once; on a thread of the store, whoever runs the statement waits instead.
         """
         loop = self._loop
         if loop is None or loop.is_closed():
@@ -169,7 +172,13 @@ class Invalidation:
         if threading.get_ident() == self._loop_thread:
             self._begin(self._announced(name, version, time.monotonic()))
             return
-        asyncio.run_coroutine_threadsafe(self._announced(name, version, time.monotonic()), loop).result()
+        done = asyncio.run_coroutine_threadsafe(self._announced(name, version, time.monotonic()), loop)
+        later = awaited()
+        if later is not None:
+            # A wait of seconds must not hold one of the few threads of the store.
+            later.append(done)
+        else:
+            done.result()
 
     async def _announced(self, name: str, version: int, committed: float) -> None:
         give_up = committed + STORE_LEASE
@@ -204,6 +213,7 @@ class Invalidation:
             self._renew_now.clear()
             began = time.monotonic()
             heard = self._heard
+            self.renewals += self._link.up
             try:
                 run, epoch = await self._link.script(_RENEW, [_STATE, _ACKS], self._id, self._run, self._applied)
             except (RedisDown, ResponseError):

@@ -17,6 +17,7 @@ from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.eventlog import Answers
+from hexar.core.eventlog.redis import SharedAnswers
 from hexar.core.invalidation import Invalidation
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
@@ -121,7 +122,7 @@ def build_engine(settings: Settings) -> Engine:
         database=database,
         versions=versions,
         caches=caches,
-        answers=Answers(caches),
+        answers=SharedAnswers(caches, link) if link is not None else Answers(caches),
         dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,

@@ -22,7 +22,7 @@ async def stream_answer(call: Call, spec: AnswerSpec, answers: Answers, gate: Ad
     """Write the answer of ``spec`` past event ``after``, as it forms."""
     wanted = call.text(ANSWER_ID) if after else ""
     with ExitStack() as held:
-        answer = answers.resume(wanted) if wanted else None
+        answer = await answers.find(wanted, spec, call.deadline) if wanted else None
         if answer is None and spec.read_cache:
             answer = answers.replay(spec.kind, spec.key)
         if answer is None:

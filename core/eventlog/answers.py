@@ -134,6 +134,12 @@ class Answer:
             self._release(live)
 
 
+def _alike(left: float, mine: float) -> bool:
+    """Whether a caller with ``mine`` seconds may share an adaptive answer with ``left`` seconds to go."""
+    # One that ends after this caller's own deadline is of no use to it; half a second is clock and network.
+    return JOIN_SHARE * mine <= left <= mine + 0.5
+
+
 class Answers:
     """All answers of one process.
 
@@ -174,7 +180,11 @@ class Answers:
                 return joined
             if (answer := self.replay(spec.kind, spec.key)) is not None:
                 return answer
-        return self._start(slot, spec, deadline)
+        return await self._begin(slot, spec, deadline)
+
+    async def find(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
+        """The very run named ``answer_id`` wherever it is produced; ``spec`` makes its rest where its producer dies."""
+        return self.resume(answer_id)
 
     def resume(self, answer_id: str) -> Answer | None:
         """The very run named ``answer_id``, live or ended not long ago, or None."""
@@ -214,12 +224,8 @@ class Answers:
         # One that was begun before an acknowledged bump may be made of what the bump made old.
         if not self._caches.versions.holds(live.depends):
             return None
-        if live.adaptive:
-            left = live.deadline.remaining()
-            mine = deadline.remaining()
-            # One that ends after this caller's own deadline is of no use to it; half a second is clock and network.
-            if left > mine + 0.5 or left < JOIN_SHARE * mine:
-                return None
+        if live.adaptive and not _alike(live.deadline.remaining(), deadline.remaining()):
+            return None
         return self._hold(live, Origin.JOINED)
 
     def _hold(self, live: _Live, origin: Origin) -> Answer:
@@ -230,6 +236,9 @@ class Answers:
         live.subscribers -= 1
         if live.subscribers == 0 and not live.finish_alone and not live.log.done and live.task is not None:
             live.task.cancel()
+
+    async def _begin(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
+        return self._start(slot, spec, deadline)
 
     def _start(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
         if self._closing:

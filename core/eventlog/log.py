@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 from hexar.core.errors import ResourceExhausted
 from hexar.core.eventlog.frames import FinishedLog, number
@@ -50,6 +51,12 @@ class EventLog:
         self.events.append(event)
         self._wake()
         return seq
+
+    def extend(self, events: Sequence[bytes]) -> None:
+        """Add events that are numbered already, the next first. Wakes all subscribers once. Bounded by who numbered them."""
+        if events and not self.done:
+            self.events.extend(events)
+            self._wake()
 
     def finish(self) -> None:
         """End the log well."""

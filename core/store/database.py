@@ -5,8 +5,9 @@ Thread-safety: a :class:`Database` is shared by all threads; a connection belong
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -30,6 +31,14 @@ metadata = MetaData(
 
 #: How long a SQLite writer waits for another before it gives up, seconds.
 BUSY_TIMEOUT = 10.0
+
+
+_thread = threading.local()
+
+
+def awaited() -> list[Future[None]] | None:
+    """Where code on a store's thread puts what its caller must wait for after it; None elsewhere."""
+    return getattr(_thread, "awaited", None)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -85,9 +94,23 @@ class Database:
             connection.commit()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking function on the store's threads, so that the event loop never waits for a disk."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        """Run a blocking function on the store's threads, so that the event loop never waits for a disk.
+
+        What the function leaves in :func:`awaited` is waited for here, on the event loop, and holds no thread.
+        """
+        left: list[Future[None]] = []
+
+        def work() -> T:
+            _thread.awaited = left
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _thread.awaited = None
+
+        result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        for future in left:
+            await asyncio.wrap_future(future)
+        return result
 
     def ping(self) -> None:
         """Raise where the database does not answer."""

@@ -136,7 +136,7 @@ class ChatServicer:
 
     async def _hold(self, call: Call, plan: Plan, wanted: str, stack: ExitStack) -> _Held:
         engine = self._engine
-        running = engine.answers.resume(wanted) if wanted else None
+        running = await engine.answers.find(wanted, self._spec(plan, call.deadline), call.deadline) if wanted else None
         if running is not None:
             return _Held(running, chat_pb2.CACHE_STATUS_JOINED, Tier.SOURCE)
         if plan.read_cache:

@@ -2,17 +2,21 @@
 
 import asyncio
 import itertools
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.cache import Caches
+from hexar.core.cache.redis import RedisBackend
 from hexar.core.deadline import Deadline
 from hexar.core.errors import ResourceExhausted, Unavailable
 from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin
 from hexar.core.eventlog import log as log_module
 from hexar.core.eventlog.frames import FinishedLog, number, pack, unpack, varint
+from hexar.core.eventlog.redis import SharedAnswers
 from hexar.v1 import query_pb2
 
 KEY = bytes(range(32))
@@ -20,6 +24,19 @@ KEY = bytes(range(32))
 
 def spec(produce, caches: Caches, **more) -> AnswerSpec:  # type: ignore[no-untyped-def]
     return AnswerSpec("query_answer", KEY, produce, caches.snapshot("default", "query_answer"), **more)
+
+
+def answers_of(caches: Caches) -> Answers:
+    """The answers of a process: shared where the caches are."""
+    return SharedAnswers(caches, caches.backend.link) if isinstance(caches.backend, RedisBackend) else Answers(caches)
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 4.0) -> None:
+    """Wait until ``holds``; a leader of a shared run looks about twice a second whether someone listens."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.005)
 
 
 async def read(answer: Answer, after: int = 0) -> list[bytes]:
@@ -84,7 +101,7 @@ def test_a_cut_log_is_not_half_a_log(events: list[bytes], data: st.DataObject) -
 
 async def test_many_callers_cause_one_production_and_get_equal_answers(caches: Caches) -> None:
     """200 callers at once: one run, the same bytes for everyone, later callers replay the same bytes."""
-    answers, source = Answers(caches), Source(5)
+    answers, source = answers_of(caches), Source(5)
 
     async def ask() -> list[bytes]:
         return await read(await answers.open(spec(source, caches), Deadline.after(10)))
@@ -106,7 +123,7 @@ async def test_many_callers_cause_one_production_and_get_equal_answers(caches: C
 
 async def test_a_late_caller_gets_the_beginning_and_the_rest(caches: Caches) -> None:
     """Who joins a running answer reads it from its first event to its last."""
-    answers, source = Answers(caches), Source(3)
+    answers, source = answers_of(caches), Source(3)
     source.gate.clear()
     first = await answers.open(spec(source, caches), Deadline.after(10))
     await asyncio.sleep(0.01)
@@ -119,7 +136,7 @@ async def test_a_late_caller_gets_the_beginning_and_the_rest(caches: Caches) -> 
 @pytest.mark.parametrize("after", range(6))
 async def test_every_suffix_can_be_resumed(caches: Caches, after: int) -> None:
     """Reading past any number gives the exact rest, live and replayed."""
-    answers, source = Answers(caches), Source(5)
+    answers, source = answers_of(caches), Source(5)
     whole = await read(await answers.open(spec(source, caches), Deadline.after(10)))
     replayed = await answers.open(spec(source, caches), Deadline.after(10))
     assert await read(replayed, after) == whole[after:]
@@ -130,7 +147,7 @@ async def test_every_suffix_can_be_resumed(caches: Caches, after: int) -> None:
 
 async def test_a_failed_answer_is_told_to_everyone_and_not_kept(caches: Caches) -> None:
     """All callers get the events, then the error; the next caller causes a new run."""
-    answers, source = Answers(caches), Source(2, fail=Unavailable("all vendors are down"))
+    answers, source = answers_of(caches), Source(2, fail=Unavailable("all vendors are down"))
     seen = []
     for _ in range(2):
         answer = await answers.open(spec(source, caches), Deadline.after(10))
@@ -144,7 +161,7 @@ async def test_a_failed_answer_is_told_to_everyone_and_not_kept(caches: Caches) 
 
 async def test_a_partial_answer_is_not_kept_but_can_be_resumed(caches: Caches) -> None:
     """An answer that says it is partial is not replayed to others, while its own caller can still resume it."""
-    answers, source = Answers(caches), Source(3, cacheable=False)
+    answers, source = answers_of(caches), Source(3, cacheable=False)
     answer = await answers.open(spec(source, caches), Deadline.after(10))
     whole = await read(answer)
     resumed = answers.resume(answer.answer_id)
@@ -158,7 +175,7 @@ async def test_a_partial_answer_is_not_kept_but_can_be_resumed(caches: Caches) -
 
 async def test_the_last_caller_to_leave_stops_the_work(caches: Caches) -> None:
     """Work goes on while anyone listens, and is cancelled when nobody does."""
-    answers, source = Answers(caches), Source(3)
+    answers, source = answers_of(caches), Source(3)
     source.gate.clear()
     first = await answers.open(spec(source, caches), Deadline.after(10))
     second = await answers.open(spec(source, caches), Deadline.after(10))
@@ -167,13 +184,12 @@ async def test_the_last_caller_to_leave_stops_the_work(caches: Caches) -> None:
     await asyncio.sleep(0.01)
     assert (source.cancelled, answers.live) == (0, 1)
     second.close()
-    await asyncio.sleep(0.01)
-    assert (source.cancelled, answers.live) == (1, 0)
+    await eventually(lambda: (source.cancelled, answers.live) == (1, 0))
 
 
 async def test_an_answer_worth_finishing_is_finished_alone(caches: Caches) -> None:
     """With ``finish_alone`` the answer is kept although its only caller left."""
-    answers, source = Answers(caches), Source(3)
+    answers, source = answers_of(caches), Source(3)
     source.gate.clear()
     answer = await answers.open(spec(source, caches, finish_alone=True), Deadline.after(10))
     await asyncio.sleep(0.01)
@@ -186,7 +202,7 @@ async def test_an_answer_worth_finishing_is_finished_alone(caches: Caches) -> No
 
 async def test_an_adaptive_answer_is_not_shared_with_a_patient_caller(caches: Caches) -> None:
     """A caller with much more time does not get the answer that was begun for one in a hurry, and the other way round."""
-    answers = Answers(caches)
+    answers = answers_of(caches)
     hurried, patient = Source(2, cacheable=False), Source(2, cacheable=False)
     for source in (hurried, patient):
         source.gate.clear()
@@ -194,7 +210,7 @@ async def test_an_adaptive_answer_is_not_shared_with_a_patient_caller(caches: Ca
     two = await answers.open(spec(patient, caches, adaptive=True), Deadline.after(20))
     three = await answers.open(spec(hurried, caches, adaptive=True), Deadline.after(0.4))
     assert two.origin is Origin.PRODUCED
-    assert three.origin is Origin.PRODUCED
+    assert two.answer_id not in (one.answer_id, three.answer_id)
     for source in (hurried, patient):
         source.gate.set()
     for answer in (one, two, three):
@@ -203,7 +219,7 @@ async def test_an_adaptive_answer_is_not_shared_with_a_patient_caller(caches: Ca
 
 async def test_cancelling_a_waiting_reader_leaves_the_log_whole(caches: Caches) -> None:
     """A reader that is cancelled while it waits disturbs nobody."""
-    answers, source = Answers(caches), Source(3)
+    answers, source = answers_of(caches), Source(3)
     source.gate.clear()
     kept = await answers.open(spec(source, caches), Deadline.after(10))
     leaving = asyncio.create_task(read(await answers.open(spec(source, caches), Deadline.after(10))))
@@ -217,7 +233,7 @@ async def test_cancelling_a_waiting_reader_leaves_the_log_whole(caches: Caches) 
 
 async def test_a_refreshing_caller_reads_no_cache_and_renews_it(caches: Caches) -> None:
     """With ``read_cache`` off the answer is produced anew and replaces the old one."""
-    answers = Answers(caches)
+    answers = answers_of(caches)
     runs = itertools.count()
 
     async def produce(events: EventLog) -> Completion:
@@ -234,7 +250,7 @@ async def test_a_refreshing_caller_reads_no_cache_and_renews_it(caches: Caches) 
 async def test_an_endless_answer_is_refused(caches: Caches, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log beyond its bound ends with RESOURCE_EXHAUSTED instead of filling the memory."""
     monkeypatch.setattr(log_module, "MAX_BYTES", 1000)
-    answers = Answers(caches)
+    answers = answers_of(caches)
 
     async def produce(events: EventLog) -> Completion:
         while True:

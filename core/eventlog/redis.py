@@ -1,0 +1,395 @@
+"""Answers that several processes share: one of them leads a run, the others follow it in Redis.
+
+A process shows its subscribers only what is written to the run, so that any other process can give the exact rest to whoever
+loses a connection. The leader writes in batches, the first few at once, then one every :data:`PACE`: at most 20 a second.
+
+A leader that dies loses its lease; one follower takes the lead and makes the answer again. What it makes is compared with what
+was written: as long as it is the same, subscribers notice nothing, and the run goes on where it stood. Where it differs nobody
+can go on with the old run: it ends with ABORTED, and the new answer becomes a run of its own, which those who ask again join.
+
+Where Redis is gone a leader goes on alone, and a follower makes the answer itself in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import os
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.exceptions import ResponseError
+
+from hexar.core.cache import Caches
+from hexar.core.deadline import Deadline
+from hexar.core.errors import Aborted, HexarError, Unavailable
+from hexar.core.eventlog.answers import Answer, Answers, AnswerSpec, Completion, Origin, _alike, _Live
+from hexar.core.eventlog.frames import pack
+from hexar.core.eventlog.log import EventLog
+from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described
+from hexar.core.redislink import RedisDown, RedisLink
+
+log = structlog.get_logger(__name__)
+
+#: Writes of a run that are made at once; seconds between two after those. Together under 20 in any second.
+AT_ONCE = 6
+PACE = 0.08
+#: Bytes in one write.
+WRITE_BYTES = 1024 * 1024
+#: Seconds between two reads of a follower: short at first, then long.
+FOLLOW_FIRST = 0.01
+FOLLOW_THEN = 0.05
+#: A leader without subscribers of its own goes on while someone elsewhere has read so recently, seconds.
+WANTED = 1.0
+
+_GONE = (RedisDown, ResponseError)
+_ABANDONED = "the answer was abandoned"
+_NOT_KEPT = "the answer that was being received is no longer kept; ask again from the start"
+_BEGUN_ANEW = "the answer was begun anew; ask again from the start"
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What a process knows of a run: its ``fence`` where it leads (0: it follows), and how far it has read."""
+
+    run: str
+    fence: int = 0
+    cursor: str = "0"
+    #: Events read up to ``cursor``.
+    read: int = 0
+    #: Redis is gone, or has forgotten the run: this process makes the answer by itself.
+    alone: bool = False
+    #: The key of the pointer to this run; empty where there is none.
+    pointer: str = ""
+
+
+@dataclass(slots=True)
+class _Work:
+    """One task's hold on a run; both change where an answer is begun anew."""
+
+    slot: tuple[bytes, bool]
+    spec: AnswerSpec
+    live: _Live
+    shared: _Shared
+
+
+class SharedAnswers(Answers):
+    """All answers of one process, shared with the processes on the same Redis.
+
+    Thread-safety: everything belongs to the event loop.
+    """
+
+    def __init__(self, caches: Caches, link: RedisLink) -> None:
+        super().__init__(caches)
+        self._runs = Runs(link)
+        self._link = link
+        self._shared: dict[int, _Shared] = {}
+        self._claims: dict[tuple[bytes, bool], asyncio.Future[None]] = {}
+        #: Productions begun here, and leads taken from another process.
+        self.productions = 0
+        self.takeovers = 0
+
+    async def find(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
+        """The very run named ``answer_id``, from this process or from Redis."""
+        answer = self.resume(answer_id)
+        if answer is not None or self._closing or not self._link.up or len(answer_id) != 32 or not answer_id.isalnum():
+            return answer
+        with suppress(*_GONE):
+            shared, events = _Shared(answer_id), EventLog(answer_id)
+            reading = await self._read(shared, events)
+            if reading is not None and reading.state is not RunState.ABORTED and not _lost_events(events):
+                # Another caller of this process may have found it meanwhile.
+                return self.resume(answer_id) or self._run((answer_id.encode(), True), spec, deadline, shared, events)
+        return None
+
+    async def _begin(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
+        while spec.read_cache and (claim := self._claims.get(slot)) is not None:
+            await asyncio.shield(claim)
+            joined = self._join(slot, deadline)
+            if joined is not None:
+                return joined
+        if self._closing or not self._link.up:
+            return self._start(slot, spec, deadline)
+        claim = self._claims[slot] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._claim(slot, spec, deadline)
+        except _GONE:
+            return self._start(slot, spec, deadline)
+        finally:
+            if self._claims.get(slot) is claim:
+                del self._claims[slot]
+            claim.set_result(None)
+
+    async def _claim(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
+        """Lead a new run, follow the one that the pointer names, or go on with it where its leader died."""
+        fresh = os.urandom(16).hex()
+        pointer = _pointer(spec) if spec.read_cache else ""
+        instead_of = ""
+        for _ in range(4):
+            run = await self._runs.point(pointer, fresh, instead_of) if pointer else fresh
+            fence = await self._runs.lead(run, deadline.remaining())
+            shared, events = _Shared(run, max(fence, 0), pointer=pointer), EventLog(run)
+            if fence == 1:
+                return self._run(slot, spec, deadline, shared, events)
+            reading = await self._read(shared, events)
+            if reading is not None and reading.state is RunState.LIVE and fence >= 0:
+                if not spec.adaptive or _alike(reading.left, deadline.remaining()):
+                    return self._run(slot, spec, deadline, shared, events)
+                if fence:
+                    await self._runs.let_go(run, fence)
+                pointer = ""
+            elif reading is not None and reading.state is RunState.DONE and not _lost_events(events):
+                return self._run(slot, spec, deadline, shared, events)
+            instead_of = run
+        return self._start(slot, spec, deadline)
+
+    def _run(
+        self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline, shared: _Shared, events: EventLog
+    ) -> Answer:  # fmt: skip
+        live = _Live(events, deadline, spec.depends, spec.finish_alone, spec.adaptive)
+        self._live[slot] = live
+        self._shared[id(live)] = shared
+        self.takeovers += shared.fence > 1
+        live.task = asyncio.create_task(self._drive(_Work(slot, spec, live, shared)))
+        return self._hold(live, Origin.PRODUCED if shared.fence == 1 else Origin.JOINED)
+
+    def _release(self, live: _Live) -> None:
+        shared = self._shared.get(id(live))
+        if shared is None or shared.alone:
+            super()._release(live)
+            return
+        live.subscribers -= 1
+        # A leader looks for itself: someone in another process may read. A follower leaves the work to its leader.
+        if live.subscribers == 0 and not shared.fence and not live.log.done and live.task is not None:
+            live.task.cancel()
+
+    async def _drive(self, work: _Work) -> None:
+        held = [work.live]
+        try:
+            while not work.live.log.done:
+                if work.shared.fence or work.shared.alone:
+                    await self._make(work)
+                else:
+                    await self._tail(work)
+                held.append(work.live)
+        except asyncio.CancelledError:
+            work.live.log.fail(Unavailable(_ABANDONED))
+            raise
+        except Exception as error:
+            if not isinstance(error, HexarError):
+                log.exception("answer_failed", kind=work.spec.kind, answer_id=work.shared.run)
+            work.live.log.fail(error)
+        finally:
+            for live in (*held, work.live):
+                if self._live.get(work.slot) is live:
+                    del self._live[work.slot]
+                if self._shared.pop(id(live), None) is not None:
+                    self._remember(live.log)
+
+    # -- following -------------------------------------------------------------------------------------------------------
+
+    async def _tail(self, work: _Work) -> None:
+        """Read until the run ends, or until this process leads it or makes it alone."""
+        shared, events, reads = work.shared, work.live.log, 0
+        while not events.done:
+            await asyncio.sleep(FOLLOW_FIRST if reads < 10 else FOLLOW_THEN)
+            reads += 1
+            try:
+                reading = await self._read(shared, events)
+                if reading is None:
+                    shared.alone = True
+                    return
+                if reading.state is RunState.ABORTED:
+                    await self._abandon(work.slot, work.live, described(reading.detail))
+                if events.done or reading.led:
+                    continue
+                fence = await self._runs.lead(shared.run, work.live.deadline.remaining())
+                if fence < 0:
+                    raise Unavailable("the answer could not be made")
+                if fence:
+                    # What the leader before wrote with its last breath is read before anything is compared with it.
+                    await self._read(shared, events)
+                    shared.fence = fence
+                    self.takeovers += 1
+                    return
+            except _GONE:
+                shared.alone = True
+                return
+
+    async def _read(self, shared: _Shared, events: EventLog) -> Reading | None:
+        """Take all that was written and not read yet; the end too, where the run has one."""
+        while True:
+            reading = await self._runs.read(shared.run, shared.cursor, seen=True)
+            if reading is None:
+                return None
+            # After a lost lead the run is read again from its start: what is shown already is skipped.
+            events.extend(reading.events[max(0, events.last_seq - shared.read) :])
+            shared.read += len(reading.events)
+            shared.cursor = reading.cursor
+            if reading.more:
+                continue
+            if reading.state is RunState.FAILED:
+                events.fail(described(reading.detail))
+            elif reading.state in (RunState.DONE, RunState.PARTIAL) and events.last_seq < reading.last:
+                events.fail(Aborted(_NOT_KEPT))
+            elif reading.state in (RunState.DONE, RunState.PARTIAL):
+                events.finish()
+            return reading
+
+    # -- leading ---------------------------------------------------------------------------------------------------------
+
+    async def _make(self, work: _Work) -> None:
+        """Produce the answer and write it, until it ends or another process leads the run."""
+        spec = work.spec
+        made = EventLog(work.shared.run)
+        self.productions += 1
+        producing = asyncio.ensure_future(spec.produce(made))
+        try:
+            if not await self._write(work, made, producing):
+                return
+            try:
+                completion = producing.result()
+            except Exception as error:
+                if not isinstance(error, HexarError):
+                    log.exception("answer_failed", kind=spec.kind, answer_id=work.shared.run)
+                await self._end(work.shared, RunState.FAILED, describe(error))
+                work.live.log.fail(error)
+                return
+            if completion.cacheable and spec.write_cache:
+                finished = work.live.log.finished()
+                self._caches.put(spec.kind, spec.key, pack(finished), spec.depends, view=finished)
+            await self._end(work.shared, RunState.DONE if completion.cacheable else RunState.PARTIAL)
+            work.live.log.finish()
+        except asyncio.CancelledError:
+            if self._closing and work.shared.fence and not work.shared.alone:
+                # Others may still read: one of them goes on.
+                with suppress(*_GONE):
+                    await asyncio.shield(self._runs.let_go(work.shared.run, work.shared.fence))
+            else:
+                await asyncio.shield(self._end(work.shared, RunState.FAILED, describe(Unavailable(_ABANDONED))))
+            raise
+        finally:
+            producing.cancel()
+            await asyncio.gather(producing, return_exceptions=True)
+
+    async def _write(self, work: _Work, made: EventLog, producing: asyncio.Future[Completion]) -> bool:
+        """Write and show what is made; False where the lead was lost."""
+        at = 0
+        pace: deque[float] = deque(maxlen=AT_ONCE)
+        now = asyncio.get_running_loop().time
+        renewed = now()
+        while True:
+            ended = producing.done()
+            shown = work.live.log.events
+            batch: list[bytes] = []
+            if at < len(shown) and (len(made.events) > at or ended):
+                same = made.events[at : len(shown)]
+                if same != shown[at : at + len(same)] or (ended and len(made.events) < len(shown)):
+                    await self._begin_anew(work)
+                    at = 0
+                else:
+                    at += len(same)
+            elif len(made.events) > at:
+                if len(pace) == AT_ONCE and not work.shared.alone and not ended:
+                    await asyncio.sleep(max(0.0, pace[-1] + PACE - now()))
+                pace.append(now())
+                batch = _batch(made.events, at)
+            elif ended:
+                return True
+            else:
+                more = asyncio.ensure_future(made.wait(at))
+                waiting: set[asyncio.Future[Any]] = {more, producing}
+                await asyncio.wait(waiting, timeout=LEASE / 3, return_when=asyncio.FIRST_COMPLETED)
+                more.cancel()
+            if batch or now() - renewed >= LEASE / 3:
+                renewed = now()
+                if not await self._keep(work, at, batch):
+                    return False
+                work.live.log.extend(batch)
+                at += len(batch)
+
+    async def _keep(self, work: _Work, at: int, batch: list[bytes]) -> bool:
+        """Write ``batch``, or renew the lease. False where another process leads; True also where Redis is gone."""
+        shared, live = work.shared, work.live
+        age = math.inf
+        if not shared.alone:
+            try:
+                # With nothing to write ``at`` is not looked at.
+                age = await self._runs.write(shared.run, shared.fence, at, batch)
+            except _GONE:
+                # It may be written or not; what this process shows from now on is not in the run.
+                shared.alone = True
+        if age < 0 and await self._follows(shared):
+            return False
+        if live.subscribers <= 0 and not live.finish_alone and age > WANTED:
+            await self._end(shared, RunState.FAILED, describe(Unavailable(_ABANDONED)))
+            raise Unavailable(_ABANDONED)
+        return True
+
+    async def _follows(self, shared: _Shared) -> bool:
+        """Follow whoever leads now; go on alone where Redis has forgotten the run."""
+        with suppress(*_GONE):
+            if await self._runs.read(shared.run, "0", seen=True) is not None:
+                shared.fence, shared.cursor, shared.read = 0, "0", 0
+                return True
+        shared.alone = True
+        return False
+
+    async def _begin_anew(self, work: _Work) -> None:
+        """End a run that cannot be continued, and give its answer a run of its own, for those who ask again."""
+        old, before = work.shared, work.live
+        log.info("answer_begun_anew", kind=work.spec.kind, answer_id=old.run)
+        error = Aborted(_BEGUN_ANEW)
+        work.shared = shared = _Shared(os.urandom(16).hex(), alone=old.alone, pointer=old.pointer)
+        if not shared.alone:
+            try:
+                shared.fence = await self._runs.lead(shared.run, before.deadline.remaining())
+                if shared.pointer:
+                    await self._runs.point(shared.pointer, shared.run, old.run)
+                # Last, so that whoever is told to ask again finds the new run.
+                await self._runs.end(old.run, old.fence, RunState.ABORTED, describe(error))
+            except _GONE:
+                shared.alone = True
+        # Nobody listens yet: those who are told to ask again will.
+        work.live = _Live(EventLog(shared.run), before.deadline, before.depends, True, before.adaptive, task=before.task)
+        self._shared[id(work.live)] = shared
+        if self._live.get(work.slot) is before:
+            self._live[work.slot] = work.live
+        await self._abandon(work.slot, before, error)
+
+    async def _abandon(self, slot: tuple[bytes, bool], live: _Live, error: HexarError) -> None:
+        """End a log that is begun anew elsewhere; its readers are told once every process knows, and gives them the new one."""
+        if self._live.get(slot) is live:
+            del self._live[slot]
+        await asyncio.sleep(1.5 * FOLLOW_THEN)
+        live.log.fail(error)
+
+    async def _end(self, shared: _Shared, state: RunState, detail: str = "") -> None:
+        if shared.fence and not shared.alone:
+            with suppress(*_GONE):
+                await self._runs.end(shared.run, shared.fence, state, detail)
+
+
+def _pointer(spec: AnswerSpec) -> str:
+    digest = hashlib.sha256(spec.key + bytes([spec.write_cache]))
+    for name, version in sorted(spec.depends.items()):
+        digest.update(f"{len(name)}:{name}{version};".encode())
+    return digest.hexdigest()[:32]
+
+
+def _lost_events(events: EventLog) -> bool:
+    """True where the run has ended and its events are no longer kept."""
+    return isinstance(events.error, Aborted) and events.error.message == _NOT_KEPT
+
+
+def _batch(events: list[bytes], at: int) -> list[bytes]:
+    size = 0
+    for end in range(at, len(events)):
+        size += len(events[end])
+        if size > WRITE_BYTES and end > at:
+            return events[at:end]
+    return events[at:]

@@ -298,7 +298,9 @@ def main() -> None:
             {"name": "load", "base_url": upstream.base_url, "model": f"m?tokens={tokens}&rate={RATE}&first={FIRST}"},
         ]
         config = Path(folder) / "hexar.yaml"
-        config.write_text(json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}, "log_level": "warning"}))
+        config.write_text(
+            json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}, "log_level": "warning"})
+        )
         server = subprocess.Popen(
             [sys.executable, "-c", SERVER], env=os.environ | {"HEXAR_CONFIG": str(config)}, stdout=subprocess.PIPE, text=True
         )

@@ -66,11 +66,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("names", nargs="*", help="benchmarks to run; all where none is named")
     options = parser.parse_args()
-    reports = {name: run(name, options.quick) for name in options.names or benchmarks()}
-    good = [report for report in reports.values() if report is not None]
-    if good and not options.names:
-        (ROOT / "docs" / "benchmarks.md").write_text(page(good, options.quick), encoding="utf-8")
-    failed = [name for name, report in reports.items() if report is None]
+    good: list[dict[str, object]] = []
+    failed: list[str] = []
+    for name in options.names or benchmarks():
+        report = run(name, options.quick)
+        if report is None:
+            failed.append(name)
+            continue
+        good.append(report)
+        if not options.names:
+            # After each one: a run that is interrupted leaves the page with what was measured.
+            (ROOT / "docs" / "benchmarks.md").write_text(page(good, options.quick), encoding="utf-8")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

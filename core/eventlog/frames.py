@@ -6,7 +6,6 @@ in front of the serialized event without decoding it; nothing on the replay path
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SEQ_TAG = b"\x08"
@@ -69,8 +68,3 @@ def unpack(data: bytes) -> FinishedLog | None:
         events.append(data[at : at + length])
         at += length
     return FinishedLog(answer_id, tuple(events))
-
-
-def last_seq(events: Sequence[bytes]) -> int:
-    """The seq of the last event; 0 where there is none."""
-    return len(events)

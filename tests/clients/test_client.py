@@ -9,7 +9,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
 from typer.testing import CliRunner
 
 import hexar_client
@@ -119,9 +118,7 @@ def test_operators_calls(server: str) -> None:
         while client.ops.job(warmed.job_ids[0]).state != ops_pb2.JOB_STATE_SUCCEEDED:
             assert time.monotonic() < until
             time.sleep(0.05)
-        stream = client.query("helmet")
-        list(stream)
-        assert stream.cache == "hit" or client.ops.report().methods
+        assert list(client.query("helmet"))[-1].kind == "completed"
 
 
 def test_every_status_has_its_exception() -> None:
@@ -131,7 +128,6 @@ def test_every_status_has_its_exception() -> None:
     for code in special - {grpc.StatusCode.OK}:
         assert type(convert(code, "x", ())) is Internal
     assert convert(grpc.StatusCode.UNAVAILABLE, None, (("grpc-status-details-bin", b"\xff"),)).retry_after is None
-    assert error_details_pb2.RetryInfo is not None
 
 
 class Flaky:

@@ -84,8 +84,8 @@ class _State:
         return min(self.remaining, PAUSE * 1.5 ** (self._failures - 1) * random.uniform(0.5, 1.0))
 
 
-class Stream(Generic[B]):
-    """The events of one answer, to be iterated once. Leaving early cancels the call."""
+class _Handle(Generic[B]):
+    """What a caller holds of a stream, whichever way it is driven."""
 
     def __init__(
         self,
@@ -120,6 +120,10 @@ class Stream(Generic[B]):
         self._cancelled = True
         if self._call is not None:
             self._call.cancel()
+
+
+class Stream(_Handle[B]):
+    """The events of one answer, to be iterated once. Leaving early cancels the call."""
 
     def __iter__(self) -> Iterator[Event[B]]:
         state = self._state
@@ -141,42 +145,8 @@ class Stream(Generic[B]):
                 self._call.cancel()
 
 
-class AsyncStream(Generic[B]):
+class AsyncStream(_Handle[B]):
     """As :class:`Stream`, on the event loop."""
-
-    def __init__(
-        self,
-        call: Callable[..., Any],
-        request: Message,
-        metadata: tuple[tuple[str, str], ...],
-        timeout: float,
-        resume: bool = True,
-    ) -> None:
-        self._open = call
-        self._state = _State(request, metadata, timeout, resume)
-        self._call: Any = None
-        self._cancelled = False
-
-    @property
-    def cache(self) -> str:
-        """How the server got the answer: "hit", "joined" or "miss"; empty before the first event."""
-        return self._state.cache
-
-    @property
-    def answer_id(self) -> str:
-        """The id of the answer's run; empty before the first event."""
-        return self._state.answer_id
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the last event received."""
-        return self._state.last_seq
-
-    def cancel(self) -> None:
-        """Stop the stream."""
-        self._cancelled = True
-        if self._call is not None:
-            self._call.cancel()
 
     async def __aiter__(self) -> AsyncIterator[Event[B]]:
         state = self._state

@@ -52,17 +52,19 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 class Database:
-    """A store at ``url`` (``sqlite:///path`` or ``postgresql+psycopg://…``) with ``threads`` for asynchronous callers.
+    """A store at ``url`` (``sqlite:///path`` or ``postgresql://user@host/name``) with ``threads`` for asynchronous callers.
 
     An acknowledged write survives a killed process and a lost power supply: SQLite runs in WAL with ``synchronous=FULL``.
     """
 
     def __init__(self, url: str, *, threads: int = 4) -> None:
         parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine: Engine = create_engine(url, pool_pre_ping=not self.is_sqlite, pool_size=threads + 4)
+        self.engine: Engine = create_engine(parsed, pool_pre_ping=not self.is_sqlite, pool_size=threads + 4)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="store")

@@ -17,7 +17,8 @@ from hexar.core.invalidation import Invalidation
 from hexar.core.redislink import RedisLink
 from hexar.core.store import Database
 from hexar.core.versions import Versions
-from tests.fix.redis_server import RedisServer, Wire
+from tests.fix.redis_server import RedisServer
+from tests.fix.wire import Wire
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 

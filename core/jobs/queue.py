@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from hexar.core.jobs.model import Effect, Job, JobState, LostLease
 from hexar.core.store import Database, metadata
 
-#: A job gains one step of priority for each of these seconds that it waits, so that none starves.
+#: A job gains one step of priority for each of these seconds that it waits, so that none starves. Who is more urgent does not
+#: change while both wait: priority + (now - created_at) / AGEING_SECONDS falls as created_at - AGEING_SECONDS * priority rises.
+#: That is the column ``rank``, the smallest first, so that a claim walks an index and never sorts what is queued.
 AGEING_SECONDS = 30.0
 #: Jobs that ended are forgotten after this long, seconds.
 KEEP_SECONDS = 7 * 86400.0
@@ -30,13 +32,24 @@ jobs_table = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("max_attempts", sa.Integer, nullable=False),
     sa.Column("fence", sa.BigInteger, nullable=False),
-    sa.Column("lease_until", sa.Double, nullable=False),
+    # From when a worker may take it; of a running job the end of its lease.
     sa.Column("run_at", sa.Double, nullable=False),
+    sa.Column("rank", sa.Double, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("result", sa.LargeBinary),
-    sa.Index("ix_jobs_claim", "state", "run_at"),
+    # What a claim and the depth look at, without touching a payload.
+    sa.Index(
+        "ix_jobs_claim",
+        "rank",
+        "kind",
+        "run_at",
+        "state",
+        "created_at",
+        sqlite_where=sa.text("state IN ('queued', 'running')"),
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    ),
     sa.Index("ix_jobs_created", "created_at", "id"),
     # One unfinished job a piece of work: the database itself refuses a second one.
     sa.Index(
@@ -56,6 +69,12 @@ _COLUMNS = (
     _j.created_at, _j.updated_at, _j.error, _j.result,
 )  # fmt: skip
 _UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
+#: As the partial indexes say it: with bound values a planner would not take them.
+_IN_LINE = sa.text("state IN ('queued', 'running')")
+
+
+def _rank(priority: int, created_at: float) -> float:
+    return created_at - AGEING_SECONDS * priority
 
 
 def _job(row: Any) -> Job:
@@ -80,19 +99,22 @@ class JobQueue:
         now = time.time()
         with self._database.write() as connection:
             if dedupe_key is not None:
-                same = sa.and_(_j.tenant == tenant, _j.kind == kind, _j.dedupe_key == dedupe_key, _j.state.in_(_UNFINISHED))
+                same = sa.and_(_j.tenant == tenant, _j.kind == kind, _j.dedupe_key == dedupe_key, _IN_LINE)
                 row = connection.execute(sa.select(*_COLUMNS).where(same)).one_or_none()
                 if row is not None:
                     job = _job(row)
                     if job.priority < priority:
                         connection.execute(
-                            sa.update(jobs_table).where(_j.id == job.id).values(priority=priority, updated_at=now)
+                            sa.update(jobs_table)
+                            .where(_j.id == job.id)
+                            .values(priority=priority, rank=_rank(priority, job.created_at), updated_at=now)
                         )
                     return job, False
             values = {
                 "id": os.urandom(16).hex(), "tenant": tenant, "kind": kind, "payload": payload, "state": JobState.QUEUED.value,
                 "priority": priority, "dedupe_key": dedupe_key, "attempts": 0, "max_attempts": max_attempts, "fence": 0,
-                "lease_until": 0.0, "run_at": now + delay, "created_at": now, "updated_at": now, "error": "", "result": None,
+                "run_at": now + delay, "rank": _rank(priority, now), "created_at": now, "updated_at": now, "error": "",
+                "result": None,
             }  # fmt: skip
             connection.execute(sa.insert(jobs_table).values(values))
             return self._get(connection, str(values["id"])), True
@@ -102,15 +124,10 @@ class JobQueue:
         now = time.time()
         with self._database.write() as connection:
             while True:
-                may_run = sa.or_(
-                    sa.and_(_j.state == JobState.QUEUED.value, _j.run_at <= now),
-                    sa.and_(_j.state == JobState.RUNNING.value, _j.lease_until < now),
-                )
-                urgency = _j.priority + (now - _j.created_at) / AGEING_SECONDS
                 query = (
                     sa.select(*_COLUMNS)
-                    .where(may_run, _j.kind.in_(kinds))
-                    .order_by(urgency.desc(), _j.created_at, _j.id)
+                    .where(_IN_LINE, _j.kind.in_(kinds), _j.run_at <= now)
+                    .order_by(_j.rank)
                     .limit(1)
                     .with_for_update(skip_locked=True)
                 )
@@ -129,7 +146,7 @@ class JobQueue:
                         state=JobState.RUNNING.value,
                         attempts=job.attempts + 1,
                         fence=job.fence + 1,
-                        lease_until=now + lease,
+                        run_at=now + lease,
                         updated_at=now,
                     )
                 )
@@ -138,7 +155,7 @@ class JobQueue:
     def heartbeat(self, job: Job, lease: float) -> bool:
         """Extend the lease; False where it is lost."""
         with self._database.write() as connection:
-            result = connection.execute(sa.update(jobs_table).where(self._held(job)).values(lease_until=time.time() + lease))
+            result = connection.execute(sa.update(jobs_table).where(self._held(job)).values(run_at=time.time() + lease))
             return bool(result.rowcount)
 
     def complete(self, job: Job, result: bytes | None, effects: Sequence[Effect]) -> None:
@@ -166,11 +183,12 @@ class JobQueue:
 
     def release(self, job: Job) -> None:
         """Give the job back unfinished (the worker shuts down): it may run at once and the attempt does not count."""
+        now = time.time()
         with self._database.write() as connection:
             connection.execute(
                 sa.update(jobs_table)
                 .where(self._held(job))
-                .values(state=JobState.QUEUED.value, attempts=job.attempts - 1, updated_at=time.time())
+                .values(state=JobState.QUEUED.value, attempts=job.attempts - 1, run_at=now, updated_at=now)
             )
 
     def cancel(self, tenant: str | None, job_id: str) -> Job | None:
@@ -214,7 +232,7 @@ class JobQueue:
         """(number of jobs that wait, seconds that the oldest of them waits or None)."""
         with self._database.read() as connection:
             count, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(_j.created_at)).where(_j.state == JobState.QUEUED.value)
+                sa.select(sa.func.count(), sa.func.min(_j.created_at)).where(_IN_LINE, _j.state == JobState.QUEUED.value)
             ).one()
         return count, None if oldest is None else max(0.0, time.time() - oldest)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -67,7 +68,8 @@ def test_the_more_urgent_job_runs_first_and_age_counts(queue: JobQueue, database
     """A higher priority is claimed first; a job that waited long enough overtakes it."""
     low, high = submit(queue, "low", priority=0), submit(queue, "high", priority=10)
     with database.write() as connection:
-        connection.execute(sa.update(jobs_table).where(jobs_table.c.id == low.id).values(created_at=time.time() - 3600))
+        aged = {"created_at": jobs_table.c.created_at - 3600, "rank": jobs_table.c.rank - 3600}
+        connection.execute(sa.update(jobs_table).where(jobs_table.c.id == low.id).values(aged))
     newer = submit(queue, "newer", priority=10)
     claimed = [queue.claim(["work"], 60) for _ in range(4)]
     assert [job.id if job else None for job in claimed] == [low.id, high.id, newer.id, None]
@@ -177,3 +179,25 @@ async def test_waiters_are_told_at_once(jobs: Jobs) -> None:
     assert ended is not None
     assert ended.state is JobState.SUCCEEDED
     assert time.monotonic() - began < 0.45
+
+
+def test_no_statement_of_a_claim_or_submit_reads_the_whole_table(queue: JobQueue, database: Database) -> None:
+    """Claims take the first entry of an index in its order and sort nothing, and keys are looked up: a long queue costs no time."""
+    plans: list[str] = []
+
+    def explain(connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith("SELECT"):
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in cursor.fetchall())
+
+    submit(queue, "a", key="k")
+    sa.event.listen(database.engine, "before_cursor_execute", explain)
+    submit(queue, "a", key="k")
+    assert [plan.split("INDEX ")[1].split()[0] for plan in plans] == ["uq_jobs_dedupe"]
+    plans.clear()
+    queue.claim(["work", "other"], 60)
+    assert plans[0] == "SCAN jobs USING INDEX ix_jobs_claim"
+    assert all(plan.startswith("SEARCH jobs USING INDEX sqlite_autoindex_jobs_1") for plan in plans[1:])
+    plans.clear()
+    queue.depth()
+    assert plans == ["SCAN jobs USING COVERING INDEX ix_jobs_claim"]

@@ -91,14 +91,21 @@ class _Call:
 
 
 class Dispatcher:
-    """Runs blocking functions for agents.
+    """Runs blocking functions for agents. ``share`` is given each agent's breaker, to let it agree with other processes.
 
     Thread-safety: :meth:`call` belongs to the event loop; the rest may be called from any thread.
     """
 
-    def __init__(self, default: LaneConfig | None = None, *, observer: DispatchObserver | None = None) -> None:
+    def __init__(
+        self,
+        default: LaneConfig | None = None,
+        *,
+        observer: DispatchObserver | None = None,
+        share: Callable[[CircuitBreaker], None] | None = None,
+    ) -> None:
         self._default = default or LaneConfig()
         self._observer = observer
+        self._share = share
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
 
@@ -127,6 +134,7 @@ class Dispatcher:
         lane = self._lane(agent)
         if limit.expired:
             raise DeadlineExceeded(f"no time was left to ask {agent}")
+        await lane.breaker.consult()
         lane.breaker.enter()
         call = _Call(lane, self._observer)
         try:
@@ -170,12 +178,15 @@ class Dispatcher:
         lane = self._lanes.get(agent)
         if lane is None:
             with self._lock:
-                lane = self._lanes.setdefault(agent, self._new_lane(agent, self._default))
+                lane = self._lanes.get(agent)
+                if lane is None:
+                    lane = self._lanes[agent] = self._new_lane(agent, self._default)
         return lane
 
-    @staticmethod
-    def _new_lane(agent: str, config: LaneConfig) -> _Lane:
+    def _new_lane(self, agent: str, config: LaneConfig) -> _Lane:
         breaker = CircuitBreaker(agent, threshold=config.breaker_threshold, open_seconds=config.breaker_open_seconds)
+        if self._share is not None:
+            self._share(breaker)
         return _Lane(agent, config, breaker, ThreadPoolExecutor(config.threads, thread_name_prefix=f"agent-{agent}"))
 
     def _submit(

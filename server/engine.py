@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from prometheus_client.core import Metric
 
 from hexar.agents.llm import MeteredModels
+from hexar.core.breakers import SharedBreakers
 from hexar.core.cache import KINDS, Caches, Kind
 from hexar.core.cache.backend import CacheBackend
 from hexar.core.cache.redis import RedisBackend
@@ -59,9 +60,10 @@ class Engine:
     loop_lag: LoopLag = field(default_factory=LoopLag)
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
-    #: Where several processes share a Redis: the link to it, and the agreement on versions.
+    #: Where several processes share a Redis: the link to it, and the agreements on versions and on breakers.
     redis: RedisLink | None = None
     invalidation: Invalidation | None = None
+    breakers: SharedBreakers | None = None
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -73,6 +75,8 @@ class Engine:
         if self.redis is not None and self.invalidation is not None:
             self.redis.start()
             self.invalidation.start()
+        if self.breakers is not None:
+            self.breakers.start()
         for tenant, budget in self.settings.llm.budgets.items():
             self.ledger.set_budget(tenant, budget.limit, currency=budget.currency, period=Period(budget.period))
         self.loop_lag.start()
@@ -94,6 +98,8 @@ class Engine:
         await self.loop_lag.stop()
         self.models.models.close()
         self.dispatcher.close()
+        if self.breakers is not None:
+            await self.breakers.close()
         if self.invalidation is not None:
             await self.invalidation.close()
         await self.caches.close()
@@ -114,9 +120,14 @@ def build_engine(settings: Settings) -> Engine:
         backend = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE)
     caches = Caches(versions, backend, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
     lane = LaneConfig(**settings.dispatch.model_dump())
-    dispatcher = Dispatcher(lane, observer=metrics.agent_called)
+    breakers = SharedBreakers(link) if link is not None else None
+    dispatcher = Dispatcher(lane, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
     ledger = Ledger(database)
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
+    models = build_models(settings.llm, dispatcher, ledger)
+    if breakers is not None:
+        for breaker in models.models.breakers:
+            breakers.share(breaker)
     engine = Engine(
         settings=settings,
         database=database,
@@ -128,9 +139,10 @@ def build_engine(settings: Settings) -> Engine:
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls),
         ledger=ledger,
-        models=build_models(settings.llm, dispatcher, ledger),
+        models=models,
         redis=link,
         invalidation=Invalidation(versions, link) if link is not None else None,
+        breakers=breakers,
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine
@@ -148,6 +160,7 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     hits = [({"kind": kind, "tier": tier.value}, float(count)) for (kind, tier), count in list(caches.stats.hits.items())]
     misses = [({"kind": kind}, float(count)) for kind, count in list(caches.stats.misses.items())]
     breakers = [({"agent": lane.agent}, _BREAKER_VALUE[lane.breaker.state]) for lane in lanes]
+    elsewhere = [({"agent": lane.agent}, float(lane.breaker.opened_elsewhere)) for lane in lanes]
     busy = [({"agent": lane.agent}, float(lane.busy)) for lane in lanes]
     queued = [({"agent": lane.agent}, float(lane.queued)) for lane in lanes]
     depth, oldest = engine.jobs.queue.depth()
@@ -159,6 +172,7 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
         yield gauge("hexar_redis_commands", "Commands sent to Redis", [({}, float(engine.redis.commands))])
         yield gauge("hexar_redis_outages", "Times that the link to Redis went down", [({}, float(engine.redis.outages))])
     yield gauge("hexar_breaker_open", "1 open, 0.5 probing, 0 closed", breakers)
+    yield gauge("hexar_breaker_opened_elsewhere", "1: open for what another process saw", elsewhere)
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
     yield gauge("hexar_agent_queued_calls", "Calls that wait for a thread", queued)
     yield gauge("hexar_jobs_queued", "Jobs that wait", [({}, float(depth))])

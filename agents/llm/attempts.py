@@ -217,6 +217,7 @@ def stream(
     try:
         while True:
             try:
+                attempts.candidate.breaker.consult_from_thread()
                 attempts.begin()
                 for event in attempts.candidate.provider.stream(request, deadline, cancel):
                     yield from attempts.saw([event])

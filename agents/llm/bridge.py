@@ -69,6 +69,7 @@ class Bridge:
         try:
             while True:
                 try:
+                    await attempts.candidate.breaker.consult()
                     attempts.begin()
                     async with aclosing(self._attempt(attempts, request, deadline, cancel)) as batches:
                         async for events in batches:

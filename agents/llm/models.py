@@ -48,7 +48,9 @@ class Models:
         for config in configured:
             if config.name in self._candidates:
                 raise ValueError(f"model {config.name} is configured twice")
-            self._candidates[config.name] = Candidate(config, KINDS[config.kind](config), CircuitBreaker(config.name))
+            # A name of its own beside the lane's breaker, which sees connections only.
+            breaker = CircuitBreaker(config.name, name=f"model:{config.name}")
+            self._candidates[config.name] = Candidate(config, KINDS[config.kind](config), breaker)
         self.primary = primary or configured[0].name
         self.fallback = fallback
         for name in (self.primary, fallback):
@@ -61,6 +63,11 @@ class Models:
                 if lane_name(config) not in known:
                     pool.configure(lane_name(config), LaneConfig(threads=config.threads, queue=config.queue))
         self.bridge = Bridge(pool, policy=policy)
+
+    @property
+    def breakers(self) -> tuple[CircuitBreaker, ...]:
+        """The breaker of each model, in their order."""
+        return tuple(candidate.breaker for candidate in self._candidates.values())
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -236,6 +236,8 @@ class OpsServicer:
         engine = self._engine
         problems = [
             f"the circuit breaker of {agent.agent} is open after {agent.consecutive_failures} failures"
+            if agent.consecutive_failures
+            else f"the circuit breaker of {agent.agent} is open: another process saw it fail"
             for agent in agents
             if agent.breaker == pb.BREAKER_STATE_OPEN
         ]

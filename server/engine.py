@@ -21,7 +21,7 @@ from hexar.core.eventlog import Answers
 from hexar.core.eventlog.redis import SharedAnswers
 from hexar.core.invalidation import Invalidation
 from hexar.core.jobs import Jobs
-from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
 from hexar.core.metrics import Metrics, gauge
@@ -163,7 +163,6 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     elsewhere = [({"agent": lane.agent}, float(lane.breaker.opened_elsewhere)) for lane in lanes]
     busy = [({"agent": lane.agent}, float(lane.busy)) for lane in lanes]
     queued = [({"agent": lane.agent}, float(lane.queued)) for lane in lanes]
-    depth, oldest = engine.jobs.queue.depth()
     yield gauge("hexar_cache_hits", "Cache hits by kind and tier", hits)
     yield gauge("hexar_cache_misses", "Cache misses by kind", misses)
     yield gauge("hexar_cache_memory_bytes", "Bytes in the memory tier", [({}, float(caches.memory.used_bytes))])
@@ -175,8 +174,19 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     yield gauge("hexar_breaker_opened_elsewhere", "1: open for what another process saw", elsewhere)
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
     yield gauge("hexar_agent_queued_calls", "Calls that wait for a thread", queued)
-    yield gauge("hexar_jobs_queued", "Jobs that wait", [({}, float(depth))])
-    yield gauge("hexar_jobs_oldest_seconds", "Age of the oldest waiting job", [({}, oldest or 0.0)])
+    yield from _job_gauges(engine.jobs)
     yield gauge("hexar_loop_lag_seconds", "Worst event loop delay of the last 10 s", [({}, engine.loop_lag.worst)])
     yield gauge("hexar_requests_in_flight", "RPCs in progress", [({}, float(engine.metrics.in_flight))])
     yield gauge("hexar_answers_live", "Answers that are being produced", [({}, float(engine.answers.live))])
+
+
+def _job_gauges(jobs: Jobs) -> Iterable[Metric]:
+    """The queue by kind, as the store has it: every process that shares the store reports the same figures."""
+    try:
+        depth = jobs.queue.depth()
+    except STORE_AWAY:
+        return
+    kinds = sorted({*jobs.kinds, *depth})
+    waiting = [({"kind": kind}, depth.get(kind, (0, 0.0))) for kind in kinds]
+    yield gauge("hexar_jobs_queued", "Jobs that wait, by kind", [(labels, float(count)) for labels, (count, _) in waiting])
+    yield gauge("hexar_jobs_oldest_seconds", "Age of the oldest waiting job", [(labels, age) for labels, (_, age) in waiting])

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
 from hexar.core.jobs.model import Handler, Job, JobState
 from hexar.core.jobs.queue import JobQueue
-from hexar.core.jobs.worker import Worker, WorkerConfig
+from hexar.core.jobs.worker import STORE_AWAY, Worker, WorkerConfig
 from hexar.core.store import Database
 
 log = structlog.get_logger(__name__)
 
 #: Priorities in use. A waiting user raises a job to WAITED_FOR.
 BACKGROUND, NORMAL, WAITED_FOR = 0, 5, 10
-#: How often a waiter looks at a job that another process may run, seconds.
-POLL_SECONDS = 0.5
+#: How often a process that waits for jobs asks what other processes made of them, seconds: one statement, however many wait.
+POLL_SECONDS = 0.25
+
+
+@dataclass(slots=True, eq=False)
+class _Watcher:
+    """Who waits for a job to differ from ``known``."""
+
+    known: Job
+    changed: asyncio.Future[Job | None]
 
 
 class Jobs:
@@ -35,9 +40,9 @@ class Jobs:
         self._handlers: dict[str, Handler] = {}
         self._worker = Worker(self.queue, self._handlers, config or WorkerConfig(), self._changed)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._events: dict[str, asyncio.Event] = {}
-        self._waiting: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._watchers: dict[str, set[_Watcher]] = {}
+        self._look = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
 
     def handler(self, kind: str, function: Handler) -> None:
         """Run jobs of ``kind`` with ``function(payload, context) -> result``, which blocks on a worker thread."""
@@ -49,8 +54,11 @@ class Jobs:
         self._worker.start()
 
     async def close(self, grace: float = 5.0) -> None:
-        """Stop taking jobs and wait ``grace`` seconds for the running ones; the rest is taken over when its lease ends."""
+        """Stop taking jobs and wait ``grace`` seconds for the running ones; the rest is given back to other processes."""
         await asyncio.to_thread(self._worker.stop, grace)
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def submit(
         self,
@@ -85,39 +93,52 @@ class Jobs:
         return job
 
     async def changed(self, job: Job, timeout: float) -> Job | None:
-        """``job`` once it differs from what is given, or None where it has not changed after ``timeout`` seconds."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
-        with self._watch(job.id) as event:
-            while True:
-                event.clear()
-                now = await self._database.run(self.queue.get, None, job.id)
-                if now is not None and now != job:
-                    return now
-                left = until - loop.time()
-                if now is None or left <= 0:
-                    return None
-                try:
-                    async with asyncio.timeout(min(left, POLL_SECONDS)):
-                        await event.wait()
-                except TimeoutError:
-                    continue
-
-    @contextmanager
-    def _watch(self, job_id: str) -> Iterator[asyncio.Event]:
-        event = self._events.setdefault(job_id, asyncio.Event())
-        self._waiting[job_id] += 1
+        """``job`` once it differs from what is given; None where it has not changed after ``timeout`` seconds, or is gone."""
+        watcher = _Watcher(job, asyncio.get_running_loop().create_future())
+        self._watchers.setdefault(job.id, set()).add(watcher)
+        self._look.set()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._watch())
         try:
-            yield event
+            async with asyncio.timeout(min(timeout, 86400.0)):
+                return await watcher.changed
+        except TimeoutError:
+            return None
         finally:
-            self._waiting[job_id] -= 1
-            if not self._waiting[job_id]:
-                del self._waiting[job_id]
-                self._events.pop(job_id, None)
+            same = self._watchers[job.id]
+            same.remove(watcher)
+            if not same:
+                del self._watchers[job.id]
+                self._look.set()
+
+    async def _watch(self) -> None:
+        """Look at the jobs that are waited for, now and then and whenever one changed in this process."""
+        while self._watchers:
+            self._look.clear()
+            try:
+                asked = list(self._watchers)
+                stamps = await self._database.run(self.queue.stamps, asked)
+                for job_id in asked:
+                    stamp = stamps.get(job_id)
+                    if any((one.known.state, one.known.updated_at) != stamp for one in self._watchers.get(job_id, ())):
+                        self._tell(job_id, await self._database.run(self.queue.get, None, job_id))
+            except STORE_AWAY as error:
+                log.warning("job_watch_failed", error=type(error).__name__)
+                await asyncio.sleep(POLL_SECONDS)
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._look.wait()
+            except TimeoutError:
+                continue
+
+    def _tell(self, job_id: str, job: Job | None) -> None:
+        for watcher in self._watchers.get(job_id, ()):
+            if watcher.known != job and not watcher.changed.done():
+                watcher.changed.set_result(job)
 
     def waiting(self, job_id: str) -> int:
         """Callers of this process that wait for the job."""
-        return self._waiting[job_id]
+        return len(self._watchers.get(job_id, ()))
 
     async def get(self, tenant: str | None, job_id: str) -> Job | None:
         """The job, or None where it is unknown to ``tenant`` (None: to anyone)."""
@@ -126,7 +147,9 @@ class Jobs:
     async def cancel(self, tenant: str | None, job_id: str) -> Job | None:
         """Cancel the job if it has not ended; the job as it is then, or None where it is unknown."""
         job = await self._database.run(self.queue.cancel, tenant, job_id)
-        self._notify(job_id)
+        if job is not None:
+            self._worker.lose(job_id)
+            self._look.set()
         return job
 
     async def page(
@@ -143,15 +166,20 @@ class Jobs:
 
     async def depth(self) -> tuple[int, float | None]:
         """(jobs that wait, seconds that the oldest waits or None)."""
-        return await self._database.run(self.queue.depth)
+        kinds = await self._database.run(self.queue.depth)
+        return sum([count for count, _ in kinds.values()]), max((age for _, age in kinds.values()), default=None)
 
-    def _changed(self, job: Job) -> None:
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that this process has handlers for."""
+        return sorted(self._handlers)
+
+    def _changed(self, job_id: str) -> None:
         # Called on a worker thread.
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._notify, job.id)
+            loop.call_soon_threadsafe(self._look_at, job_id)
 
-    def _notify(self, job_id: str) -> None:
-        event = self._events.get(job_id)
-        if event is not None:
-            event.set()
+    def _look_at(self, job_id: str) -> None:
+        if job_id in self._watchers:
+            self._look.set()

@@ -18,6 +18,8 @@ from hexar.core.store import Database, metadata
 AGEING_SECONDS = 30.0
 #: Jobs that ended are forgotten after this long, seconds.
 KEEP_SECONDS = 7 * 86400.0
+#: Jobs that one transaction deletes.
+SWEEP_ROWS = 500
 
 jobs_table = sa.Table(
     "jobs",
@@ -228,22 +230,40 @@ class JobQueue:
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query)]
 
-    def depth(self) -> tuple[int, float | None]:
-        """(number of jobs that wait, seconds that the oldest of them waits or None)."""
+    def depth(self) -> dict[str, tuple[int, float]]:
+        """By kind: (jobs that wait, seconds since the oldest of them was submitted)."""
+        now = time.time()
+        waiting = sa.select(_j.kind, sa.func.count(), sa.func.min(_j.created_at)).where(
+            _IN_LINE, _j.state == JobState.QUEUED.value
+        )
         with self._database.read() as connection:
-            count, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(_j.created_at)).where(_IN_LINE, _j.state == JobState.QUEUED.value)
-            ).one()
-        return count, None if oldest is None else max(0.0, time.time() - oldest)
+            rows = connection.execute(waiting.group_by(_j.kind)).all()
+        return {kind: (count, max(0.0, now - oldest)) for kind, count, oldest in rows}
+
+    def stamps(self, job_ids: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """What differs after each change of the jobs that still exist: (state, Unix seconds of the change)."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(_j.id, _j.state, _j.updated_at).where(_j.id.in_(job_ids))).all()
+        return {job_id: (state, changed_at) for job_id, state, changed_at in rows}
+
+    def succeeded(self, job: Job) -> bool:
+        """True where the delivery ``job`` has ended the job well."""
+        now = self.get(None, job.id)
+        return now is not None and now.state is JobState.SUCCEEDED and now.fence == job.fence
 
     def forget_old(self) -> int:
         """Delete jobs that ended long ago; how many."""
         ended = (JobState.SUCCEEDED.value, JobState.DEAD.value, JobState.CANCELLED.value)
-        with self._database.write() as connection:
-            result = connection.execute(
-                sa.delete(jobs_table).where(_j.state.in_(ended), _j.updated_at < time.time() - KEEP_SECONDS)
-            )
-            return int(result.rowcount)
+        old = time.time() - KEEP_SECONDS
+        # The index is on the creation, which is earlier. Few at a time: others wait for the lock of SQLite meanwhile.
+        some = sa.select(_j.id).where(_j.created_at < old, _j.updated_at < old, _j.state.in_(ended)).limit(SWEEP_ROWS)
+        total = 0
+        while True:
+            with self._database.write() as connection:
+                count = int(connection.execute(sa.delete(jobs_table).where(_j.id.in_(some))).rowcount)
+            total += count
+            if count < SWEEP_ROWS:
+                return total
 
     @staticmethod
     def _held(job: Job) -> sa.ColumnElement[bool]:

@@ -1,4 +1,12 @@
-"""The threads that run jobs: claim, keep the lease alive, end."""
+"""The threads that run jobs: claim, keep the lease alive, end.
+
+What happens to a job when
+
+- its handler raises: another attempt after a growing pause, the dead letters after the last one;
+- the store cannot be reached when it ends: its end is tried again until the lease is over, so that the work is not done twice;
+- the process is told to stop: it has the grace, then it is given back and may run elsewhere at once;
+- the process dies: another worker takes it over when its lease has run out.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +17,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from hexar.core.errors import HexarError
+from hexar.core.errors import HexarError, Unavailable
 from hexar.core.jobs.model import Handler, Job, JobContext, LostLease
 from hexar.core.jobs.queue import JobQueue
 
 log = structlog.get_logger(__name__)
+
+#: The store does not answer, as opposed to: it refuses what an effect asks of it.
+STORE_AWAY = (OperationalError, InterfaceError, Unavailable)
+#: How often jobs that ended long ago are deleted, seconds.
+SWEEP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +50,26 @@ class Worker:
     """
 
     def __init__(
-        self, queue: JobQueue, handlers: Mapping[str, Handler], config: WorkerConfig, changed: Callable[[Job], None]
+        self, queue: JobQueue, handlers: Mapping[str, Handler], config: WorkerConfig, changed: Callable[[str], None]
     ) -> None:
         self._queue = queue
         self._handlers = handlers
         self._config = config
         self._changed = changed
-        self._running: dict[str, JobContext] = {}
+        # By delivery: a process whose lease ran out may hold the same job a second time, on another thread.
+        self._running: dict[tuple[str, int], JobContext] = {}
         self._lock = threading.Lock()
         self._wake = threading.Condition()
         self._pending_wakes = 0
         self._stopping = threading.Event()
+        self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the threads."""
         names = [f"job-{number}" for number in range(self._config.threads)]
         self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
-        self._threads.append(threading.Thread(target=self._keep_leases, name="job-leases", daemon=True))
+        self._threads.append(threading.Thread(target=self._tend, name="job-leases", daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -64,20 +79,40 @@ class Worker:
             self._pending_wakes += 1
             self._wake.notify()
 
+    def lose(self, job_id: str) -> None:
+        """Tell the handler of a job that was cancelled in this process; others learn it from their next heartbeat."""
+        with self._lock:
+            contexts = [context for (running, _), context in self._running.items() if running == job_id]
+        for context in contexts:
+            context.lose()
+
     def stop(self, grace: float) -> None:
-        """Take no more jobs; wait up to ``grace`` seconds for the running ones."""
+        """Take no more jobs; wait up to ``grace`` seconds for the running ones, and give back those that still run."""
         self._stopping.set()
         with self._wake:
             self._wake.notify_all()
+        *workers, tender = self._threads or [threading.current_thread()]
         until = time.monotonic() + grace
-        for thread in self._threads:
+        for thread in workers:
             thread.join(max(0.0, until - time.monotonic()))
+        with self._lock:
+            left = list(self._running.values())
+        for context in left:
+            try:
+                self._queue.release(context.job)
+            except STORE_AWAY as error:
+                # Its lease ends by itself.
+                log.warning("job_release_failed", job=context.job.id, error=type(error).__name__)
+            context.lose()
+        self._stopped.set()
+        if workers:
+            tender.join()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 job = self._queue.claim(sorted(self._handlers), self._config.lease) if self._handlers else None
-            except SQLAlchemyError as error:
+            except STORE_AWAY as error:
                 # The store is away: nothing is lost, jobs stay where they are.
                 log.warning("job_claim_failed", error=type(error).__name__)
                 self._stopping.wait(self._config.poll)
@@ -85,9 +120,9 @@ class Worker:
             if job is None:
                 self._sleep()
                 continue
-            self._changed(job)
+            self._changed(job.id)
             self._run(job)
-            self._changed(job)
+            self._changed(job.id)
 
     def _sleep(self) -> None:
         with self._wake:
@@ -98,27 +133,51 @@ class Worker:
     def _run(self, job: Job) -> None:
         context = JobContext(job)
         with self._lock:
-            self._running[job.id] = context
+            self._running[job.id, job.fence] = context
         try:
             try:
                 result = self._handlers[job.kind](job.payload, context)
-                self._queue.complete(job, result, context.effects)
             except LostLease:
-                log.warning("job_lease_lost", job=job.id, kind=job.kind)
-                return
+                raise
             except Exception as error:
                 self._failed(job, error)
                 return
-            for action in context.after:
-                action()
-        except SQLAlchemyError as error:
-            # The store went away while the job ended: the lease runs out and the job is delivered again.
+            if self._complete(context, result):
+                for action in context.after:
+                    action()
+        except LostLease:
+            log.warning("job_lease_lost", job=job.id, kind=job.kind)
+        except STORE_AWAY as error:
+            # Its lease runs out, and it is delivered again.
             log.warning("job_end_failed", job=job.id, error=type(error).__name__)
         except Exception:
             log.exception("job_follow_up_failed", job=job.id, kind=job.kind)
         finally:
             with self._lock:
-                del self._running[job.id]
+                del self._running[job.id, job.fence]
+
+    def _complete(self, context: JobContext, result: bytes | None) -> bool:
+        """End the job well, False where its effects were refused; try again while the store is away."""
+        job = context.job
+        until = time.monotonic() + self._config.lease
+        unknown = False
+        while True:
+            try:
+                self._queue.complete(job, result, context.effects)
+            except LostLease:
+                # A commit whose answer was lost has happened: nobody else ends a job well with our token.
+                if not (unknown and self._queue.succeeded(job)):
+                    raise
+            except STORE_AWAY as error:
+                log.warning("job_end_delayed", job=job.id, error=type(error).__name__)
+                unknown = True
+                if time.monotonic() >= until or self._stopping.wait(self._config.poll):
+                    raise
+                continue
+            except Exception as error:
+                self._failed(job, error)
+                return False
+            return True
 
     def _failed(self, job: Job, error: Exception) -> None:
         # The text of our own errors is safe to keep; a library's may hold addresses or data, so only its class is kept.
@@ -126,18 +185,23 @@ class Worker:
         log.warning("job_failed", job=job.id, kind=job.kind, attempt=job.attempts, error=text, exc_info=error)
         config = self._config
         pause = min(config.retry_limit, config.retry_base * config.retry_factor ** (job.attempts - 1))
-        try:
-            self._queue.retry(job, text, pause * random.uniform(0.75, 1.0))
-        except LostLease:
-            log.warning("job_lease_lost", job=job.id, kind=job.kind)
+        self._queue.retry(job, text, pause * random.uniform(0.75, 1.0))
 
-    def _keep_leases(self) -> None:
-        while not self._stopping.wait(self._config.lease / 3):
+    def _tend(self) -> None:
+        """Renew the leases of what runs, also while it is waited for at the end; now and then delete what ended long ago."""
+        sweep_at = time.monotonic()
+        while not self._stopped.wait(self._config.lease / 3):
             with self._lock:
                 contexts = list(self._running.values())
             for context in contexts:
                 try:
                     if not self._queue.heartbeat(context.job, self._config.lease):
                         context.lose()
-                except SQLAlchemyError as error:
+                except STORE_AWAY as error:
                     log.warning("job_heartbeat_failed", job=context.job.id, error=type(error).__name__)
+            if time.monotonic() >= sweep_at:
+                sweep_at = time.monotonic() + SWEEP_SECONDS
+                try:
+                    self._queue.forget_old()
+                except STORE_AWAY as error:
+                    log.warning("job_sweep_failed", error=type(error).__name__)

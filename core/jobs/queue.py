@@ -184,13 +184,16 @@ class JobQueue:
             return JobState.QUEUED
 
     def release(self, job: Job) -> None:
-        """Give the job back unfinished (the worker shuts down): it may run at once and the attempt does not count."""
+        """Give the job back unfinished (the worker shuts down): it may run at once and the attempt does not count.
+
+        The token is used up: a handler that was told of it and returns has not ended the job.
+        """
         now = time.time()
         with self._database.write() as connection:
             connection.execute(
                 sa.update(jobs_table)
                 .where(self._held(job))
-                .values(state=JobState.QUEUED.value, attempts=job.attempts - 1, run_at=now, updated_at=now)
+                .values(state=JobState.QUEUED.value, attempts=job.attempts - 1, fence=job.fence + 1, run_at=now, updated_at=now)
             )
 
     def cancel(self, tenant: str | None, job_id: str) -> Job | None:

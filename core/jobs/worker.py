@@ -160,7 +160,7 @@ class Worker:
         """End the job well, False where its effects were refused; try again while the store is away."""
         job = context.job
         until = time.monotonic() + self._config.lease
-        unknown = False
+        unknown = last = False
         while True:
             try:
                 self._queue.complete(job, result, context.effects)
@@ -170,9 +170,10 @@ class Worker:
                     raise
             except STORE_AWAY as error:
                 log.warning("job_end_delayed", job=job.id, error=type(error).__name__)
-                unknown = True
-                if time.monotonic() >= until or self._stopping.wait(self._config.poll):
+                if last:
                     raise
+                unknown = True
+                last = self._stopping.wait(self._config.poll) or time.monotonic() >= until
                 continue
             except Exception as error:
                 self._failed(job, error)

@@ -33,6 +33,7 @@ from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
 from hexar.server.rpc import Interceptor, ServiceHandler
 from hexar.server.servicers import SYSTEMS, Servicer
 from hexar.server.servicers.ops import OpsServicer
+from hexar.server.streaming import Leaving
 from hexar.v1 import chat_pb2, legal_pb2, market_pb2, ops_pb2, parts_pb2, portfolio_pb2, query_pb2
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,7 @@ class App:
         self._stopped = True
         self.ready = False
         self.engine.gate.draining = True
+        self.engine.answers.draining = True
         await self.health.enter_graceful_shutdown()
         if self._server is not None:
             await self._server.stop(self.settings.drain_seconds if grace is None else grace)
@@ -136,7 +138,14 @@ class App:
             )
         if auth.jwt is not None:
             verifiers.append(JwtVerifier(auth.jwt.key.get_secret_value(), auth.jwt.algorithms, auth.jwt.audience))
-        return (errors, request_id, Authentication(verifiers), Observe(self.engine.metrics), self.engine.gate)
+        return (
+            errors,
+            request_id,
+            Authentication(verifiers),
+            Leaving(self.engine.answers),
+            Observe(self.engine.metrics),
+            self.engine.gate,
+        )
 
     def _listen(self, generic: ServiceHandler) -> grpc.aio.Server:
         size = self.settings.limits.message_mb * 1024 * 1024

@@ -74,10 +74,11 @@ class AuthConfig(Strict):
 
 
 class LimitsConfig(Strict):
-    """Calls that may work at once in a process, and the size of a message."""
+    """Calls that may work at once in a process, the size of a message, and how long a lost caller is waited for at most."""
 
     concurrent_calls: int = Field(default=1000, ge=1)
     message_mb: int = Field(default=8, ge=1)
+    linger_seconds: float = Field(default=10.0, ge=0, le=300)
 
 
 class TlsConfig(Strict):

@@ -123,6 +123,7 @@ def build_engine(settings: Settings) -> Engine:
     breakers = SharedBreakers(link) if link is not None else None
     dispatcher = Dispatcher(lane, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
     ledger = Ledger(database)
+    lingers = settings.limits.linger_seconds
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
     models = build_models(settings.llm, dispatcher, ledger)
     if breakers is not None:
@@ -133,7 +134,7 @@ def build_engine(settings: Settings) -> Engine:
         database=database,
         versions=versions,
         caches=caches,
-        answers=SharedAnswers(caches, link) if link is not None else Answers(caches),
+        answers=SharedAnswers(caches, link, lingers) if link is not None else Answers(caches, lingers),
         dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,

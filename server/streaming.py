@@ -3,39 +3,71 @@
 Initial metadata: ``hexar-answer-id`` names the run of the answer, ``hexar-cache`` is "hit", "joined" or "miss". A client that
 lost its connection repeats its request with ``resume_after`` and sends the id back as ``hexar-answer-id``: it gets the exact
 rest of that run, or ABORTED where the run is no longer kept, and then begins anew.
+
+A client that means to come back says so from the start, with ``hexar-linger``: the seconds that its answer shall be made on
+when its connection is lost and nobody else reads. Losing a connection and leaving look the same from here, so such a client
+says when it leaves for good: it calls the method again with ``hexar-answer-id`` and ``hexar-leave``, which repeats the
+``x-request-id`` of the call it left (docs/adr/0014).
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 from hexar.core.errors import Aborted, InvalidArgument
 from hexar.core.eventlog import Answer, Answers, AnswerSpec
 from hexar.server.interceptors import Admission
-from hexar.server.rpc import Call
+from hexar.server.rpc import Call, Handler, Method
 
 ANSWER_ID = "hexar-answer-id"
 CACHE = "hexar-cache"
+LINGER = "hexar-linger"
+LEAVE = "hexar-leave"
+NOT_KEPT = "the answer that was being received is no longer kept; ask again from the start"
+
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?").fullmatch
+
+
+class Leaving:
+    """The interceptor that hears who has left for good; such a call ends at once, without an event."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def __call__(self, method: Method, handler: Handler) -> Handler:
+        """Let the callers of ``handler`` leave, where it streams an answer."""
+        if not method.server_streaming:
+            return handler
+
+        async def call_or_leave(call: Call) -> bytes | None:
+            left = call.text(LEAVE)
+            if not left:
+                return await handler(call)
+            self._answers.leave(call.text(ANSWER_ID), left)
+            return None
+
+        return call_or_leave
 
 
 async def stream_answer(call: Call, spec: AnswerSpec, answers: Answers, gate: Admission, after: int) -> None:
     """Write the answer of ``spec`` past event ``after``, as it forms."""
-    wanted = call.text(ANSWER_ID) if after else ""
+    wanted = call.text(ANSWER_ID)
     with ExitStack() as held:
         answer = await answers.find(wanted, spec, call.deadline) if wanted else None
+        if answer is None and wanted and after:
+            raise Aborted(NOT_KEPT)
         if answer is None and spec.read_cache:
             answer = answers.replay(spec.kind, spec.key)
         if answer is None:
             held.enter_context(gate.work())
             answer = await answers.open(spec, call.deadline)
-        await send_answer(call, answer, after, wanted)
+        await send_answer(call, answer, after)
 
 
-async def send_answer(call: Call, answer: Answer, after: int, wanted: str = "") -> None:
+async def send_answer(call: Call, answer: Answer, after: int) -> None:
     """Write ``answer`` past event ``after`` and let go of it."""
     try:
-        if wanted and wanted != answer.answer_id:
-            raise Aborted("the answer that was being received is no longer kept; ask again from the start")
         call.header(ANSWER_ID, answer.answer_id)
         call.header(CACHE, answer.origin.value)
         call.last_seq = after
@@ -46,9 +78,17 @@ async def send_answer(call: Call, answer: Answer, after: int, wanted: str = "") 
             await call.send(complete[after:] if after else complete)
             call.last_seq = len(complete)
         else:
+            linger(call, answer)
             async for batch in answer.batches(after):
                 await call.send(batch)
                 call.last_seq += len(batch)
         await call.finish_headers()
     finally:
         answer.close()
+
+
+def linger(call: Call, answer: Answer) -> None:
+    """Have ``answer`` made on for a caller who said that it comes back; anything but a number of seconds says nothing."""
+    seconds = call.text(LINGER)
+    if _SECONDS(seconds):
+        answer.linger(call.request_id, float(seconds))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import structlog
 
 from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.deadline import Deadline
-from hexar.core.errors import HexarError, Unavailable
+from hexar.core.errors import Aborted, HexarError, Unavailable
 from hexar.core.eventlog.frames import FinishedLog, pack, unpack
 from hexar.core.eventlog.log import EventLog
 
@@ -28,6 +28,8 @@ RESUME_LOGS = 1024
 #: A request joins a running answer that adapts to its deadline only where that leaves at least this share of the request's
 #: own time: one started by a caller in a great hurry would be less complete than this caller has time for.
 JOIN_SHARE = 0.5
+
+ABANDONED = "the answer was given up, since nobody read it; ask again from the start"
 
 
 class Origin(StrEnum):
@@ -76,12 +78,24 @@ class _Live:
     adaptive: bool = False
     subscribers: int = 0
     task: asyncio.Task[None] | None = None
+    #: Callers that read now and wish the answer to go on for them when their connection is lost: name → seconds.
+    asking: dict[str, float] = field(default_factory=dict)
+    #: Those whose connection was lost: name → until when, event loop time.
+    lingering: dict[str, float] = field(default_factory=dict)
+    #: Those who said that they leave before that was seen.
+    leavers: set[str] = field(default_factory=set)
+    #: Nobody wanted it any more: its work is cancelled, and it is neither joined nor resumed.
+    given_up: bool = False
+
+    def linger(self) -> float:
+        """Seconds until the last of the callers who may come back has had its time; 0 or less: there is none."""
+        return max(self.lingering.values(), default=0.0) - asyncio.get_running_loop().time()
 
 
 class Answer:
     """One request's hold on an answer. Close it, however the request ends."""
 
-    __slots__ = ("_events", "_live", "_log", "_release", "answer_id", "origin", "tier")
+    __slots__ = ("_events", "_linger", "_live", "_log", "_release", "answer_id", "origin", "tier")
 
     def __init__(
         self,
@@ -90,12 +104,13 @@ class Answer:
         finished: FinishedLog | None = None,
         live: _Live | None = None,
         tier: Tier = Tier.SOURCE,
-        release: Callable[[_Live], None] | None = None,
+        release: Callable[[_Live, str, float], None] | None = None,
     ) -> None:
         self.origin = origin
         self.tier = tier
         self._live = live
         self._release = release
+        self._linger = ("", 0.0)
         self._log = live.log if live is not None else None
         self._events: Sequence[bytes] = finished.events if finished is not None else ()
         self.answer_id = finished.answer_id if finished is not None else live.log.answer_id if live is not None else ""
@@ -127,11 +142,22 @@ class Answer:
                     raise self._log.error
                 return
 
+    def linger(self, caller: str, seconds: float) -> None:
+        """Wish that the answer goes on for ``seconds`` when ``caller`` (a name of its own) loses its connection."""
+        if self._live is not None and seconds > 0:
+            self._linger = (caller, seconds)
+            self._live.asking[caller] = seconds
+            # It is back.
+            self._live.lingering.pop(caller, None)
+
     def close(self) -> None:
-        """Let go. When the last request lets go of an answer that is not worth finishing alone, its work is cancelled."""
+        """Let go. When the last request lets go of an answer that is not worth finishing alone, its work is cancelled.
+
+        Where a request wished to :meth:`linger` that is put off, so that its caller may come back.
+        """
         live, self._live = self._live, None
         if live is not None and self._release is not None:
-            self._release(live)
+            self._release(live, *self._linger)
 
 
 def _alike(left: float, mine: float) -> bool:
@@ -146,11 +172,15 @@ class Answers:
     Thread-safety: everything belongs to the event loop.
     """
 
-    def __init__(self, caches: Caches) -> None:
+    def __init__(self, caches: Caches, linger_seconds: float = 10.0) -> None:
         self._caches = caches
+        #: The longest that an answer is made on for callers who lost their connection and may come back.
+        self._linger_seconds = linger_seconds
         self._live: dict[tuple[bytes, bool], _Live] = {}
         self._recent: OrderedDict[str, tuple[float, EventLog]] = OrderedDict()
         self._closing = False
+        #: The server is about to end: callers whose connections it cuts find their answers in another process, if anywhere.
+        self.draining = False
 
     @property
     def live(self) -> int:
@@ -183,13 +213,30 @@ class Answers:
         return await self._begin(slot, spec, deadline)
 
     async def find(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
-        """The very run named ``answer_id`` wherever it is produced; ``spec`` makes its rest where its producer dies."""
-        return self.resume(answer_id)
+        """The very run named ``answer_id``, wherever it is produced or kept; ``spec`` makes its rest where its producer dies.
+
+        None where it is no longer there: whoever has a part of it can only begin anew.
+        """
+        return self.resume(answer_id) or await self._kept(answer_id, spec)
+
+    async def _kept(self, answer_id: str, spec: AnswerSpec) -> Answer | None:
+        """The run as a cache holds it, where that is the answer's latest."""
+        entry = await self._caches.get(spec.kind, spec.key)
+        answer = self._replayed(entry) if entry is not None else None
+        return answer if answer is not None and answer.answer_id == answer_id else None
+
+    def leave(self, answer_id: str, caller: str) -> None:
+        """``caller``, who wished to linger, has left the run for good."""
+        for live in self._live.values():
+            if live.log.answer_id == answer_id and not live.log.done:
+                if live.lingering.pop(caller, None) is None and caller in live.asking:
+                    live.leavers.add(caller)
+                self._unheld(live)
 
     def resume(self, answer_id: str) -> Answer | None:
         """The very run named ``answer_id``, live or ended not long ago, or None."""
         for live in self._live.values():
-            if live.log.answer_id == answer_id:
+            if live.log.answer_id == answer_id and not live.given_up:
                 return self._hold(live, Origin.JOINED)
         self._drop_old()
         recent = self._recent.get(answer_id)
@@ -219,7 +266,7 @@ class Answers:
 
     def _join(self, slot: tuple[bytes, bool], deadline: Deadline) -> Answer | None:
         live = self._live.get(slot)
-        if live is None or live.log.done:
+        if live is None or live.log.done or live.given_up:
             return None
         # One that was begun before an acknowledged bump may be made of what the bump made old.
         if not self._caches.versions.holds(live.depends):
@@ -232,9 +279,31 @@ class Answers:
         live.subscribers += 1
         return Answer(origin, live=live, release=self._release)
 
-    def _release(self, live: _Live) -> None:
+    def _release(self, live: _Live, caller: str, seconds: float) -> None:
         live.subscribers -= 1
-        if live.subscribers == 0 and not live.finish_alone and not live.log.done and live.task is not None:
+        live.asking.pop(caller, None)
+        if caller in live.leavers:
+            live.leavers.discard(caller)
+        elif seconds > 0:
+            live.lingering[caller] = asyncio.get_running_loop().time() + min(seconds, self._linger_seconds)
+        self._unheld(live)
+
+    def _unheld(self, live: _Live) -> None:
+        """Give up an answer that nobody reads: now, or when the last caller who may come back has had its time."""
+        if live.subscribers > 0 or live.log.done or not self._may_stop(live):
+            return
+        left = live.linger()
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._unheld, live)
+        else:
+            self._give_up(live)
+
+    def _may_stop(self, live: _Live) -> bool:
+        return not live.finish_alone
+
+    def _give_up(self, live: _Live) -> None:
+        live.given_up = True
+        if live.task is not None:
             live.task.cancel()
 
     async def _begin(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
@@ -253,7 +322,7 @@ class Answers:
         try:
             completion = await spec.produce(events)
         except asyncio.CancelledError:
-            events.fail(Unavailable("the answer was abandoned"))
+            events.fail(Aborted(ABANDONED) if live.given_up else Unavailable("the server is shutting down"))
             raise
         except Exception as error:
             if not isinstance(error, HexarError):
@@ -267,7 +336,8 @@ class Answers:
         finally:
             if self._live.get(slot) is live:
                 del self._live[slot]
-            self._remember(events)
+            if not live.given_up:
+                self._remember(events)
 
     def _remember(self, events: EventLog) -> None:
         self._recent[events.answer_id] = (asyncio.get_running_loop().time(), events)

@@ -27,7 +27,7 @@ from redis.exceptions import ResponseError
 from hexar.core.cache import Caches
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, HexarError, Unavailable
-from hexar.core.eventlog.answers import Answer, Answers, AnswerSpec, Completion, Origin, _alike, _Live
+from hexar.core.eventlog.answers import ABANDONED, Answer, Answers, AnswerSpec, Completion, Origin, _alike, _Live
 from hexar.core.eventlog.frames import pack
 from hexar.core.eventlog.log import EventLog
 from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described
@@ -45,9 +45,11 @@ FOLLOW_FIRST = 0.01
 FOLLOW_THEN = 0.05
 #: A leader without subscribers of its own goes on while someone elsewhere has read so recently, seconds.
 WANTED = 1.0
+#: Seconds between two looks of such a leader.
+LOOK = 0.1
 
 _GONE = (RedisDown, ResponseError)
-_ABANDONED = "the answer was abandoned"
+_ENDING = "the server is shutting down"
 _NOT_KEPT = "the answer that was being received is no longer kept; ask again from the start"
 _BEGUN_ANEW = "the answer was begun anew; ask again from the start"
 
@@ -65,6 +67,8 @@ class _Shared:
     alone: bool = False
     #: The key of the pointer to this run; empty where there is none.
     pointer: str = ""
+    #: Looks whether anybody still wants the run.
+    look: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -83,21 +87,27 @@ class SharedAnswers(Answers):
     Thread-safety: everything belongs to the event loop.
     """
 
-    def __init__(self, caches: Caches, link: RedisLink) -> None:
-        super().__init__(caches)
+    def __init__(self, caches: Caches, link: RedisLink, linger_seconds: float = 10.0) -> None:
+        super().__init__(caches, linger_seconds)
         self._runs = Runs(link)
         self._link = link
         self._shared: dict[int, _Shared] = {}
         self._claims: dict[tuple[bytes, bool], asyncio.Future[None]] = {}
+        self._looks: set[asyncio.Task[None]] = set()
         #: Productions begun here, and leads taken from another process.
         self.productions = 0
         self.takeovers = 0
 
     async def find(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
-        """The very run named ``answer_id``, from this process or from Redis."""
+        """The very run named ``answer_id``, from this process, from Redis or from a cache; None where it is not there."""
         answer = self.resume(answer_id)
-        if answer is not None or self._closing or not self._link.up or len(answer_id) != 32 or not answer_id.isalnum():
+        if answer is not None or self._closing or len(answer_id) != 32 or not answer_id.isalnum():
             return answer
+        return await self._elsewhere(answer_id, spec, deadline) or await self._kept(answer_id, spec)
+
+    async def _elsewhere(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
+        if not self._link.up:
+            return None
         with suppress(*_GONE):
             shared, events = _Shared(answer_id), EventLog(answer_id)
             reading = await self._read(shared, events)
@@ -157,15 +167,46 @@ class SharedAnswers(Answers):
         live.task = asyncio.create_task(self._drive(_Work(slot, spec, live, shared)))
         return self._hold(live, Origin.PRODUCED if shared.fence == 1 else Origin.JOINED)
 
-    def _release(self, live: _Live) -> None:
+    async def close(self, grace: float) -> None:
+        """Let running answers end for ``grace`` seconds, then leave them to other processes."""
+        self.draining = True
+        for look in self._looks:
+            look.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
+        await super().close(grace)
+
+    def _may_stop(self, live: _Live) -> bool:
         shared = self._shared.get(id(live))
-        if shared is None or shared.alone:
-            super()._release(live)
-            return
-        live.subscribers -= 1
-        # A leader looks for itself: someone in another process may read. A follower leaves the work to its leader.
-        if live.subscribers == 0 and not shared.fence and not live.log.done and live.task is not None:
-            live.task.cancel()
+        if shared is not None and not shared.alone and not shared.fence:
+            # A follower leaves the work to its leader.
+            return True
+        return not self.draining and super()._may_stop(live)
+
+    def _give_up(self, live: _Live) -> None:
+        shared = self._shared.get(id(live))
+        if shared is None or shared.alone or not shared.fence:
+            super()._give_up(live)
+        elif shared.look is None:
+            shared.look = look = asyncio.create_task(self._look(live, shared))
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+
+    async def _look(self, live: _Live, shared: _Shared) -> None:
+        """Give up an answer that this process leads once nobody in another process wants it either."""
+        try:
+            while live.subscribers <= 0 and not live.log.done and live.linger() <= 0 and not self.draining:
+                try:
+                    age = await self._runs.write(shared.run, shared.fence, 0, ())
+                except _GONE:
+                    age = math.inf
+                if age is None:
+                    return
+                if age > WANTED and live.subscribers <= 0:
+                    super()._give_up(live)
+                    return
+                await asyncio.sleep(LOOK)
+        finally:
+            shared.look = None
 
     async def _drive(self, work: _Work) -> None:
         held = [work.live]
@@ -177,7 +218,7 @@ class SharedAnswers(Answers):
                     await self._tail(work)
                 held.append(work.live)
         except asyncio.CancelledError:
-            work.live.log.fail(Unavailable(_ABANDONED))
+            work.live.log.fail(Aborted(ABANDONED) if work.live.given_up else Unavailable(_ENDING))
             raise
         except Exception as error:
             if not isinstance(error, HexarError):
@@ -187,7 +228,7 @@ class SharedAnswers(Answers):
             for live in (*held, work.live):
                 if self._live.get(work.slot) is live:
                     del self._live[work.slot]
-                if self._shared.pop(id(live), None) is not None:
+                if self._shared.pop(id(live), None) is not None and not live.given_up:
                     self._remember(live.log)
 
     # -- following -------------------------------------------------------------------------------------------------------
@@ -199,7 +240,9 @@ class SharedAnswers(Answers):
             await asyncio.sleep(FOLLOW_FIRST if reads < 10 else FOLLOW_THEN)
             reads += 1
             try:
-                reading = await self._read(shared, events)
+                # Were this process to die, its callers would come back by way of another.
+                asked = min(self._linger_seconds, max(work.live.asking.values(), default=0.0))
+                reading = await self._read(shared, events, max(asked, work.live.linger(), 0.0))
                 if reading is None:
                     shared.alone = True
                     return
@@ -220,10 +263,10 @@ class SharedAnswers(Answers):
                 shared.alone = True
                 return
 
-    async def _read(self, shared: _Shared, events: EventLog) -> Reading | None:
+    async def _read(self, shared: _Shared, events: EventLog, wanted: float = 0.0) -> Reading | None:
         """Take all that was written and not read yet; the end too, where the run has one."""
         while True:
-            reading = await self._runs.read(shared.run, shared.cursor, seen=True)
+            reading = await self._runs.read(shared.run, shared.cursor, wanted)
             if reading is None:
                 return None
             # After a lost lead the run is read again from its start: what is shown already is skipped.
@@ -270,7 +313,7 @@ class SharedAnswers(Answers):
                 with suppress(*_GONE):
                     await asyncio.shield(self._runs.let_go(work.shared.run, work.shared.fence))
             else:
-                await asyncio.shield(self._end(work.shared, RunState.FAILED, describe(Unavailable(_ABANDONED))))
+                await asyncio.shield(self._end(work.shared, RunState.ABORTED, describe(Aborted(ABANDONED))))
             raise
         finally:
             producing.cancel()
@@ -315,7 +358,7 @@ class SharedAnswers(Answers):
     async def _keep(self, work: _Work, at: int, batch: list[bytes]) -> bool:
         """Write ``batch``, or renew the lease. False where another process leads; True also where Redis is gone."""
         shared, live = work.shared, work.live
-        age = math.inf
+        age: float | None = math.inf
         if not shared.alone:
             try:
                 # With nothing to write ``at`` is not looked at.
@@ -323,17 +366,17 @@ class SharedAnswers(Answers):
             except _GONE:
                 # It may be written or not; what this process shows from now on is not in the run.
                 shared.alone = True
-        if age < 0 and await self._follows(shared):
+        if age is None and await self._follows(shared):
             return False
-        if live.subscribers <= 0 and not live.finish_alone and age > WANTED:
-            await self._end(shared, RunState.FAILED, describe(Unavailable(_ABANDONED)))
-            raise Unavailable(_ABANDONED)
+        if live.linger() <= 0:
+            # A leader that took over may never have had a subscriber whose leaving it could see.
+            self._unheld(live)
         return True
 
     async def _follows(self, shared: _Shared) -> bool:
         """Follow whoever leads now; go on alone where Redis has forgotten the run."""
         with suppress(*_GONE):
-            if await self._runs.read(shared.run, "0", seen=True) is not None:
+            if await self._runs.read(shared.run, "0") is not None:
                 shared.fence, shared.cursor, shared.read = 0, "0", 0
                 return True
         shared.alone = True

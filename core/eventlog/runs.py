@@ -46,26 +46,26 @@ if h[3] and tonumber(h[3]) >= tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'state', 'live', 'until', now + ARGV[1])
 redis.call('HSETNX', KEYS[1], 'last', 0)
 redis.call('HSETNX', KEYS[1], 'deadline', now + ARGV[4])
-redis.call('HSETNX', KEYS[1], 'seen', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return redis.call('HINCRBY', KEYS[1], 'fence', 1)
 """
 )
-# ARGV fence, lease ms, keep ms, number of events before, number after, events. Milliseconds since someone else read, -1: lost.
+# ARGV fence, lease ms, keep ms, number of events before, number after, events.
+# Milliseconds since others wanted it: negative where they still do for so long, many where they never did; nil: lead lost.
 _WRITE = (
     _NOW
     + """
 local h = redis.call('HMGET', KEYS[1], 'fence', 'state', 'last', 'seen')
-if h[1] ~= ARGV[1] or h[2] ~= 'live' then return -1 end
+if h[1] ~= ARGV[1] or h[2] ~= 'live' then return false end
 redis.call('HSET', KEYS[1], 'until', now + ARGV[2])
 if ARGV[6] then
-  if h[3] ~= ARGV[4] then return -1 end
+  if h[3] ~= ARGV[4] then return false end
   redis.call('XADD', KEYS[2], '*', 's', ARGV[4], 'd', ARGV[6])
   redis.call('HSET', KEYS[1], 'last', ARGV[5])
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return now - h[4]
+return now - (h[4] or 0)
 """
 )
 # ARGV fence, state, detail, keep ms, known ms.
@@ -76,13 +76,13 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 1
 """
-# ARGV last entry id read, 1 to tell the leader that someone reads.
+# ARGV last entry id read, ms from now that the reader wants the answer to go on.
 _READ = (
     _NOW
     + """
 local h = redis.call('HMGET', KEYS[1], 'state', 'until', 'last', 'detail', 'deadline')
 if not h[1] then return false end
-if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'seen', now) end
+redis.call('HSET', KEYS[1], 'seen', now + ARGV[2])
 return {h[1], tonumber(h[2]) - now, tonumber(h[3]), h[4] or '', h[5] - now,
   redis.call('XRANGE', KEYS[2], '(' .. ARGV[1], '+', 'COUNT', 256)}
 """
@@ -144,16 +144,17 @@ class Runs:
             await self.link.script(_LEAD, _keys(run), int(LEASE * 1000), MAX_LEADERS, KNOWN * 1000, int(min(left, 1e6) * 1000))
         )
 
-    async def write(self, run: str, fence: int, before: int, events: Sequence[bytes]) -> float:
+    async def write(self, run: str, fence: int, before: int, events: Sequence[bytes]) -> float | None:
         """Add ``events`` after the first ``before``, or only keep the lead.
 
-        Returns the seconds since someone else read; -1 where the lead is lost.
+        Returns the seconds since another process last wanted the answer (negative: it still does for so long; a large number:
+        none ever did), None where the lead is lost.
         """
         arguments: list[object] = [fence, int(LEASE * 1000), KNOWN * 1000, before, before + len(events)]
         if events:
             arguments.append(pack(FinishedLog(_NO_ID, tuple(events))))
-        age = int(await self.link.script(_WRITE, _keys(run), *arguments))
-        return age / 1000 if age >= 0 else -1.0
+        age = await self.link.script(_WRITE, _keys(run), *arguments)
+        return None if age is None else int(age) / 1000
 
     async def end(self, run: str, fence: int, state: RunState, detail: str = "") -> bool:
         """End the run; False where the lead was lost."""
@@ -163,9 +164,12 @@ class Runs:
         """Give the lead to whoever wants it."""
         await self.link.script(_LET_GO, _keys(run)[:1], fence)
 
-    async def read(self, run: str, cursor: str, *, seen: bool) -> Reading | None:
-        """What was written past ``cursor`` ("0": from the start), None where there is no such run."""
-        found = await self.link.script(_READ, _keys(run), cursor, int(seen))
+    async def read(self, run: str, cursor: str, wanted: float = 0.0) -> Reading | None:
+        """What was written past ``cursor`` ("0": from the start), None where there is no such run.
+
+        Tells the leader that the answer is wanted, now and for another ``wanted`` seconds.
+        """
+        found = await self.link.script(_READ, _keys(run), cursor, int(wanted * 1000))
         if found is None:
             return None
         state, lease, last, detail, left, entries = found

@@ -36,7 +36,7 @@ from hexar.server.engine import Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.portfolio import PortfolioHandlers
-from hexar.server.streaming import ANSWER_ID, CACHE
+from hexar.server.streaming import ANSWER_ID, CACHE, NOT_KEPT, linger
 from hexar.v1 import chat_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,13 @@ SERVICE = "hexar.v1.ChatService/"
 SHADOW_SECONDS = 120.0
 #: First byte of a ``done`` event behind its number: field 6, length-delimited.
 _DONE_TAG = 6 << 3 | 2
+#: What the header hexar-cache says of an answer, as its events say it.
+_CACHE_STATUS = {
+    Origin.PRODUCED.value: chat_pb2.CACHE_STATUS_MISS,
+    Origin.JOINED.value: chat_pb2.CACHE_STATUS_JOINED,
+    Origin.REPLAYED.value: chat_pb2.CACHE_STATUS_EXACT,
+    "semantic": chat_pb2.CACHE_STATUS_SEMANTIC,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +129,12 @@ class ChatServicer:
         """Stream one answer."""
         request = call.decode(chat_pb2.ChatRequest)
         plan = await self.pipeline.prepare(request, call.tenant)
-        wanted = call.text(ANSWER_ID) if request.resume_after else ""
+        wanted = call.text(ANSWER_ID)
         with ExitStack() as stack:
             held = await self._hold(call, plan, wanted, stack)
             try:
-                if wanted and wanted != held.answer.answer_id:
-                    raise Aborted("the answer that was being received is no longer kept; ask again from the start")
+                if wanted and request.resume_after and wanted != held.answer.answer_id:
+                    raise Aborted(NOT_KEPT)
                 await self._send(call, plan, held)
             finally:
                 held.answer.close()
@@ -138,7 +145,7 @@ class ChatServicer:
         engine = self._engine
         running = await engine.answers.find(wanted, self._spec(plan, call.deadline), call.deadline) if wanted else None
         if running is not None:
-            return _Held(running, chat_pb2.CACHE_STATUS_JOINED, Tier.SOURCE)
+            return _resumed(running, call.text(CACHE))
         if plan.read_cache:
             kept = await self._kept(plan.key)
             if kept is not None:
@@ -147,14 +154,11 @@ class ChatServicer:
             kept = await self._kept(hit.key) if hit is not None else None
             if kept is not None:
                 return _Held(kept, chat_pb2.CACHE_STATUS_SEMANTIC, kept.tier, hit)
+        if wanted and plan.request.resume_after:
+            raise Aborted(NOT_KEPT)
         stack.enter_context(engine.gate.work())
         answer = await engine.answers.open(self._spec(plan, call.deadline), call.deadline)
-        status = {
-            Origin.PRODUCED: chat_pb2.CACHE_STATUS_MISS,
-            Origin.JOINED: chat_pb2.CACHE_STATUS_JOINED,
-            Origin.REPLAYED: chat_pb2.CACHE_STATUS_EXACT,
-        }[answer.origin]
-        return _Held(answer, status, answer.tier)
+        return _Held(answer, _CACHE_STATUS[answer.origin.value], answer.tier)
 
     async def _kept(self, key: bytes) -> Answer | None:
         """The finished answer under ``key``, from memory or the backend."""
@@ -187,6 +191,7 @@ class ChatServicer:
         call.header(ANSWER_ID, held.answer.answer_id)
         call.header(CACHE, _cache_header(held))
         call.last_seq = after
+        linger(call, held.answer)
         seen: list[bytes] = []
         async for batch in held.answer.batches(0):
             for event in batch:
@@ -331,6 +336,17 @@ def _warm() -> None:
         classify(text)
         read(text, language)
         terms(text, language)
+
+
+def _resumed(answer: Answer, cache: str) -> _Held:
+    """What a caller who came back for the rest holds; ``cache`` is the header of its first call, where it repeats that.
+
+    Its last event then says the same of the answer as its first one did.
+    """
+    status = _CACHE_STATUS.get(cache, chat_pb2.CACHE_STATUS_MISS)
+    if status in (chat_pb2.CACHE_STATUS_MISS, chat_pb2.CACHE_STATUS_JOINED):
+        return _Held(answer, status, Tier.SOURCE)
+    return _Held(answer, status, Tier.MEMORY if answer.tier is Tier.SOURCE else answer.tier)
 
 
 def _cache_header(held: _Held) -> str:

@@ -187,6 +187,79 @@ async def test_the_last_caller_to_leave_stops_the_work(caches: Caches) -> None:
     await eventually(lambda: (source.cancelled, answers.live) == (1, 0))
 
 
+async def test_a_lost_caller_finds_its_run_while_it_lingers(caches: Caches) -> None:
+    """The work goes on for a caller that may come back, and stops when its time is over without it."""
+    answers, source = answers_of(caches), Source(3)
+    source.gate.clear()
+    answer = await answers.open(spec(source, caches), Deadline.after(10))
+    answer.linger("a", 0.3)
+    await asyncio.sleep(0.05)
+    answer.close()
+    await asyncio.sleep(0.1)
+    back = await answers.find(answer.answer_id, spec(source, caches), Deadline.after(10))
+    assert back is not None
+    assert (back.answer_id, source.cancelled) == (answer.answer_id, 0)
+    back.linger("a", 0.3)
+    await asyncio.sleep(0.5)
+    assert source.cancelled == 0
+    back.close()
+    await eventually(lambda: (source.cancelled, answers.live) == (1, 0))
+    assert await answers.find(answer.answer_id, spec(source, caches), Deadline.after(10)) is None
+
+
+async def test_a_lingering_caller_may_leave_before_or_after_it_is_seen_to_go(caches: Caches) -> None:
+    """Its word ends the wait in either order; the word of one who is not waited for ends nothing."""
+    answers, source = answers_of(caches), Source(3)
+    source.gate.clear()
+    for late in (False, True):
+        answer = await answers.open(spec(source, caches), Deadline.after(10))
+        answer.linger("a", 60)
+        await asyncio.sleep(0.05)
+        answers.leave(answer.answer_id, "b")
+        if late:
+            answer.close()
+            await asyncio.sleep(0.1)
+            assert answers.live == 1
+            answers.leave(answer.answer_id, "b")
+            await asyncio.sleep(0.1)
+            assert answers.live == 1
+            answers.leave(answer.answer_id, "a")
+        else:
+            answers.leave(answer.answer_id, "a")
+            await asyncio.sleep(0.1)
+            assert answers.live == 1
+            answer.close()
+        await eventually(lambda: answers.live == 0)
+    assert source.cancelled == 2
+
+
+async def test_nobody_joins_an_answer_that_was_given_up(caches: Caches) -> None:
+    """A caller who comes while the cancelled work still ends gets an answer of its own."""
+    answers = answers_of(caches)
+    runs = 0
+
+    async def produce(events: EventLog) -> Completion:
+        nonlocal runs
+        runs += 1
+        events.append(b"x")
+        if runs == 1:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                # Work that takes its time to end.
+                await asyncio.sleep(0.3)
+        return Completion()
+
+    left = await answers.open(spec(produce, caches), Deadline.after(10))
+    await asyncio.sleep(0.05)
+    left.close()
+    await asyncio.sleep(0.15)
+    next_one = await answers.open(spec(produce, caches), Deadline.after(10))
+    assert next_one.answer_id != left.answer_id
+    assert len(await read(next_one)) == 1
+    await eventually(lambda: answers.live == 0)
+
+
 async def test_an_answer_worth_finishing_is_finished_alone(caches: Caches) -> None:
     """With ``finish_alone`` the answer is kept although its only caller left."""
     answers, source = answers_of(caches), Source(3)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 #: Calls that a window remembers.
 WINDOW = 1024
@@ -166,11 +166,27 @@ class Metrics:
             self._agent_latency.labels(agent).observe(seconds)
 
 
-def gauge(name: str, text: str, values: Iterable[tuple[dict[str, str], float]]) -> GaugeMetricFamily:
-    """A family of values under one name: pairs of labels and value."""
+class SharedGauge(GaugeMetricFamily):
+    """A gauge of something that several processes share: each of them reads the same value."""
+
+
+def gauge(name: str, text: str, values: Iterable[tuple[dict[str, str], float]], *, shared: bool = False) -> GaugeMetricFamily:
+    """A family of values under one name: pairs of labels and value. ``shared``: every process would read the same."""
     rows = list(values)
-    labels = list(rows[0][0]) if rows else []
-    family = GaugeMetricFamily(name, text, labels=labels)
+    family = (SharedGauge if shared else GaugeMetricFamily)(name, text, labels=_labels(rows))
     for row, value in rows:
-        family.add_metric([row[label] for label in labels], value)
+        family.add_metric(list(row.values()), value)
     return family
+
+
+def counter(name: str, text: str, values: Iterable[tuple[dict[str, str], float]]) -> CounterMetricFamily:
+    """As `gauge`, of values that only grow; Prometheus sees them as ``name``_total."""
+    rows = list(values)
+    family = CounterMetricFamily(name, text, labels=_labels(rows))
+    for row, value in rows:
+        family.add_metric(list(row.values()), value)
+    return family
+
+
+def _labels(rows: list[tuple[dict[str, str], float]]) -> list[str]:
+    return list(rows[0][0]) if rows else []

@@ -1,6 +1,15 @@
-"""``python -m hexar.server``: one server process, configured by environment and files (see hexar.server.config)."""
+"""``python -m hexar.server``: the commands ``serve`` (where none is named) and ``worker``, without the client's."""
 
-from hexar.server.commands.serve import main
+import sys
+
+import typer
+
+from hexar.server.commands.serve import serve
+from hexar.server.commands.worker import worker
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command("serve")(serve)
+app.command("worker")(worker)
 
 if __name__ == "__main__":
-    main()
+    app(args=sys.argv[1:] or ["serve"], prog_name="python -m hexar.server")

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")
+    workers: int = Field(default=1, ge=1, le=256, description="processes that share the port (they need redis_url)")
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
     data_dir: Path = Path(".hexar")
     redis_url: SecretStr | None = Field(

@@ -24,7 +24,7 @@ from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
-from hexar.core.metrics import Metrics, gauge
+from hexar.core.metrics import Metrics, counter, gauge
 from hexar.core.redislink import RedisLink
 from hexar.core.resilience import BreakerState
 from hexar.core.store import Database
@@ -164,13 +164,13 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     elsewhere = [({"agent": lane.agent}, float(lane.breaker.opened_elsewhere)) for lane in lanes]
     busy = [({"agent": lane.agent}, float(lane.busy)) for lane in lanes]
     queued = [({"agent": lane.agent}, float(lane.queued)) for lane in lanes]
-    yield gauge("hexar_cache_hits", "Cache hits by kind and tier", hits)
-    yield gauge("hexar_cache_misses", "Cache misses by kind", misses)
+    yield counter("hexar_cache_hits", "Cache hits by kind and tier", hits)
+    yield counter("hexar_cache_misses", "Cache misses by kind", misses)
     yield gauge("hexar_cache_memory_bytes", "Bytes in the memory tier", [({}, float(caches.memory.used_bytes))])
     if engine.redis is not None:
         yield gauge("hexar_redis_up", "1: the link to Redis is up", [({}, float(engine.redis.up))])
-        yield gauge("hexar_redis_commands", "Commands sent to Redis", [({}, float(engine.redis.commands))])
-        yield gauge("hexar_redis_outages", "Times that the link to Redis went down", [({}, float(engine.redis.outages))])
+        yield counter("hexar_redis_commands", "Commands sent to Redis", [({}, float(engine.redis.commands))])
+        yield counter("hexar_redis_outages", "Times that the link to Redis went down", [({}, float(engine.redis.outages))])
     yield gauge("hexar_breaker_open", "1 open, 0.5 probing, 0 closed", breakers)
     yield gauge("hexar_breaker_opened_elsewhere", "1: open for what another process saw", elsewhere)
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
@@ -189,5 +189,7 @@ def _job_gauges(jobs: Jobs) -> Iterable[Metric]:
         return
     kinds = sorted({*jobs.kinds, *depth})
     waiting = [({"kind": kind}, depth.get(kind, (0, 0.0))) for kind in kinds]
-    yield gauge("hexar_jobs_queued", "Jobs that wait, by kind", [(labels, float(count)) for labels, (count, _) in waiting])
-    yield gauge("hexar_jobs_oldest_seconds", "Age of the oldest waiting job", [(labels, age) for labels, (_, age) in waiting])
+    counts = [(labels, float(count)) for labels, (count, _) in waiting]
+    ages = [(labels, age) for labels, (_, age) in waiting]
+    yield gauge("hexar_jobs_queued", "Jobs that wait, by kind", counts, shared=True)
+    yield gauge("hexar_jobs_oldest_seconds", "Age of the oldest waiting job", ages, shared=True)

@@ -18,7 +18,7 @@ from hexar.agents.parts.plan import dependency
 from hexar.core.errors import HexarError
 from hexar.core.store import Database
 from hexar.core.versions import Versions
-from hexar.server.commands.serve import load_settings
+from hexar.server.commands.running import load_settings
 
 #: Problems printed; the report counts all of them by reason.
 MAX_PRINTED = 20

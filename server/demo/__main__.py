@@ -18,7 +18,7 @@ from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.store import Database
 from hexar.server.app import App
-from hexar.server.commands.serve import configure_logging
+from hexar.server.commands.running import configure_logging
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
 from hexar.server.demo.parts import ask_parts

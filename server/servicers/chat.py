@@ -31,7 +31,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.answers import Origin
-from hexar.core.metrics import gauge
+from hexar.core.metrics import counter
 from hexar.server.engine import Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
@@ -117,11 +117,11 @@ class ChatServicer:
         checks = [({"outcome": "same"}, float(stats.shadow_checks - stats.shadow_failures))]
         checks.append(({"outcome": "different"}, float(stats.shadow_failures)))
         refused = [({"guard": guard}, float(count)) for guard, count in list(stats.refused.items())]
-        yield gauge("hexar_semantic_hits", "Answers served for similar questions", [({}, float(stats.hits))])
-        yield gauge("hexar_semantic_misses", "Questions without a similar one", [({}, float(stats.misses))])
-        yield gauge("hexar_semantic_refused", "Near questions that a guard refused", refused)
-        yield gauge("hexar_semantic_checks", "Served answers compared with a fresh one", checks)
-        yield gauge("hexar_semantic_purged", "Kept questions that were purged", [({}, float(stats.purged))])
+        yield counter("hexar_semantic_hits", "Answers served for similar questions", [({}, float(stats.hits))])
+        yield counter("hexar_semantic_misses", "Questions without a similar one", [({}, float(stats.misses))])
+        yield counter("hexar_semantic_refused", "Near questions that a guard refused", refused)
+        yield counter("hexar_semantic_checks", "Served answers compared with a fresh one", checks)
+        yield counter("hexar_semantic_purged", "Kept questions that were purged", [({}, float(stats.purged))])
 
     # ---------------------------------------------------------------------------------------------------------- answers
 

@@ -320,7 +320,7 @@ import asyncio, signal, sys
 import uvloop
 sys.setswitchinterval(0.001)
 from hexar.server.app import App
-from hexar.server.commands.serve import configure_logging
+from hexar.server.commands.running import configure_logging
 from hexar.server.config import Settings
 async def main():
     settings = Settings()

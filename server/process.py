@@ -1,0 +1,106 @@
+"""What every process of the server has in common: an engine, the systems over it, figures, and an end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import start_http_server
+
+from hexar.server.config import Settings
+from hexar.server.engine import Engine, build_engine
+from hexar.server.servicers import SYSTEMS, Servicer
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Which of how many processes this is, counted from 1."""
+
+    number: int = 1
+    of: int = 1
+
+
+class Process:
+    """One process over one engine. A subclass says what it listens for."""
+
+    def __init__(self, settings: Settings, *, seat: Seat | None = None) -> None:
+        self.settings = settings
+        self.seat = seat or Seat()
+        self.engine: Engine = build_engine(settings)
+        #: The ports that are listened on, once started; 0: none.
+        self.port = 0
+        self.metrics_port = 0
+        self.instance = f"{socket.gethostname()}:{os.getpid()}"
+        self.started_at = time.time()
+        self.ready = False
+        #: Called in :meth:`stop` when the last call has ended, while the engine is still open.
+        self.drained: Callable[[], Awaitable[None]] | None = None
+        self.servicers: list[Servicer] = [make(self.engine) for make in SYSTEMS]
+        self._stopped = False
+        self._exporter: Any = None
+
+    async def start(self) -> None:
+        """Open the engine and the systems, then listen. Raises OSError where the address cannot be had."""
+        self.engine.open()
+        for servicer in self.servicers:
+            await servicer.open()
+        self.engine.start_workers()
+        await self.listen()
+        self.ready = True
+        if self.settings.metrics_port is not None:
+            self._exporter = start_http_server(
+                self.settings.metrics_port, self.settings.host, registry=self.engine.metrics.registry
+            )
+            self.metrics_port = self._exporter[0].server_port
+        log.info("listening", host=self.settings.host, port=self.port, instance=self.instance)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Refuse new calls, let running ones end for ``grace`` seconds, then release everything; once."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.ready = False
+        self.engine.gate.draining = True
+        self.engine.answers.draining = True
+        await self.drain(self.settings.drain_seconds if grace is None else grace)
+        if self.drained is not None:
+            await self.drained()
+        for servicer in reversed(self.servicers):
+            await servicer.close()
+        await self.engine.close()
+        if self._exporter is not None:
+            exporter, thread = self._exporter
+            exporter.shutdown()
+            exporter.server_close()
+            thread.join()
+        log.info("stopped", instance=self.instance)
+
+    async def listen(self) -> None:
+        """Begin to serve; set :attr:`port`."""
+        raise NotImplementedError
+
+    async def drain(self, grace: float) -> None:
+        """Take no more calls, and let running ones end for ``grace`` seconds."""
+        raise NotImplementedError
+
+    async def run(self, stopping: asyncio.Event | None = None, started: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Serve until SIGTERM, SIGINT or ``stopping``, then drain. ``started`` is called once it serves."""
+        stopping = stopping or asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await self.start()
+        if started is not None:
+            await started()
+        await stopping.wait()
+        log.info("draining", seconds=self.settings.drain_seconds)
+        await self.stop()

@@ -70,6 +70,8 @@ _COLUMNS = (
     _j.id, _j.tenant, _j.kind, _j.payload, _j.state, _j.priority, _j.dedupe_key, _j.attempts, _j.max_attempts, _j.fence,
     _j.created_at, _j.updated_at, _j.error, _j.result,
 )  # fmt: skip
+#: The reason on a job that was taken over, because its lease ended and nobody had ended it.
+WORKER_DIED = "its worker died"
 _UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
 #: As the partial indexes say it: with bound values a planner would not take them.
 _IN_LINE = sa.text("state IN ('queued', 'running')")
@@ -122,7 +124,10 @@ class JobQueue:
             return self._get(connection, str(values["id"])), True
 
     def claim(self, kinds: Sequence[str], lease: float) -> Job | None:
-        """Take the most urgent job that may run, for ``lease`` seconds. One that was delivered too often is put to the dead."""
+        """Take the most urgent job that may run, for ``lease`` seconds. One that was delivered too often is put to the dead.
+
+        ``error`` of a job that is taken over from a worker that fell silent is :data:`WORKER_DIED`.
+        """
         now = time.time()
         with self._database.write() as connection:
             while True:
@@ -138,8 +143,8 @@ class JobQueue:
                     return None
                 job = _job(row)
                 if job.attempts >= job.max_attempts:
-                    # Its worker died with it, as often as it may be tried: it would take the next worker along as well.
-                    self._end(connection, job, JobState.DEAD, error=job.error or "its worker died each time")
+                    # It may well be what killed them, and would take the next worker along as well.
+                    self._end(connection, job, JobState.DEAD, error=f"{WORKER_DIED}; delivered {job.attempts} times")
                     continue
                 connection.execute(
                     sa.update(jobs_table)
@@ -150,6 +155,7 @@ class JobQueue:
                         fence=job.fence + 1,
                         run_at=now + lease,
                         updated_at=now,
+                        error=WORKER_DIED if job.state is JobState.RUNNING else job.error,
                     )
                 )
                 return self._get(connection, job.id)

@@ -5,7 +5,8 @@ What happens to a job when
 - its handler raises: another attempt after a growing pause, the dead letters after the last one;
 - the store cannot be reached when it ends: its end is tried again until the lease is over, so that the work is not done twice;
 - the process is told to stop: it has the grace, then it is given back and may run elsewhere at once;
-- the process dies: another worker takes it over when its lease has run out.
+- the process dies: another worker takes it over when its lease has run out, and runs it alone in its process. A job that kills
+  its workers is tried as often as its attempts say and takes none along that only ran beside it more than once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from hexar.core.errors import HexarError, Unavailable
 from hexar.core.jobs.model import Handler, Job, JobContext, LostLease
-from hexar.core.jobs.queue import JobQueue
+from hexar.core.jobs.queue import WORKER_DIED, JobQueue
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,52 @@ class WorkerConfig:
     retry_limit: float = 300.0
 
 
+class _Room:
+    """Where the threads of a process work: many side by side, or one alone.
+
+    Thread-safety: all methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._alone = False
+        self._asking = 0
+        self._closed = False
+
+    def enter(self) -> bool:
+        """Come in, once nobody is alone or wants to be; False once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not (self._alone or self._asking))
+            self._inside += not self._closed
+            return not self._closed
+
+    def be_alone(self) -> bool:
+        """From inside: wait until all others have left; False once closed, and then not alone."""
+        with self._changed:
+            self._inside -= 1
+            self._asking += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._closed or not (self._inside or self._alone))
+            self._asking -= 1
+            self._inside += 1
+            self._alone = not self._closed
+            return self._alone
+
+    def leave(self) -> None:
+        """Go out, for the next."""
+        with self._changed:
+            self._inside -= 1
+            self._alone = self._alone and self._inside > 0
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
 class Worker:
     """``config.threads`` threads that run jobs with the handlers of their kinds, and one that renews their leases.
 
@@ -59,6 +106,7 @@ class Worker:
         # By delivery: a process whose lease ran out may hold the same job a second time, on another thread.
         self._running: dict[tuple[str, int], JobContext] = {}
         self._lock = threading.Lock()
+        self._room = _Room()
         self._wake = threading.Condition()
         self._pending_wakes = 0
         self._stopping = threading.Event()
@@ -89,6 +137,7 @@ class Worker:
     def stop(self, grace: float) -> None:
         """Take no more jobs; wait up to ``grace`` seconds for the running ones, and give back those that still run."""
         self._stopping.set()
+        self._room.close()
         with self._wake:
             self._wake.notify_all()
         *workers, tender = self._threads or [threading.current_thread()]
@@ -110,19 +159,30 @@ class Worker:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            # Before the claim: what is claimed must not wait for a job that runs alone.
+            if not self._room.enter():
+                return
             try:
-                job = self._queue.claim(sorted(self._handlers), self._config.lease) if self._handlers else None
-            except STORE_AWAY as error:
-                # The store is away: nothing is lost, jobs stay where they are.
-                log.warning("job_claim_failed", error=type(error).__name__)
-                self._stopping.wait(self._config.poll)
-                continue
-            if job is None:
+                pause = self._work_once()
+            finally:
+                self._room.leave()
+            if pause:
                 self._sleep()
-                continue
-            self._changed(job.id)
-            self._run(job)
-            self._changed(job.id)
+
+    def _work_once(self) -> bool:
+        """Run the most urgent job; True where there is none, or it cannot be known."""
+        try:
+            job = self._queue.claim(sorted(self._handlers), self._config.lease) if self._handlers else None
+        except STORE_AWAY as error:
+            # Nothing is lost, jobs stay where they are.
+            log.warning("job_claim_failed", error=type(error).__name__)
+            return True
+        if job is None:
+            return True
+        self._changed(job.id)
+        self._run(job)
+        self._changed(job.id)
+        return False
 
     def _sleep(self) -> None:
         with self._wake:
@@ -135,6 +195,9 @@ class Worker:
         with self._lock:
             self._running[job.id, job.fence] = context
         try:
+            if job.error == WORKER_DIED and not self._room.be_alone():
+                self._queue.release(job)
+                return
             try:
                 result = self._handlers[job.kind](job.payload, context)
             except LostLease:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from hexar.core.errors import Unavailable
 from hexar.core.jobs import Job, JobContext, Jobs, JobState, LostLease
 from hexar.core.jobs.model import Effect
-from hexar.core.jobs.queue import KEEP_SECONDS, JobQueue, jobs_table
+from hexar.core.jobs.queue import KEEP_SECONDS, WORKER_DIED, JobQueue, jobs_table
 from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.store import Database
 
@@ -126,7 +127,7 @@ def test_a_job_that_kills_its_workers_ends_with_the_dead(queue: JobQueue) -> Non
     dead = queue.get("t", poison.id)
     assert dead is not None
     assert dead.state is JobState.DEAD
-    assert dead.error == "its worker died each time"
+    assert dead.error == "its worker died; delivered 3 times"
 
 
 def test_another_tenants_job_is_unknown(queue: JobQueue) -> None:
@@ -253,12 +254,15 @@ async def test_a_job_taken_over_by_another_thread_of_its_process_stops_no_thread
     jobs.start()
     job = await jobs.submit("work", b"")
     assert await asyncio.to_thread(delivered.acquire, timeout=20)
+    first = await jobs.get(None, job.id)
+    assert first is not None
     with database.write() as connection:
         connection.execute(sa.update(jobs_table).values(run_at=0))
-    assert await asyncio.to_thread(delivered.acquire, timeout=20)
-    assert deliveries == [1, 2]
+    second = await jobs.changed(first, 20)
+    assert second is not None
+    assert (second.fence, second.error, deliveries) == (2, WORKER_DIED, [1])
     gates[1].set()
-    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(delivered.acquire, timeout=20)
     gates[2].set()
     ended = await jobs.wait(job.id, 20)
     assert ended is not None
@@ -368,6 +372,44 @@ async def test_an_end_whose_answer_was_lost_is_an_end(database: Database) -> Non
     assert followed == [job.id]
     with database.read() as connection:
         assert list(connection.execute(sa.select(effects.c.job)).scalars()) == [job.id]
+
+
+async def test_a_job_whose_worker_died_runs_alone(jobs: Jobs, queue: JobQueue) -> None:
+    """It may be what killed its worker: nothing runs beside it in its process, and all threads work again after it."""
+    suspects = [submit(queue, f"suspect {number}", priority=10).id for number in range(2)]
+    for _ in suspects:
+        assert queue.claim(["work"], 0.001) is not None
+    others = [submit(queue, str(number), priority=10).id for number in range(12)]
+    await asyncio.sleep(0.01)
+    lock, at_once, seen = threading.Lock(), Counter[str](), Counter[str]()
+    together = threading.Barrier(FAST.threads)
+
+    def work(payload: bytes, context: JobContext) -> None:
+        if payload == b"together":
+            together.wait(20)
+            return
+        with lock:
+            at_once["now"] += 1
+            if payload.startswith(b"suspect"):
+                at_once["alone"] += 1
+            assert at_once["alone"] == 0 or at_once["now"] == 1
+        time.sleep(0.02)
+        with lock:
+            at_once["now"] -= 1
+            at_once["alone"] -= payload.startswith(b"suspect")
+            seen[context.job.id] += 1
+
+    jobs.handler("work", work)
+    jobs.start()
+    for job_id in [*suspects, *others]:
+        ended = await jobs.wait(job_id, 20)
+        assert ended is not None
+        assert (ended.state, seen[job_id]) == (JobState.SUCCEEDED, 1)
+    last = [await jobs.submit("work", b"together") for _ in range(FAST.threads)]
+    for job in last:
+        ended = await jobs.wait(job.id, 20)
+        assert ended is not None
+        assert ended.state is JobState.SUCCEEDED
 
 
 def test_jobs_that_ended_long_ago_are_forgotten(queue: JobQueue, database: Database) -> None:

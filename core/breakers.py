@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY = 0.5
 #: Seconds that a process may take to probe before another may; renewed at each look while the probe runs.
 PROBE_LEASE = 3.0
+#: Seconds after which a process that does not look is not counted any more.
+GONE = 5.0
 #: Seconds between two attempts while Redis is gone, and that a thread waits for the event loop to ask.
 RETRY_EVERY = 0.25
 THREAD_WAIT = 1.0
@@ -38,6 +40,7 @@ THREAD_WAIT = 1.0
 KEEP = 86_400
 
 _STATE = "hexar:{breakers}:v1:state"
+_PROCESSES = "hexar:{breakers}:v1:processes"
 
 # A field is "change until holder lease": until is when the breaker stops being open, 0 where it was closed; change is the
 # number of the last change, which the empty field repeats for the whole hash. Numbers are microseconds of the server's clock
@@ -62,11 +65,16 @@ local function changed()
   return version
 end
 """
-# ARGV the version that is known, process, lease ms, keep ms, then (what, agent, ms of being open) for what this process saw.
+# KEYS state, processes; ARGV the version that is known, process, lease ms, keep ms, ms after which a process that does not look
+# is gone, then (what, agent, ms of being open) for what this process saw.
 _LOOK = (
     _READ
     + """
-for i = 5, #ARGV, 3 do
+redis.call('ZADD', KEYS[2], ms, ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ms - ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+local processes = redis.call('ZCARD', KEYS[2])
+for i = 6, #ARGV, 3 do
   local what, agent = ARGV[i], ARGV[i + 1]
   local change, untl, holder, lease = entry(agent)
   if what == 'open' then
@@ -77,8 +85,8 @@ for i = 5, #ARGV, 3 do
     keep(agent, change, untl, holder, ms + ARGV[3])
   end
 end
-if version == ARGV[1] then return {version} end
-if #ARGV > 4 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if version == ARGV[1] then return {version, processes} end
+if #ARGV > 5 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 local rows, all = {}, redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   if all[i] ~= '' then
@@ -86,7 +94,7 @@ for i = 1, #all, 2 do
     rows[#rows + 1] = {all[i], change, tonumber(untl) > 0 and 1 or 0, math.max(0, untl - ms)}
   end
 end
-return {version, rows}
+return {version, processes, rows}
 """
 )
 # ARGV agent, process, lease ms, keep ms, the change that this process knows. Verdict, change, ms.
@@ -124,6 +132,8 @@ class SharedBreakers:
         self._link = link
         #: Looks at Redis; all that a process asks of it while nothing fails.
         self.looks = 0
+        #: Processes that looked a moment ago, this one included; while Redis is gone, those from before.
+        self.processes = 1
         self._id = os.urandom(8).hex()
         self._version = ""
         self._known: dict[str, _Known] = {}
@@ -244,16 +254,23 @@ class SharedBreakers:
         self.looks += self._link.up
         try:
             found = await self._link.script(
-                _LOOK, [_STATE], self._version, self._id, int(PROBE_LEASE * 1000), KEEP * 1000, *arguments
+                _LOOK,
+                [_STATE, _PROCESSES],
+                self._version,
+                self._id,
+                int(PROBE_LEASE * 1000),
+                KEEP * 1000,
+                int(GONE * 1000),
+                *arguments,
             )
         except BaseException:
             with self._lock:
                 self._unsaid |= saying
             raise
-        self._version = found[0].decode()
-        if len(found) == 1:
+        self._version, self.processes = found[0].decode(), int(found[1])
+        if len(found) == 2:
             return
-        told = {row[0].decode(): row[1:] for row in found[1]}
+        told = {row[0].decode(): row[1:] for row in found[2]}
         for name, (change, is_open, left) in told.items():
             self._learn(name, change.decode(), bool(is_open), left / 1000, said=name in saying)
         # A server that lost its memory is told again.

@@ -123,6 +123,9 @@ class Metrics:
         self._agent_latency = Histogram(
             "hexar_agent_seconds", "Time of agent calls that succeeded", ["agent"], registry=self.registry, buckets=_BUCKETS
         )
+        self._rate_limited = Counter(
+            "hexar_rate_limited", "RPCs refused because their tenant's rate was used up", ["method"], registry=self.registry
+        )
         self.registry.register(self.gauges)
         self._ok_children: dict[str, tuple[Counter, Histogram, Histogram]] = {}
 
@@ -151,6 +154,10 @@ class Metrics:
         if first_event is not None:
             figures.first_event.add(first_event)
             children[2].observe(first_event)
+
+    def rate_limited(self, method: str) -> None:
+        """Count one RPC that was refused for its tenant's rate. By method only: there may be any number of tenants."""
+        self._rate_limited.labels(method).inc()
 
     def agent_called(self, agent: str, seconds: float, failure: str) -> None:
         """Count one agent call; ``failure`` names its kind, empty where it succeeded."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
@@ -19,19 +18,16 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from hexar.server.config import Settings
-from hexar.server.interceptors import Authentication, Observe, Principal, TokenVerifier, errors, request_id
+from hexar.server.contract import CONTRACT
+from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
 from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
 from hexar.server.listening import bind, options
 from hexar.server.process import Process, Seat
 from hexar.server.rpc import Interceptor, ServiceHandler
 from hexar.server.servicers.ops import OpsServicer
 from hexar.server.streaming import Leaving
-from hexar.v1 import chat_pb2, legal_pb2, market_pb2, ops_pb2, parts_pb2, portfolio_pb2, query_pb2
 
 VERSION = "0.1.0"
-CONTRACT: tuple[FileDescriptor, ...] = tuple(
-    module.DESCRIPTOR for module in (query_pb2, chat_pb2, portfolio_pb2, parts_pb2, market_pb2, legal_pb2, ops_pb2)
-)
 #: Both names of the reflection service; their messages are the same on the wire.
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
@@ -80,13 +76,15 @@ class App(Process):
             )
         if auth.jwt is not None:
             verifiers.append(JwtVerifier(auth.jwt.key.get_secret_value(), auth.jwt.algorithms, auth.jwt.audience))
+        engine = self.engine
         return (
             errors,
             request_id,
             Authentication(verifiers),
-            Leaving(self.engine.answers),
-            Observe(self.engine.metrics),
-            self.engine.gate,
+            Leaving(engine.answers),
+            Observe(engine.metrics),
+            RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),
+            engine.gate,
         )
 
     def _listen(self, generic: ServiceHandler) -> grpc.aio.Server:

@@ -6,14 +6,19 @@ in the working directory is read where it exists. Vendors are configured in ``ve
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hexar.core.ratelimit import Rate
+from hexar.core.redislink import connection_pool
+from hexar.server.contract import names
+from hexar.server.interceptors.rate import Rates
 from hexar.server.models import ChatConfig, EmbeddingsConfig, LlmConfig
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -73,10 +78,60 @@ class AuthConfig(Strict):
     jwt: JwtConfig | None = None
 
 
+class RateConfig(Strict):
+    """Requests of one tenant: so many a second in the long run, and up to ``burst`` at once (unset: a second's worth)."""
+
+    requests_per_second: float = Field(gt=0, le=100_000)
+    burst: int | None = Field(default=None, ge=1, le=1_000_000)
+
+    def rate(self) -> Rate:
+        """As the limiter takes it."""
+        return Rate(self.requests_per_second, self.burst or max(1, math.ceil(self.requests_per_second)))
+
+
+class RatesConfig(Strict):
+    """Rates of requests by tenant. Empty: no limit.
+
+    ``requests_per_second`` and ``burst`` hold for each tenant; ``tenants`` gives some another rate (null: no limit);
+    ``methods`` limits, for each tenant, a method ("hexar.v1.ChatService/Chat") or a service besides.
+    """
+
+    requests_per_second: float | None = Field(default=None, gt=0, le=100_000)
+    burst: int | None = Field(default=None, ge=1, le=1_000_000)
+    tenants: dict[str, RateConfig | None] = {}
+    methods: dict[str, RateConfig] = {}
+
+    @field_validator("methods")
+    @classmethod
+    def _in_the_contract(cls, methods: dict[str, RateConfig]) -> dict[str, RateConfig]:
+        for name in sorted(set(methods) - names()):
+            raise ValueError(f"{name}: no such method or service in the contract")
+        return methods
+
+    @model_validator(mode="after")
+    def _a_burst_of_something(self) -> Self:
+        if self.burst is not None and self.requests_per_second is None:
+            raise ValueError("burst needs requests_per_second")
+        return self
+
+    def rates(self) -> Rates:
+        """As the interceptor takes it."""
+        default = None
+        if self.requests_per_second is not None:
+            default = RateConfig(requests_per_second=self.requests_per_second, burst=self.burst).rate()
+        return Rates(
+            default,
+            {tenant: None if row is None else row.rate() for tenant, row in self.tenants.items()},
+            {method: row.rate() for method, row in self.methods.items()},
+        )
+
+
 class LimitsConfig(Strict):
-    """Calls that may work at once in a process, the size of a message, and how long a lost caller is waited for at most."""
+    """Calls that may work at once in a process, requests a second by tenant, the size of a message, and how long a lost caller
+    is waited for at most."""
 
     concurrent_calls: int = Field(default=1000, ge=1)
+    rate: RatesConfig = RatesConfig()
     message_mb: int = Field(default=8, ge=1)
     linger_seconds: float = Field(default=10.0, ge=0, le=300)
 
@@ -117,6 +172,13 @@ class Settings(BaseSettings):
     llm: LlmConfig = LlmConfig()
     embeddings: EmbeddingsConfig = EmbeddingsConfig()
     chat: ChatConfig = ChatConfig()
+
+    @field_validator("redis_url")
+    @classmethod
+    def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            connection_pool(url.get_secret_value(), 1.0)
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -25,6 +25,7 @@ from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
 from hexar.core.looplag import LoopLag
 from hexar.core.metrics import Metrics, counter, gauge
+from hexar.core.ratelimit import RateLimiter
 from hexar.core.redislink import RedisLink
 from hexar.core.resilience import BreakerState
 from hexar.core.store import Database
@@ -55,6 +56,7 @@ class Engine:
     jobs: Jobs
     metrics: Metrics
     gate: Admission
+    rates: RateLimiter
     ledger: Ledger
     models: MeteredModels
     loop_lag: LoopLag = field(default_factory=LoopLag)
@@ -98,6 +100,7 @@ class Engine:
         await self.loop_lag.stop()
         self.models.models.close()
         self.dispatcher.close()
+        await self.rates.close()
         if self.breakers is not None:
             await self.breakers.close()
         if self.invalidation is not None:
@@ -139,6 +142,7 @@ def build_engine(settings: Settings) -> Engine:
         jobs=Jobs(database, worker),
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls),
+        rates=RateLimiter(link, lambda: breakers.processes if breakers is not None else 1),
         ledger=ledger,
         models=models,
         redis=link,
@@ -171,6 +175,7 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
         yield gauge("hexar_redis_up", "1: the link to Redis is up", [({}, float(engine.redis.up))])
         yield counter("hexar_redis_commands", "Commands sent to Redis", [({}, float(engine.redis.commands))])
         yield counter("hexar_redis_outages", "Times that the link to Redis went down", [({}, float(engine.redis.outages))])
+        yield counter("hexar_redis_rate_leases", "Leases of rates asked for", [({}, float(engine.rates.asked))])
     yield gauge("hexar_breaker_open", "1 open, 0.5 probing, 0 closed", breakers)
     yield gauge("hexar_breaker_opened_elsewhere", "1: open for what another process saw", elsewhere)
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)

@@ -19,7 +19,8 @@ class Process:
     """What one process holds: a link, its part of the shared breakers, and a dispatcher."""
 
     def __init__(self, server: RedisServer, open_seconds: float) -> None:
-        self.link = RedisLink(server.url)
+        # A busy machine is no outage: what this is about is not how fast the server answers.
+        self.link = RedisLink(server.url, timeout=5.0)
         self.shared = SharedBreakers(self.link)
         self.dispatcher = Dispatcher(
             LaneConfig(threads=4, breaker_threshold=3, breaker_open_seconds=open_seconds), share=self.shared.share
@@ -111,7 +112,7 @@ async def test_one_process_probes_and_its_success_opens_the_way_for_all(make: Ma
     for process in processes:
         await process.call("vendor")
     await processes[0].fail("vendor")
-    await until(lambda: all(process.breaker("vendor").state is BreakerState.OPEN for process in processes))
+    await until(lambda: all(process.breaker("vendor").state is not BreakerState.CLOSED for process in processes))
     await until(lambda: all(process.breaker("vendor").state is BreakerState.HALF_OPEN for process in processes))
     before = sum(process.calls for process in processes)
     outcomes = await asyncio.gather(
@@ -131,7 +132,7 @@ async def test_a_failed_probe_keeps_all_away_for_the_whole_time_again(make: Make
     for process in processes:
         await process.call("vendor")
     await processes[0].fail("vendor")
-    await until(lambda: all(process.breaker("vendor").state is BreakerState.OPEN for process in processes))
+    await until(lambda: all(process.breaker("vendor").state is not BreakerState.CLOSED for process in processes))
     before, began = sum(process.calls for process in processes), time.monotonic()
     while time.monotonic() - began < 3.5:
         for process in processes:

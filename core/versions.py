@@ -73,6 +73,10 @@ class Versions:
         """The version of ``name`` now."""
         return self._current.get(name, 0)
 
+    def trusted(self) -> bool:
+        """True while the versions in memory hold without asking anyone."""
+        return self.guard is None or self.guard.current()
+
     def snapshot(self, names: Iterable[str]) -> dict[str, int]:
         """The versions of ``names``, to be taken *before* the things themselves are read: what changes in between counts."""
         current = self._current

@@ -30,6 +30,14 @@ BATCH = 500
 class VersionBook(Protocol):
     """What the library asks of the versions of what answers depend on."""
 
+    def get(self, name: str) -> int:
+        """The version of ``name`` as this process knows it."""
+        ...
+
+    def trusted(self) -> bool:
+        """Whether what this process knows holds now."""
+        ...
+
     def bump_in(self, connection: sa.Connection, name: str) -> int:
         """Raise the version of ``name`` inside the caller's transaction."""
         ...
@@ -179,6 +187,10 @@ class Library:
         return int(found)
 
     # ------------------------------------------------------------------------------------------------ documents
+
+    def current(self, tenant: str, portfolio_id: str, version: int) -> bool:
+        """Whether ``version`` of a portfolio is known to hold without asking the store. Never blocks."""
+        return self._versions.trusted() and self._versions.get(dependency(tenant, portfolio_id)) == version
 
     def document(self, tenant: str, portfolio_id: str, document_id: str) -> tuple[DocumentRow, str]:
         """A document and its text; NotFound."""

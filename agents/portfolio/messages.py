@@ -6,8 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from hexar.agents.portfolio.conversations import ConversationRow, Turn
 from hexar.agents.portfolio.library import DocumentRow, PortfolioRow
+from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.profiles import AgentRow
-from hexar.agents.portfolio.retrieval import Found, Mode, Passage
 from hexar.core.cache import Tier
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 
@@ -95,6 +95,7 @@ def search_response(found: Found) -> portfolio_pb2.SearchResponse:
         portfolio_version=found.portfolio_version,
         cache_tier=TIERS[found.tier],
         took_micros=round(found.seconds * 1e6),
+        version_unconfirmed=not found.confirmed,
     )
 
 

@@ -26,8 +26,9 @@ from hexar.agents.portfolio.grounding import Cited, Grounding
 from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.library import Library, dependency
 from hexar.agents.portfolio.pace import Pace
+from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.profiles import AgentRow, Agents, agent_dependency
-from hexar.agents.portfolio.retrieval import Found, Mode, Passage, Retriever
+from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.semantic import SemanticCache, SemanticHit
 from hexar.agents.portfolio.validation import check_chat
 from hexar.core.cache import Caches
@@ -269,6 +270,7 @@ class ChatPipeline:
         emit(chat_pb2.ChatEvent(done=self._done(plan, answer)))
         finish = answer.done.finish if answer.done else "stop"
         cacheable = answer.mode != chat_pb2.ANSWER_MODE_AI_UNAVAILABLE and finish in ("stop", "length")
+        cacheable = cacheable and answer.found.confirmed
         if cacheable and plan.scope and plan.write_cache and answer.mode != chat_pb2.ANSWER_MODE_NOTHING_FOUND:
             vector = plan.vector if plan.vector is not None else await self._vector(plan.request.message, deadline)
             if vector is not None:
@@ -396,12 +398,20 @@ class ChatPipeline:
             given = await self._vector(text, deadline)
         embedding = time.perf_counter() - started
         wanted = mode if given is not None or provider is None or not provider.blocking else Mode.LEXICAL
-        found = await self.database.run(
-            self.retriever.search, tenant, portfolio_id, text, top_k, mode=wanted, language=language,
-            timeout=deadline.bounded(RETRIEVAL_SECONDS), embed=(lambda *_: given) if given is not None else None,
-        )  # fmt: skip
+        now: Found | None = None
+        if wanted is mode:
+            if given is None and provider is not None and mode is not Mode.LEXICAL:
+                given = self.retriever.embed(text, 0.0)
+            now = self.retriever.search_now(tenant, portfolio_id, text, top_k, mode=mode, language=language, vector=given)
+        if now is not None:
+            found = now
+        else:
+            found = await self.database.run(
+                self.retriever.search, tenant, portfolio_id, text, top_k, mode=wanted, language=language,
+                timeout=deadline.bounded(RETRIEVAL_SECONDS), embed=(lambda *_: given) if given is not None else None,
+            )  # fmt: skip
         found = replace(found, embedding_seconds=max(found.embedding_seconds, embedding))
-        if found.mode is mode or provider is None:
+        if found.confirmed and (found.mode is mode or provider is None):
             self.caches.put(PASSAGES_KIND, key, messages.search_response(found).SerializeToString(), depends)
         return found
 
@@ -420,6 +430,7 @@ class ChatPipeline:
             sources=[messages.passage(source, with_text=False) for source in answer.found.passages],
             model=plan.model if asked else "",
             portfolio_version=answer.found.portfolio_version,
+            version_unconfirmed=not answer.found.confirmed,
         )
 
     def _done(self, plan: Plan, answer: _Answer) -> chat_pb2.ChatDone:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hexar.agents.llm import Message, Request
 from hexar.agents.llm import Passage as Numbered
 from hexar.agents.portfolio.conversations import Turn
+from hexar.agents.portfolio.passages import Passage
 from hexar.agents.portfolio.profiles import AgentRow
-from hexar.agents.portfolio.retrieval import Passage
 
 #: Changed whenever the words below change what answers look like: it is part of every answer's cache key.
 PROMPT_VERSION = 1

@@ -27,7 +27,8 @@ from hexar.agents.portfolio.lexical import inverse_frequency
 K1, B = 1.2, 0.75
 #: Cosines of words below this say nothing.
 WORD_FLOOR = 0.35
-WEIGHT_WORDS, WEIGHT_VECTOR, WEIGHT_WINDOW = 0.5, 0.3, 1.0
+#: Of BM25, window, cosine and words.
+_WEIGHTS = np.array([1.0, 1.0, 0.3, 0.5])
 
 Scores = NDArray[np.float64]
 
@@ -107,12 +108,15 @@ class Reranker:
 
     def features(self, terms: str, term_count: int, text: str) -> Features:
         """The features of a chunk from its index terms (one line a sentence) and its text with headings."""
-        tokens: WordTokens | None = None
-        if self._words is not None:
-            distinct = list(dict.fromkeys(words(text)))
-            tokens = self._words.encode(distinct) if distinct else None
         lines = tuple([frozenset(line.split()) for line in terms.split("\n") if line])
-        return Features(lines, Counter(terms.split()), term_count, tokens)
+        return Features(lines, Counter(terms.split()), term_count, self.tokens(text))
+
+    def tokens(self, text: str) -> WordTokens | None:
+        """The tokens of the distinct words of ``text``; None where there are none."""
+        if self._words is None:
+            return None
+        distinct = list(dict.fromkeys(words(text)))
+        return self._words.encode(distinct) if distinct else None
 
     def scores(
         self, query: Query, candidates: Sequence[Candidate], frequencies: Mapping[str, int], corpus: Corpus
@@ -124,13 +128,33 @@ class Reranker:
             inverse_frequency(max((frequencies.get(term, 0) for term in group), default=0), corpus.total)
             for group in query.groups
         ]
-        total: Scores = np.zeros(len(candidates))
         lexical, window = self._lexical(query, candidates, rarity, corpus)
-        total += _standard(lexical) + WEIGHT_WINDOW * _standard(window)
-        total += WEIGHT_VECTOR * _standard(np.asarray([candidate.similarity for candidate in candidates]))
-        if self._words is not None and query.surface:
-            total += WEIGHT_WORDS * _standard(self._late_interaction(query, candidates, rarity))
-        return [float(value) for value in total]
+        similarities = [candidate.similarity for candidate in candidates]
+        tokens = [candidate.features.tokens for candidate in candidates]
+        return self.combined(query, lexical, window, similarities, tokens, rarity)
+
+    def combined(
+        self,
+        query: Query,
+        lexical: Sequence[float] | Scores,
+        window: Sequence[float] | Scores,
+        similarities: Sequence[float],
+        tokens: Sequence[WordTokens | None],
+        rarity: Sequence[float],
+    ) -> list[float]:
+        """One score a candidate from its BM25, its best window, its cosine and its words; ``rarity`` is of each word group.
+
+        Words past the last that has a rarity are left out of late interaction.
+        """
+        rows: Scores = np.zeros((4, len(similarities)))
+        rows[0], rows[1], rows[2] = lexical, window, similarities
+        if self._words is not None and rarity:
+            rows[3] = self._late_interaction(query.surface[: len(rarity)], tokens, rarity)
+        rows -= rows.mean(axis=1, keepdims=True)
+        spread = np.sqrt((rows * rows).mean(axis=1))
+        weights = np.where(spread > 1e-9, _WEIGHTS / np.maximum(spread, 1e-9), 0.0)
+        total: list[float] = (weights @ rows).tolist()
+        return total
 
     @staticmethod
     def _lexical(
@@ -157,11 +181,10 @@ class Reranker:
             window[place] = most
         return lexical, window
 
-    def _late_interaction(self, query: Query, candidates: Sequence[Candidate], rarity: Sequence[float]) -> Scores:
+    def _late_interaction(self, surface: Sequence[str], found: Sequence[WordTokens | None], rarity: Sequence[float]) -> Scores:
         assert self._words is not None
-        found = [candidate.features.tokens for candidate in candidates]
         known = [(place, tokens) for place, tokens in enumerate(found) if tokens is not None]
-        result: Scores = np.zeros(len(candidates))
+        result: Scores = np.zeros(len(found))
         if not known:
             return result
         sizes = np.asarray([len(tokens.tokens) for _, tokens in known])
@@ -171,14 +194,9 @@ class Reranker:
             starts=np.concatenate([tokens.starts + shift for (_, tokens), shift in zip(known, shifts, strict=True)]),
             norms=np.concatenate([tokens.norms for _, tokens in known]),
         )
-        cosines = self._words.similarities(self._words.encode(query.surface), joined)
+        cosines = self._words.similarities(self._words.encode(surface), joined)
         firsts = np.concatenate(([0], np.cumsum([len(tokens) for _, tokens in known])[:-1]))
         best = np.maximum.reduceat(cosines, firsts, axis=1)
         weighed = np.asarray(rarity) @ np.where(best > WORD_FLOOR, best, 0.0)
         result[[place for place, _ in known]] = weighed
         return result
-
-
-def _standard(values: Scores) -> Scores:
-    spread = float(values.std())
-    return (values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values)

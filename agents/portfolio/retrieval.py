@@ -1,7 +1,9 @@
 """Passages for a query: words and vectors side by side, fused by reciprocal rank, the head reranked.
 
-What is kept in memory of a portfolio (its vectors, its statistics) is brought up to date by comparing versions before every
-search, so that a write by any process is seen by the next search of this one.
+A portfolio that was searched stays in memory (``resident``), as many as there is room for: its words, vectors and passages are
+then searched without asking the store. Of one that is too large only the vectors stay, and the store searches its words.
+What is in memory is brought up to date by comparing versions before every search, so that a write by any process is seen by
+the next search of this one.
 """
 
 import threading
@@ -9,23 +11,25 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.exc import OperationalError
 
-from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, WordTokens
 from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.lexical import LexicalHits
 from hexar.agents.portfolio.library import Library, embedding_text
+from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.rerank import Candidate, Corpus, Features, Query, Reranker, parse_query
+from hexar.agents.portfolio.resident import Resident, Row
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import VectorIndex
-from hexar.core.cache import Tier
 from hexar.core.errors import NotFound, Unavailable
+from hexar.core.postings import GROUPS
 from hexar.core.store import Database
 
 #: Chunks that each side puts into the fusion, at least.
@@ -34,8 +38,13 @@ CANDIDATES = 50
 RERANKED = 20
 #: The constant of reciprocal rank fusion, as in the paper that introduced it.
 FUSION = 60.0
-#: Portfolios whose vectors stay in memory.
+#: Portfolios that stay in memory, and bytes that they may take.
 RESIDENT = 64
+RESIDENT_BYTES = 512 * 1024 * 1024
+#: Postings that one search of words in memory scores at most: about a millisecond.
+POSTINGS = 300_000
+#: Chunks and query words up to which a search takes so little time that it may run on the event loop.
+SHORT_CHUNKS, SHORT_WORDS = 2000, 24
 #: Chunks whose passages and features stay in memory.
 REMEMBERED = 4096
 #: Chunks that are embedded after the fact in one step, where they were kept without vectors.
@@ -56,59 +65,6 @@ _CHUNKS = (
 )  # fmt: skip
 
 
-class Mode(StrEnum):
-    """Which indexes are asked, or answered."""
-
-    HYBRID = "hybrid"
-    LEXICAL = "lexical"
-    VECTOR = "vector"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk that was found. Ranks count from 1; 0: not found by that side."""
-
-    key: int
-    chunk_id: str
-    document_id: str
-    document_version: int
-    document_title: str
-    start: int
-    end: int
-    text: str
-    headings: tuple[str, ...]
-    language: str
-    url: str
-    score: float = 0.0
-    lexical_rank: int = 0
-    vector_rank: int = 0
-    similarity: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The passages best first; seconds spent embedding the query and in all; the cache tier that a kept result came from."""
-
-    passages: list[Passage]
-    mode: Mode
-    portfolio_version: int
-    embedding_seconds: float
-    seconds: float
-    tier: Tier = Tier.SOURCE
-
-
-@dataclass(slots=True)
-class _Resident:
-    """What is in memory of one portfolio."""
-
-    index: VectorIndex
-    version: int = -1
-    corpus: Corpus = field(default_factory=lambda: Corpus(0, 1.0))
-    languages: tuple[str, ...] = ()
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Retriever:
     """Searches portfolios.
 
@@ -123,13 +79,16 @@ class Retriever:
         words: StaticEmbeddings | None = None,
         folder: Path | None = None,
         resident: int = RESIDENT,
+        resident_bytes: int = RESIDENT_BYTES,
     ) -> None:
         self._database = database
         self._library = library
         self._reranker = Reranker(words)
         self._folder = folder
         self._limit = resident
-        self._resident: OrderedDict[int, _Resident] = OrderedDict()
+        self._limit_bytes = resident_bytes
+        self._resident: OrderedDict[int, Resident] = OrderedDict()
+        self._names: dict[tuple[str, str], Resident] = {}
         self._remembered: OrderedDict[int, tuple[int, Passage, Features]] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
@@ -139,6 +98,12 @@ class Retriever:
     def embeddings(self) -> Embeddings | None:
         """The provider of the vectors that are searched."""
         return self._library.embeddings
+
+    @property
+    def resident_bytes(self) -> int:
+        """About how many bytes the portfolios in memory take."""
+        with self._lock:
+            return sum(resident.nbytes for resident in self._resident.values())
 
     def search(
         self,
@@ -155,27 +120,118 @@ class Retriever:
         """The ``top_k`` best passages; NotFound where the tenant has no such portfolio.
 
         ``embed`` gives the query's vector where it was asked for beside this call; else the provider is asked here.
-        ``found.mode`` is LEXICAL where no provider answered.
+        ``found.mode`` is LEXICAL where no provider answered. Where the store does not answer, a portfolio in memory is searched
+        as it is there, and ``found.confirmed`` is False.
         """
         started = time.perf_counter()
-        with self._database.read() as connection:
-            row = connection.execute(_PORTFOLIO, {"tenant": tenant, "portfolio": portfolio_id}).first()
-            if row is None:
-                raise NotFound("portfolio", portfolio_id)
-            key, version = int(row[0]), int(row[1])
-            resident = self._up_to_date(connection, key, version)
-            query = parse_query(text, language or detect(text), resident.languages)
-            width = max(CANDIDATES, 2 * top_k)
-            lexical = LexicalHits([], {})
-            if mode is not Mode.VECTOR or query.surface:
-                lexical = self._library.lexical.search(connection, key, query.terms, width)
-            embedding_started = time.perf_counter()
-            vector = None if mode is Mode.LEXICAL or not len(resident.index) else (embed or self.embed)(text, timeout)
-            embedding_seconds = time.perf_counter() - embedding_started
-            nearest = resident.index.search(vector, width)[0] if vector is not None else []
-            answered = Mode.LEXICAL if vector is None else mode
-            ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
-            passages = self._passages(connection, version, ranked[: max(top_k, RERANKED)])
+        resident = self._known(tenant, portfolio_id)
+        confirmed = True
+        if resident is None:
+            try:
+                resident = self._asked(tenant, portfolio_id)
+            except (OperationalError, Unavailable):
+                # The store is away: what is in memory is better than nothing, and the answer says what it is.
+                resident, confirmed = self._names.get((tenant, portfolio_id)), False
+                if resident is None or resident.terms is None:
+                    raise
+        embedding_started = time.perf_counter()
+        vector = None if mode is Mode.LEXICAL or not len(resident.index) else (embed or self.embed)(text, timeout)
+        embedding_seconds = time.perf_counter() - embedding_started
+        query = parse_query(text, language or detect(text), resident.languages)
+        with resident.lock:
+            found = self._in_memory(resident, query, vector, top_k, mode)
+            version = resident.version
+        if found is None:
+            with self._database.read() as connection:
+                found = self._in_store(connection, resident, version, query, vector, top_k, mode)
+        return Found(*found, version, embedding_seconds, time.perf_counter() - started, confirmed=confirmed)
+
+    def search_now(
+        self,
+        tenant: str,
+        portfolio_id: str,
+        text: str,
+        top_k: int,
+        *,
+        mode: Mode = Mode.HYBRID,
+        language: str = "",
+        vector: NDArray[np.float32] | None = None,
+    ) -> Found | None:
+        """As :meth:`search` where that takes microseconds and waits for nothing, so that it may run on the event loop; else
+        None. ``vector`` is the query's."""
+        started = time.perf_counter()
+        resident = self._known(tenant, portfolio_id)
+        if resident is None or resident.corpus.total > SHORT_CHUNKS or (vector is None and mode is not Mode.LEXICAL):
+            return None
+        query = parse_query(text, language or detect(text), resident.languages)
+        if len(query.surface) > SHORT_WORDS or not resident.lock.acquire(blocking=False):
+            return None
+        try:
+            if not resident.short:
+                return None
+            found = self._in_memory(resident, query, vector if len(resident.index) else None, top_k, mode)
+            return Found(*found, resident.version, 0.0, time.perf_counter() - started) if found is not None else None
+        finally:
+            resident.lock.release()
+
+    def _in_memory(
+        self, resident: Resident, query: Query, vector: NDArray[np.float32] | None, top_k: int, mode: Mode
+    ) -> tuple[list[Passage], Mode] | None:
+        """The passages, and which indexes answered; None where the words are not in memory. Hold the portfolio's lock."""
+        terms = resident.terms
+        if terms is None:
+            return None
+        width = max(CANDIDATES, 2 * top_k)
+        answered = Mode.LEXICAL if vector is None else mode
+        by_words = terms.search(query.terms, width, POSTINGS)[0] if mode is not Mode.VECTOR else []
+        nearest, near = resident.index.search(vector, width) if vector is not None else ([], [])
+        order = _fused(by_words, nearest)[: max(top_k, RERANKED)]
+        if not resident.has(order):
+            with self._database.read() as connection:
+                resident.late(connection, order)
+            order = [key for key in order if key in resident.rows]
+        scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
+        cosines: dict[int, float] = dict(zip(nearest, near, strict=True))
+        if vector is not None:
+            cosines |= resident.index.similarities(vector, [key for key in order if key not in cosines])
+        if answered is Mode.HYBRID and order:
+            head = order[:RERANKED]
+            lexical, window, rarity = terms.weigh(head, query.groups[:GROUPS])
+            tokens = [self._tokens(resident.rows[key]) for key in head]
+            weighed = self._reranker.combined(query, lexical, window, [cosines.get(k, 0.0) for k in head], tokens, rarity)
+            # Reranked passages stay in front of the others: their scores are moved above every fused score.
+            lowest = min(weighed)
+            scores |= {key: 1.0 + score - lowest for key, score in zip(head, weighed, strict=True)}
+            order = sorted(head, key=lambda key: (-scores[key], key)) + order[RERANKED:]
+        places = _places(by_words), _places(nearest)
+        kept = [
+            _scored(
+                resident.rows[key].passage, scores[key], places[0].get(key, 0), places[1].get(key, 0), cosines.get(key, 0.0)
+            )
+            for key in order[:top_k]
+        ]
+        return kept, answered
+
+    def _in_store(
+        self,
+        connection: sa.Connection,
+        resident: Resident,
+        version: int,
+        query: Query,
+        vector: NDArray[np.float32] | None,
+        top_k: int,
+        mode: Mode,
+    ) -> tuple[list[Passage], Mode]:
+        """As `_in_memory` where words are searched, and passages read, in the store."""
+        key = resident.key
+        width = max(CANDIDATES, 2 * top_k)
+        lexical = LexicalHits([], {})
+        if mode is not Mode.VECTOR or query.surface:
+            lexical = self._library.lexical.search(connection, key, query.terms, width)
+        nearest = resident.index.search(vector, width)[0] if vector is not None else []
+        answered = Mode.LEXICAL if vector is None else mode
+        ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
+        passages = self._passages(connection, version, ranked[: max(top_k, RERANKED)])
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
         cosines = resident.index.similarities(vector, [p.key for p, _ in passages]) if vector is not None else {}
         order = [p.key for p, _ in passages]
@@ -189,7 +245,7 @@ class Retriever:
             _scored(by_key[k], scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
             for k in order[:top_k]
         ]
-        return Found(kept, answered, version, embedding_seconds, time.perf_counter() - started)
+        return kept, answered
 
     def embed(self, text: str, timeout: float) -> NDArray[np.float32] | None:
         """The vector of a query, or None where there is no provider or it does not answer."""
@@ -213,6 +269,13 @@ class Retriever:
         """Wait for a graph that is being built."""
         self._closed = True
         self._builder.shutdown(wait=True)
+
+    def _tokens(self, row: Row) -> WordTokens | None:
+        """The tokens of a chunk's words, made when they are first needed."""
+        if not row.tokenised:
+            row.tokens = self._reranker.tokens("\n".join((*row.passage.headings, row.passage.text)))
+            row.tokenised = True
+        return row.tokens
 
     def _reranked(
         self,
@@ -249,16 +312,14 @@ class Retriever:
 
     # ---------------------------------------------------------------------------------------------- what is in memory
 
-    def _up_to_date(self, connection: sa.Connection, key: int, version: int) -> _Resident:
+    def _up_to_date(self, connection: sa.Connection, key: int, version: int) -> Resident:
         with self._lock:
             resident = self._resident.get(key)
             if resident is None:
                 provider = self._library.embeddings
                 path = self._folder / f"{key}-{provider.identity}.usearch" if self._folder and provider else None
-                resident = _Resident(VectorIndex(provider.dimension if provider else 1, path=path))
+                resident = Resident(key, VectorIndex(provider.dimension if provider else 1, path=path))
                 self._resident[key] = resident
-                while len(self._resident) > self._limit:
-                    self._resident.popitem(last=False)
             self._resident.move_to_end(key)
         if resident.version != version:
             with resident.lock:
@@ -266,16 +327,67 @@ class Retriever:
                 if resident.version < version:
                     self._refresh(connection, key, resident)
                     resident.version = version
+            self._make_room()
         if resident.index.wants_graph and not self._closed:
             self._builder.submit(resident.index.build_graph)
         return resident
 
-    def _refresh(self, connection: sa.Connection, key: int, resident: _Resident) -> None:
+    def _known(self, tenant: str, portfolio_id: str) -> Resident | None:
+        """The portfolio where it is in memory at the version that is known to hold, without asking the store."""
+        resident = self._names.get((tenant, portfolio_id))
+        if resident is None or resident.terms is None or not self._library.current(tenant, portfolio_id, resident.version):
+            return None
+        with self._lock:
+            if resident.key in self._resident:
+                self._resident.move_to_end(resident.key)
+        return resident
+
+    def _asked(self, tenant: str, portfolio_id: str) -> Resident:
+        """The portfolio at the version that the store has; NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(_PORTFOLIO, {"tenant": tenant, "portfolio": portfolio_id}).first()
+            if row is None:
+                with self._lock:
+                    self._names.pop((tenant, portfolio_id), None)
+                raise NotFound("portfolio", portfolio_id)
+            resident = self._up_to_date(connection, int(row[0]), int(row[1]))
+        with self._lock:
+            if self._resident.get(resident.key) is resident:
+                self._names[(tenant, portfolio_id)] = resident
+        return resident
+
+    def _make_room(self) -> None:
+        """Forget the portfolios that were searched longest ago, where there are too many or they take too much."""
+        with self._lock:
+            used = sum(resident.nbytes for resident in self._resident.values())
+            while len(self._resident) > 1 and (len(self._resident) > self._limit or used > self._limit_bytes):
+                _, gone = self._resident.popitem(last=False)
+                used -= gone.nbytes
+            held = set(map(id, self._resident.values()))
+            self._names = {name: resident for name, resident in self._names.items() if id(resident) in held}
+
+    def _refresh(self, connection: sa.Connection, key: int, resident: Resident) -> None:
         mine = chunks.c.portfolio_key == key
         total, length = connection.execute(sa.select(sa.func.count(), sa.func.sum(chunks.c.term_count)).where(mine)).one()
         resident.corpus = Corpus(int(total), float(length or 0) / max(1, int(total)))
-        spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
-        resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
+        provider = self._library.embeddings
+        dimension = provider.dimension if provider is not None else 0
+        sizes = {whole: resident.expected(int(total), int(length or 0), dimension, whole=whole) for whole in (True, False)}
+        if sizes[False] <= self._limit_bytes:
+            resident.bring(connection, whole=sizes[True] <= self._limit_bytes)
+        else:
+            resident.drop_terms()
+            spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
+            resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
+        self._vectors(connection, key, resident)
+        if resident.whole and resident.terms is not None and resident.corpus.total <= SHORT_CHUNKS:
+            for row in resident.rows.values():
+                self._tokens(row)
+            resident.short = True
+
+    def _vectors(self, connection: sa.Connection, key: int, resident: Resident) -> None:
+        mine = chunks.c.portfolio_key == key
+        total = resident.corpus.total
         provider = self._library.embeddings
         if provider is None:
             return
@@ -301,7 +413,7 @@ class Retriever:
         if missing and not self._closed:
             self._builder.submit(self._backfill, key, resident, missing)
 
-    def _backfill(self, key: int, resident: _Resident, missing: Sequence[int]) -> None:
+    def _backfill(self, key: int, resident: Resident, missing: Sequence[int]) -> None:
         """Embed chunks that were kept while no provider answered, or under another provider."""
         provider = self._library.embeddings
         if provider is None:

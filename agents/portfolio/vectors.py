@@ -50,6 +50,12 @@ class VectorIndex:
         return len(self._keys)
 
     @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory this takes: rows, keys and places, and half precision again in the graph."""
+        graph = len(self._keys) * (2 * self._dimension + 10 * CONNECTIVITY) if self._graph is not None else 0
+        return self._matrix.nbytes + 120 * len(self._keys) + graph
+
+    @property
     def exact(self) -> bool:
         """True where every vector is compared."""
         return self._graph is None

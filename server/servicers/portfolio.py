@@ -8,8 +8,8 @@ from hexar.agents.portfolio import documents, messages
 from hexar.agents.portfolio.blocks import Format
 from hexar.agents.portfolio.documents import Rejected
 from hexar.agents.portfolio.library import Library, PortfolioRow, Written
+from hexar.agents.portfolio.passages import Mode
 from hexar.agents.portfolio.pipeline import ChatPipeline
-from hexar.agents.portfolio.retrieval import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
 from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound

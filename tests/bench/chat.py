@@ -36,7 +36,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio.chunking import Chunk
-from hexar.agents.portfolio.library import Library, index_terms
+from hexar.agents.portfolio.library import Library, dependency, index_terms
 from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.core.store import Database
@@ -216,7 +216,7 @@ async def stream_figures(address: str, pid: int, load_tokens: int) -> dict[str, 
     }
 
 
-def fill(database: Database, library: Library, count: int) -> None:
+def fill(database: Database, versions: Versions, library: Library, count: int) -> None:
     """A portfolio of ``count`` chunks, written in bulk: three sentences each of the Python reference that every interpreter
     carries (``pydoc_data.topics``), with a number of their own."""
     words = embedded()
@@ -250,7 +250,10 @@ def fill(database: Database, library: Library, count: int) -> None:
                 for row, vector in zip(rows, kept, strict=True)
             ]
             connection.execute(sa.insert(vectors), named_rows)
-        connection.execute(sa.update(portfolios).where(portfolios.c.key == key).values(version=2))
+        name = dependency("bench", "large")
+        version = versions.bump_in(connection, name)
+        connection.execute(sa.update(portfolios).where(portfolios.c.key == key).values(version=version))
+    versions.published(name, version)
 
 
 def search_figures(count: int) -> dict[str, float | int | str | None]:
@@ -261,8 +264,9 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/store.db")
         database.create_tables()
-        library = Library(database, Versions(database), words)
-        fill(database, library, count)
+        versions = Versions(database)
+        library = Library(database, versions, words)
+        fill(database, versions, library, count)
         retriever = Retriever(database, library, words=words)
         with database.read() as connection:
             texts = list(connection.execute(sa.select(chunks.c.text).where(chunks.c.key % (count // 200) == 1)).scalars())

@@ -19,7 +19,8 @@ from hexar.agents.portfolio.documents import read
 from hexar.agents.portfolio.library import Library
 from hexar.agents.portfolio.meaning import difference
 from hexar.agents.portfolio.meaning import read as meaning
-from hexar.agents.portfolio.retrieval import Mode, Retriever
+from hexar.agents.portfolio.passages import Mode
+from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.semantic import THRESHOLDS
 from hexar.core.store import Database
 from hexar.core.versions import Versions

@@ -1,12 +1,14 @@
 """The oracles: what each kernel must do, written slowly and plainly. Hypothesis compares; none of this is shipped.
 
-One module a kernel: ``oracle.cachekey``, ``oracle.fuzzy``, ``oracle.merge``, ``oracle.normalization``, ``oracle.ranking``.
+One module a kernel: ``oracle.cachekey``, ``oracle.fuzzy``, ``oracle.merge``, ``oracle.normalization``,
+``oracle.postings``, ``oracle.ranking``.
 """
 
 from tests.core import oracle_cachekey as cachekey
 from tests.core import oracle_fuzzy as fuzzy
 from tests.core import oracle_merge as merge
 from tests.core import oracle_normalization as normalization
+from tests.core import oracle_postings as postings
 from tests.core import oracle_ranking as ranking
 
-__all__ = ["cachekey", "fuzzy", "merge", "normalization", "ranking"]
+__all__ = ["cachekey", "fuzzy", "merge", "normalization", "postings", "ranking"]

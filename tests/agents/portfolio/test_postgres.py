@@ -9,8 +9,9 @@ from hexar.agents.llm.embeddings import StaticEmbeddings
 from hexar.agents.portfolio.conversations import Conversations, Turn
 from hexar.agents.portfolio.documents import read
 from hexar.agents.portfolio.library import Library
+from hexar.agents.portfolio.passages import Mode
 from hexar.agents.portfolio.profiles import AgentRow, Agents
-from hexar.agents.portfolio.retrieval import Mode, Retriever
+from hexar.agents.portfolio.retrieval import Retriever
 from hexar.core.errors import AlreadyExists, NotFound
 from hexar.core.store import Database
 from hexar.core.versions import Versions

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
 from hexar.agents.portfolio.documents import read
 from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.retrieval import Mode, Retriever
+from hexar.agents.portfolio.passages import Mode
+from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.vectors import VectorIndex
 from hexar.core.errors import NotFound
 from hexar.core.store import Database
+from hexar.core.versions import Versions
 from tests.agents.portfolio.conftest import Put
 
 
@@ -112,3 +115,109 @@ def test_a_query_of_common_words_does_not_score_the_whole_portfolio(retriever: R
     put("rare.txt", "The valve of the sousaphone is oiled every year.")
     assert names(retriever, "valve checked every year sousaphone")[0] == "rare.txt"
     assert len(names(retriever, "what is it")) == 3
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """The statements that the store is sent from now on."""
+    sent: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda c, cursor, text, *rest: sent.append(text))
+    return sent
+
+
+def test_a_portfolio_in_memory_is_searched_without_the_store(
+    retriever: Retriever, put: Put, statements: list[str], words: StaticEmbeddings
+) -> None:
+    """After the first search no statement is sent; a change is seen at once, and read alone."""
+    for number in range(30):
+        put(f"d{number}.txt", f"The key of room {number} hangs on hook {number + 100}.")
+    query = "where is the key of room 7"
+    assert names(retriever, query)[0] == "d7.txt"
+    statements.clear()
+    assert names(retriever, query)[0] == "d7.txt"
+    found = retriever.search_now("red", "notes", query, 3, vector=words.embed([query])[0])
+    assert found is not None
+    assert [passage.document_id for passage in found.passages] == names(retriever, query)
+    assert statements == []
+    put("d7.txt", "Room 7 has no key any more: it is a cupboard.")
+    assert retriever.search_now("red", "notes", query, 3, vector=words.embed([query])[0]) is None
+    assert retriever.search("red", "notes", query, 30).passages[0].text.startswith("Room 7 has no key")
+    put("d8.txt", "Nothing.")
+    read_rows = len(retriever.search("red", "notes", "hook", 50).passages)
+    assert read_rows == 30
+
+
+def test_memory_and_store_find_the_same(
+    database: Database, library: Library, retriever: Retriever, put: Put, words: StaticEmbeddings
+) -> None:
+    """Where there is no room in memory the store is searched: the same passages in the same order, in every mode."""
+    for number in range(40):
+        put(
+            f"d{number}.txt", f"Pump R-{number} moves {number * 3} litres. Its filter {number % 7} is cleaned in plan {number}."
+        )
+    outside = Retriever(database, library, words=words, resident_bytes=0)
+    for query in ("How much does R-12 move?", "filter 3 plan 17", "litres"):
+        for mode in (Mode.HYBRID, Mode.LEXICAL, Mode.VECTOR):
+            here, there = (each.search("red", "notes", query, 3, mode=mode) for each in (retriever, outside))
+            assert here.mode is there.mode is mode
+            assert [p.similarity for p in here.passages] == pytest.approx([p.similarity for p in there.passages], abs=1e-4)
+            assert here.passages[0].document_id == there.passages[0].document_id
+    assert outside.search_now("red", "notes", "litres", 3, mode=Mode.LEXICAL) is None
+    outside.close()
+
+
+def test_what_is_in_memory_is_bounded_in_bytes(database: Database, library: Library, words: StaticEmbeddings, put: Put) -> None:
+    """The portfolio that was searched longest ago goes first; it is read again when it is searched again."""
+    for name in ("one", "two", "three"):
+        library.create("red", name)
+        for number in range(20):
+            put(f"{number}.txt", f"{name} {number} " + "words of a text that takes some room. " * 40, portfolio=name)
+    room = Retriever(database, library, words=words)
+    room.search("red", "one", "one 7", 3)
+    size = room.resident_bytes
+    room.close()
+    tight = Retriever(database, library, words=words, resident_bytes=int(size * 2.5))
+    for name in ("one", "two", "one", "three"):
+        assert tight.search("red", name, f"{name} 7", 3).passages
+        assert tight.resident_bytes <= size * 2.5
+    vector = words.embed(["7"])[0]
+    held = {name: tight.search_now("red", name, "7", 3, vector=vector) is not None for name in ("one", "two", "three")}
+    assert held == {"one": True, "two": False, "three": True}
+    assert tight.search("red", "two", "two 7", 3).passages
+    tight.close()
+
+
+def test_a_portfolio_in_memory_is_searched_while_the_store_is_away(
+    database: Database, library: Library, retriever: Retriever, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions that nobody can confirm: the passages in memory with the last known version, and the result says so."""
+    put("a.txt", "The key is under the mat.")
+    known = retriever.search("red", "notes", "key", 3)
+    assert known.confirmed
+    monkeypatch.setattr(Versions, "trusted", lambda self: False)
+
+    def away() -> None:
+        raise sa.exc.OperationalError("SELECT", {}, OSError("the store is away"))
+
+    monkeypatch.setattr(database, "read", away)
+    found = retriever.search("red", "notes", "key", 3)
+    assert not found.confirmed
+    assert (found.portfolio_version, found.passages) == (known.portfolio_version, known.passages)
+    with pytest.raises(sa.exc.OperationalError):
+        retriever.search("red", "other", "key", 3)
+
+
+def test_a_portfolio_of_the_same_name_is_another_one(retriever: Retriever, library: Library, put: Put) -> None:
+    """Tenants share no memory, and what was deleted and made anew holds nothing of before."""
+    library.create("blue", "notes")
+    put("a.txt", "The red key is under the mat.")
+    put("b.txt", "The blue key is in the pot.", tenant="blue")
+    for _ in range(2):
+        assert names(retriever, "where is the key") == ["a.txt"]
+        assert retriever.search("blue", "notes", "where is the key", 3).passages[0].document_id == "b.txt"
+    library.delete("red", "notes")
+    with pytest.raises(NotFound):
+        retriever.search("red", "notes", "key", 3)
+    library.create("red", "notes")
+    assert names(retriever, "where is the key") == []
+    assert retriever.search("blue", "notes", "where is the key", 3).passages[0].document_id == "b.txt"

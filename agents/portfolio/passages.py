@@ -1,0 +1,52 @@
+"""What a search finds, and which indexes it asks."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hexar.core.cache import Tier
+
+
+class Mode(StrEnum):
+    """Which indexes are asked, or answered."""
+
+    HYBRID = "hybrid"
+    LEXICAL = "lexical"
+    VECTOR = "vector"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found. Ranks count from 1; 0: not found by that side."""
+
+    key: int
+    chunk_id: str
+    document_id: str
+    document_version: int
+    document_title: str
+    start: int
+    end: int
+    text: str
+    headings: tuple[str, ...]
+    language: str
+    url: str
+    score: float = 0.0
+    lexical_rank: int = 0
+    vector_rank: int = 0
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages best first; seconds spent embedding the query and in all; the cache tier that a kept result came from.
+
+    ``confirmed`` is False where the store did not answer, so that there may be a newer version than ``portfolio_version``.
+    """
+
+    passages: list[Passage]
+    mode: Mode
+    portfolio_version: int
+    embedding_seconds: float
+    seconds: float
+    tier: Tier = Tier.SOURCE
+    confirmed: bool = True

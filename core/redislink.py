@@ -13,7 +13,9 @@ background is answered. Nothing is retried.
     RedisDown(Exception)      the link is down, or the server did not answer in time
 
 An address is ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``redis+sentinel://host:port,host:port/service/db``
-(``rediss+sentinel://`` with TLS), with an ACL user and password where the server asks for them, as redis-py reads it.
+(``rediss+sentinel://`` with TLS), with an ACL user and password where the server asks for them, and options such as
+``?ssl_ca_certs=ca.pem``, as redis-py reads it; for Sentinels that ask for them also ``sentinel_username`` and
+``sentinel_password``.
 
 Source: the Redis serialization protocol answers commands in order (https://redis.io/docs/latest/develop/reference/protocol-spec/).
 """
@@ -28,10 +30,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import structlog
 from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -43,6 +46,9 @@ log = structlog.get_logger(__name__)
 TIMEOUT = 0.05
 #: Seconds that a write behind the caller may take.
 WRITE_TIMEOUT = 1.0
+#: Seconds to connect, TLS and Sentinel included; callers do not wait for it. One of several Sentinels that is gone takes less.
+CONNECT_TIMEOUT = 2.0
+SENTINEL_TIMEOUT = 0.3
 #: Seconds between two probes of a server that is down; the first follows at once.
 PROBE_EVERY = 0.25
 #: Commands in one pipeline, and bytes of their arguments after which no more join.
@@ -56,10 +62,10 @@ class RedisDown(Exception):
     """Redis does not answer, or did not a moment ago."""
 
 
-def connection_pool(url: str, timeout: float) -> ConnectionPool:
+def connection_pool(url: str) -> ConnectionPool:
     """A maker of connections for ``url`` that retries nothing. Raises ValueError where it is no Redis address."""
     options: dict[str, Any] = {
-        "socket_connect_timeout": timeout,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_timeout": None,
         "retry": Retry(NoBackoff(), 0),
         "driver_info": None,
@@ -78,8 +84,14 @@ def connection_pool(url: str, timeout: float) -> ConnectionPool:
         sentinels.append((name, int(port)) if name else (host, 26379))
     name, _, password = user.partition(":")
     options |= {"username": unquote(name) or None, "password": unquote(password) or None, "db": int(path[1]) if path[1:] else 0}
-    asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    guards = dict(options, db=0, username=asked.get("sentinel_username"), password=asked.get("sentinel_password"))
+    # The same options as redis-py reads from an address of one server, beside those of the Sentinels themselves.
+    plain = parse_url(urlunsplit(("redis", "", "", parts.query, "")))
+    asked: dict[str, Any] = {key: value for key, value in plain.items() if key not in ("host", "port", "db")}
+    guard, word = asked.pop("sentinel_username", None), asked.pop("sentinel_password", None)
+    options |= asked
+    guards = dict(
+        options, db=0, username=guard, password=word, socket_connect_timeout=SENTINEL_TIMEOUT, socket_timeout=SENTINEL_TIMEOUT
+    )
     if parts.scheme.startswith("rediss"):
         options["ssl"] = guards["ssl"] = True
     untyped: Any = Sentinel
@@ -113,7 +125,7 @@ class RedisLink:
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         self.timeout = timeout
-        self.pool = connection_pool(url, timeout)
+        self.pool = connection_pool(url)
         #: Commands sent, pipelines they went in, and times that the link went down.
         self.commands = 0
         self.pipelines = 0
@@ -220,6 +232,10 @@ class RedisLink:
         self._drop_waiting()
         for lane in (self._reads, self._writes):
             await _disconnect(lane)
+        sentinels: Any = getattr(self.pool, "sentinel_manager", None)
+        if sentinels is not None:
+            with suppress(RedisError, OSError):
+                await sentinels.aclose()
         self._prober = None
 
     def _take_posted(self) -> None:
@@ -248,8 +264,8 @@ class RedisLink:
     async def _exchange(self, lane: _Lane, batch: list[_Call]) -> None:
         at = 0
         try:
+            connection = await self._connected(lane)
             async with asyncio.timeout(lane.timeout):
-                connection = await self._connected(lane)
                 self.commands += len(batch)
                 self.pipelines += 1
                 packed = connection.pack_commands([call.command for call in batch])
@@ -274,9 +290,11 @@ class RedisLink:
                     _settle(call, None, RedisDown())
 
     async def _connected(self, lane: _Lane) -> Any:
+        # It is the probe that connects, and callers end their wait themselves: this may take longer than a command.
         if lane.connection is None:
             lane.connection = self.connection()
-        await lane.connection.connect()
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await lane.connection.connect()
         return lane.connection
 
     def _sent(self, call: _Call) -> None:

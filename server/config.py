@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     @classmethod
     def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            connection_pool(url.get_secret_value(), 1.0)
+            connection_pool(url.get_secret_value())
         return url
 
     @classmethod

@@ -179,14 +179,14 @@ async def test_a_user_of_the_server_is_named_in_the_address(fragile_redis: Redis
 
 def test_addresses_name_tls_sockets_and_sentinels() -> None:
     """Each form of address gives the connections that it asks for."""
-    tls = connection_pool("rediss://user:pass@redis.example:6380/2", 0.05)
+    tls = connection_pool("rediss://user:pass@redis.example:6380/2")
     assert (tls.connection_class.__name__, tls.connection_kwargs["host"]) == ("SSLConnection", "redis.example")
     assert tls.connection_kwargs["username"] == "user"
-    unix = connection_pool("unix:///run/redis.sock?db=1", 0.05)
+    unix = connection_pool("unix:///run/redis.sock?db=1")
     assert unix.connection_kwargs["path"] == "/run/redis.sock"
-    sentinel = connection_pool("redis+sentinel://user:pass@a.example:26379,b.example/mymaster/3", 0.05)
+    sentinel = connection_pool("redis+sentinel://user:pass@a.example:26379,b.example/mymaster/3")
     assert type(sentinel).__name__ == "SentinelConnectionPool"
     assert (sentinel.connection_kwargs["db"], sentinel.connection_kwargs["username"]) == (3, "user")
     for wrong in ("http://redis.example", "redis+sentinel://a.example:26379"):
         with pytest.raises(ValueError):
-            connection_pool(wrong, 0.05)
+            connection_pool(wrong)

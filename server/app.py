@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 import grpc
@@ -21,7 +23,7 @@ from hexar.server.config import Settings
 from hexar.server.contract import CONTRACT
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
 from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
-from hexar.server.listening import bind, options
+from hexar.server.listening import bind, connections, give_up, options
 from hexar.server.process import Process, Seat
 from hexar.server.rpc import Interceptor, ServiceHandler
 from hexar.server.servicers.ops import OpsServicer
@@ -58,6 +60,14 @@ class App(Process):
         await self._server.start()
         for name in ("", *(name for name, state in services.items() if state == "serving")):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def leave(self) -> None:
+        """Give the port up, serve whoever is connected until the last has gone, and end what is made for other processes."""
+        until = time.monotonic() + self.leave_seconds
+        await give_up(self.port)
+        # Neither gRPC nor the kernel tells when the last connection has gone.
+        while (connections(self.port) or self.engine.answers.live) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     async def drain(self, grace: float) -> None:
         """Say so to who asks for health, refuse new calls, and let running ones end."""

@@ -92,6 +92,14 @@ class Process:
         """Take no more calls, and let running ones end for ``grace`` seconds."""
         raise NotImplementedError
 
+    @property
+    def leave_seconds(self) -> float:
+        """Seconds that :meth:`leave` takes at most: every connection was told to go (at its age, give or take a tenth)."""
+        return self.settings.limits.connection_seconds * 1.1 + 2.0
+
+    async def leave(self) -> None:
+        """Let others that share the port have the callers: return when none is connected and no answer is made here."""
+
     async def run(self, stopping: asyncio.Event | None = None, started: Callable[[], Awaitable[None]] | None = None) -> None:
         """Serve until SIGTERM, SIGINT or ``stopping``, then drain. ``started`` is called once it serves."""
         stopping = stopping or asyncio.Event()

@@ -83,6 +83,8 @@ class OpsServicer:
             oldest_job_age=None if oldest is None else duration(oldest),
             agents=agents,
             problems=self._problems(agents),
+            worker=app.seat.number,
+            workers=app.seat.of,
         )
         return status.SerializeToString()
 
@@ -106,7 +108,14 @@ class OpsServicer:
             )
             for name, figures in sorted(metrics.agents.items())
         ]
-        return pb.GetReportResponse(methods=methods, agents=agents, since=timestamp(metrics.since)).SerializeToString()
+        return pb.GetReportResponse(
+            methods=methods,
+            agents=agents,
+            since=timestamp(metrics.since),
+            instance=self._app.instance,
+            worker=self._app.seat.number,
+            workers=self._app.seat.of,
+        ).SerializeToString()
 
     async def get_cache_stats(self, call: Call) -> bytes:
         """Hits and misses by kind and tier."""

@@ -46,10 +46,18 @@ async def serve(process: Process, end: socket.socket) -> None:
     link = await Link.over(end)
     stopping = asyncio.Event()
     families = process.engine.metrics.registry
+    leaving: list[asyncio.Task[None]] = []
+
+    async def leave() -> None:
+        log.info("leaving", seconds=process.leave_seconds)
+        await process.leave()
+        stopping.set()
 
     async def answer() -> None:
         async for message in link.messages():
-            if "figures" in message:
+            if "leave" in message:
+                leaving.append(asyncio.create_task(leave()))
+            elif "figures" in message:
                 # Some sources ask the store.
                 figures = await asyncio.to_thread(read, families)
                 await link.send({"figures": figures, "to": message["figures"]})
@@ -58,7 +66,8 @@ async def serve(process: Process, end: socket.socket) -> None:
             stopping.set()
 
     async def started() -> None:
-        await link.send({"ready": {"port": process.port, "instance": process.instance}})
+        patience = {"leave_seconds": process.leave_seconds, "drain_seconds": process.settings.drain_seconds}
+        await link.send({"ready": {"port": process.port, "instance": process.instance, **patience}})
 
     async def drained() -> None:
         await link.send({"figures": await asyncio.to_thread(read, families), "to": 0})
@@ -75,8 +84,9 @@ async def serve(process: Process, end: socket.socket) -> None:
             raise SystemExit(NOT_STARTED) from None
         raise
     finally:
-        answering.cancel()
-        await asyncio.gather(answering, return_exceptions=True)
+        for task in (answering, *leaving):
+            task.cancel()
+        await asyncio.gather(answering, *leaving, return_exceptions=True)
         await link.close()
 
 

@@ -1,7 +1,7 @@
 """Messages between the supervisor and one of its processes: JSON objects, one a line, over a socket pair.
 
 From the process: ``{"ready": {…}}`` once it serves, ``{"failed": text, "code": n}`` where it cannot, and its figures as
-``{"figures": […], "to": id}``. To the process: ``{"figures": id}``.
+``{"figures": […], "to": id}``. To the process: ``{"figures": id}``, and ``{"leave": true}`` where another takes its place.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The supervisor: starts processes, replaces those that die, restarts all one by one, ends them in order.
 
 SIGTERM and SIGINT drain every process and end. SIGHUP is a rolling restart: for one process after the other a replacement is
-started, and only when it serves the old one is told to drain; the replacements read the configuration anew. Where a
-replacement does not start, the old ones go on and the error is logged.
+started, and only when it serves the old one is told to leave: it gives up the port, serves its callers until they have gone
+(each connection is renewed at its age), and drains. The replacements read the configuration anew. Where one does not start,
+the old ones go on and the error is logged.
 
 ::
 
@@ -66,6 +67,7 @@ class Worker:
         self._link = link
         self._totals = totals
         self._asked = 0
+        self._patience: dict[str, float] = {}
         self._answers: dict[int, asyncio.Future[None]] = {}
         self._ready: asyncio.Future[bool] = loop.create_future()
         self.ended = asyncio.create_task(self._follow())
@@ -91,9 +93,18 @@ class Worker:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    async def stop(self, seconds: float) -> None:
-        """Tell it to drain; kill it where it still runs after ``seconds``."""
+    async def retire(self) -> None:
+        """Tell it to leave its callers to others and then to drain; return when it has ended."""
+        await self._link.send({"leave": True})
+        await self._end(self._patience.get("leave_seconds", 0.0) + self._patience.get("drain_seconds", 0.0) + STOP_GRACE)
+
+    async def stop(self) -> None:
+        """Tell it to drain; return when it has ended."""
         self.signal(signal.SIGTERM)
+        await self._end(self._patience.get("drain_seconds", 0.0) + STOP_GRACE)
+
+    async def _end(self, seconds: float) -> None:
+        """Wait for its end; kill it where it still runs after ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.shield(self.ended)
@@ -116,6 +127,7 @@ class Worker:
         """Read what it says until it ends; its exit code."""
         async for message in self._link.messages():
             if "ready" in message and not self._ready.done():
+                self._patience = {name: message["ready"][name] for name in ("leave_seconds", "drain_seconds")}
                 self._ready.set_result(True)
             elif "failed" in message:
                 self.failure = NotStarted(message["failed"], message["code"])
@@ -286,14 +298,10 @@ class Supervisor:
                     log.error("not_reloaded", number=number, error=str(fresh.failure), serving=len(self._ready()))
                     return False
                 old, self._current[number] = self._current[number], fresh
-            await old.stop(self._patience)
+            await old.retire()
         return True
 
     # -- ending --------------------------------------------------------------------------------------------------------
-
-    @property
-    def _patience(self) -> float:
-        return self._settings.drain_seconds + STOP_GRACE
 
     def _ready(self) -> list[Worker]:
         return [worker for worker in self._current.values() if worker.ready]
@@ -301,7 +309,7 @@ class Supervisor:
     async def _end(self) -> None:
         if self._all:
             log.info("draining", seconds=self._settings.drain_seconds, workers=len(self._all))
-        await asyncio.gather(*(worker.stop(self._patience) for worker in list(self._all)))
+        await asyncio.gather(*(worker.stop() for worker in list(self._all)))
         log.info("all_stopped")
 
     # -- figures -------------------------------------------------------------------------------------------------------

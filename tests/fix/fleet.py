@@ -65,15 +65,19 @@ class Fleet:
             if line["event"] == event and all(line.get(name) == value for name, value in values.items()):
                 return line
 
-    def started(self) -> Fleet:
-        """Wait until all serve."""
-        self.port = self.until("all_listening")["port"]
+    def started(self, event: str = "all_listening") -> Fleet:
+        """Wait until all serve; "listening" where one process does."""
+        self.port = self.until(event)["port"]
         return self
 
     @property
     def pids(self) -> dict[int, int]:
         """The pid of each process that has said that it listens, by number; of a number, the last."""
-        return {line["worker"]: int(line["instance"].split(":")[1]) for line in self.log if line["event"] == "listening"}
+        return {
+            line["worker"]: int(line["instance"].split(":")[1])
+            for line in self.log
+            if line["event"] == "listening" and "worker" in line
+        }
 
     @property
     def metrics_port(self) -> int:

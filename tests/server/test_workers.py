@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
+import orjson
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from hexar.server.demo import DemoShops
 from hexar.server.supervision.address import Address
 from hexar.v1 import ops_pb2, ops_pb2_grpc
+from hexar_client import AsyncClient
+from hexar_client.chat import Upload
 from tests.fix.fleet import Fleet, alive, until
 from tests.fix.redis_server import RedisServer
+from tests.upstream import Upstream
 
 STATUS = ops_pb2.GetStatusRequest()
 
@@ -39,22 +48,45 @@ async def instances(port: int, connections: int = 40) -> set[str]:
     return found
 
 
-async def test_processes_share_one_port_and_a_dead_one_is_replaced(redis_server: RedisServer, tmp_path: Path) -> None:
-    """Both processes get connections; one that is killed is replaced and the new one gets some; all end with the supervisor."""
-    with Fleet(tmp_path, WORKERS="2", REDIS_URL=redis_server.url) as fleet:
-        fleet.started()
-        assert len(await instances(fleet.port)) == 2
-        before = fleet.pids
-        os.kill(before[1], signal.SIGKILL)
-        assert fleet.until("worker_died")["ending"] == "signal 9"
-        fleet.until("worker_replaced", number=1)
-        after = fleet.pids
-        assert after[1] != before[1]
-        assert after[2] == before[2]
-        found = await instances(fleet.port)
-        assert {int(instance.split(":")[1]) for instance in found} == set(after.values())
-        assert fleet.end() == 0
-        assert not any(alive(pid) for pid in after.values())
+TOKENS = 60
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two processes with a model that sends 20 tokens a second, for tests that leave them serving."""
+    folder = tmp_path_factory.mktemp("fleet")
+    redis = RedisServer()
+    with Upstream() as upstream:
+        model = {"name": "first", "base_url": upstream.base_url, "model": f"m?tokens={TOKENS}&rate=20&first=0.2"}
+        configure(folder, llm={"models": [model]}, cache={"memory_mb": 7})
+        settings = {"WORKERS": "2", "REDIS_URL": redis.url, "METRICS_PORT": "0", "LIMITS__CONNECTION_SECONDS": "1"}
+        with Fleet(folder, **settings) as made:
+            yield made.started()
+            assert made.end() == 0
+            assert not any(alive(pid) for pid in made.pids.values())
+    redis.close()
+
+
+def configure(folder: Path, **values: Any) -> None:
+    """Put ``values`` into hexar.yaml, in the place of what it had under their names."""
+    path = folder / "hexar.yaml"
+    kept = orjson.loads(path.read_bytes()) if path.exists() else {}
+    path.write_bytes(orjson.dumps(kept | values))
+
+
+async def test_processes_share_one_port_and_a_dead_one_is_replaced(fleet: Fleet) -> None:
+    """Both processes get connections; one that is killed is replaced, and then the new one gets some."""
+    assert len(await instances(fleet.port)) == 2
+    before = fleet.pids
+    os.kill(before[1], signal.SIGKILL)
+    died = await asyncio.to_thread(fleet.until, "worker_died")
+    assert (died["number"], died["ending"]) == (1, "signal 9")
+    await asyncio.to_thread(fleet.until, "worker_replaced", number=1)
+    after = fleet.pids
+    assert after[1] != before[1]
+    assert after[2] == before[2]
+    found = await instances(fleet.port)
+    assert {int(instance.split(":")[1]) for instance in found} == set(after.values())
 
 
 async def test_no_process_outlives_a_killed_supervisor(redis_server: RedisServer, tmp_path: Path) -> None:
@@ -63,28 +95,6 @@ async def test_no_process_outlives_a_killed_supervisor(redis_server: RedisServer
         fleet.started()
         fleet.signal(signal.SIGKILL)
         until(lambda: not any(alive(pid) for pid in fleet.pids.values()))
-
-
-async def test_a_wrong_configuration_is_not_reloaded(redis_server: RedisServer, tmp_path: Path) -> None:
-    """After SIGHUP with a wrong file the old processes go on and the log names the setting; with a right one all are replaced."""
-    config = tmp_path / "hexar.yaml"
-    config.write_text("cache: {memory_mb: 7}\n")
-    with Fleet(tmp_path, WORKERS="2", REDIS_URL=redis_server.url) as fleet:
-        fleet.started()
-        before = fleet.pids
-        config.write_text("cache: {memroy_mb: 7}\n")
-        fleet.signal(signal.SIGHUP)
-        refused = fleet.until("not_reloaded")
-        assert "cache.memroy_mb" in refused["error"]
-        assert {int(each.split(":")[1]) for each in await instances(fleet.port)} == set(before.values())
-        config.write_text("cache: {memory_mb: 9}\n")
-        fleet.signal(signal.SIGHUP)
-        fleet.until("reloaded")
-        assert not set(before.values()) & set(fleet.pids.values())
-        assert not any(alive(pid) for pid in before.values())
-        async with connected(fleet.port) as stub:
-            stats = await stub.GetCacheStats(ops_pb2.GetCacheStatsRequest())
-        assert stats.memory_limit_bytes == 9 * 1024 * 1024
 
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -133,3 +143,135 @@ def test_a_process_that_cannot_start_ends_the_supervisor(redis_server: RedisServ
     assert done.returncode == 1
     assert done.stderr.count("worker_not_started") == 2
     assert "unable to open database file" in done.stderr.splitlines()[-1]
+
+
+class Load:
+    """Callers who ask without a pause: some on connections that they keep, some on a new one each time."""
+
+    def __init__(self, port: int, keep: int = 6, renew: int = 2) -> None:
+        self._port = port
+        self._stopping = False
+        self.answered: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self._tasks = [asyncio.create_task(self._keep()) for _ in range(keep)]
+        self._tasks += [asyncio.create_task(self._renew()) for _ in range(renew)]
+
+    async def _ask(self, stub: ops_pb2_grpc.OpsServiceStub) -> None:
+        try:
+            self.answered[(await stub.GetStatus(STATUS, timeout=20)).instance] += 1
+        except grpc.aio.AioRpcError as error:
+            self.failed[f"{error.code().name}: {error.details()}"] += 1
+
+    async def _keep(self) -> None:
+        async with connected(self._port) as stub:
+            while not self._stopping:
+                await self._ask(stub)
+
+    async def _renew(self) -> None:
+        while not self._stopping:
+            async with connected(self._port) as stub:
+                await self._ask(stub)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await asyncio.gather(*self._tasks)
+
+
+async def test_no_call_fails_during_a_rolling_restart(fleet: Fleet) -> None:
+    """Plain gRPC callers under load, without retries, see no error: neither when a wrong configuration is refused and the
+    old processes go on, nor when a right one is taken over and all of them are replaced."""
+    load = Load(fleet.port)
+    before = set(fleet.pids.values())
+    configure(fleet.folder, cache={"memroy_mb": 7})
+    fleet.signal(signal.SIGHUP)
+    refused = await asyncio.to_thread(fleet.until, "not_reloaded")
+    assert "cache.memroy_mb" in refused["error"]
+    assert set(fleet.pids.values()) == before
+    configure(fleet.folder, cache={"memory_mb": 9})
+    fleet.signal(signal.SIGHUP)
+    await asyncio.to_thread(fleet.until, "reloaded")
+    await asyncio.sleep(0.5)
+    await load.stop()
+    after = set(fleet.pids.values())
+    assert not load.failed
+    assert {int(instance.split(":")[1]) for instance in load.answered} == before | after
+    assert not before & after
+    assert not any(alive(pid) for pid in before)
+    async with connected(fleet.port) as stub:
+        stats = await stub.GetCacheStats(ops_pb2.GetCacheStatsRequest())
+    assert stats.memory_limit_bytes == 9 * 1024 * 1024
+
+
+async def test_a_stream_survives_the_death_of_its_process(fleet: Fleet) -> None:
+    """The process that streams an answer is killed; the SDK resumes on another, and no token is lost, doubled or reordered."""
+    text, numbers, killed = "", [], 0
+    async with AsyncClient(f"127.0.0.1:{fleet.port}") as client:
+        await client.portfolios.add("pumps", [Upload("pump.txt", b"The pump moves forty litres a minute.\n")])
+        async for event in client.chat("pumps", "How many litres does the pump move?"):
+            numbers.append(event.seq)
+            if event.kind == "token":
+                text += event.body.text
+            if not killed and "tok9 " in text:
+                figures = await asyncio.to_thread(fleet.figures)
+                killed = next(n for n in (1, 2) if figures[f'hexar_answers_live{{worker="{n}"}}'])
+                os.kill(fleet.pids[killed], signal.SIGKILL)
+    assert killed
+    assert text == "".join(f"tok{i} " for i in range(TOKENS))
+    assert numbers == list(range(1, len(numbers) + 1))
+    await asyncio.to_thread(fleet.until, "worker_replaced", number=killed)
+
+
+async def test_figures_are_summed_and_never_go_down(fleet: Fleet) -> None:
+    """One endpoint adds up what all processes counted, also those that died or drained; each process says which it is."""
+    method = "hexar.v1.OpsService/GetStatus"
+    count = f'hexar_requests_total{{code="OK",method="{method}"}}'
+    spread = f'hexar_request_seconds_bucket{{le="+Inf",method="{method}"}}'
+
+    async def figures() -> dict[str, float]:
+        return await asyncio.to_thread(fleet.figures)
+
+    before = await figures()
+    assert len(await instances(fleet.port, 40)) == 2
+    now = await figures()
+    assert now[count] - before.get(count, 0) == now[spread] - before.get(spread, 0) == 40
+    assert now["hexar_workers"] == 2
+    for number in (1, 2):
+        assert f'hexar_loop_lag_seconds{{worker="{number}"}}' in now
+    async with connected(fleet.port) as stub:
+        report = await stub.GetReport(ops_pb2.GetReportRequest())
+    assert report.workers == 2
+    assert report.instance.endswith(f":{fleet.pids[report.worker]}")
+    # What a killed process has counted since it was last read is lost; one that drains tells its last figures.
+    for number, ending in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
+        before = await figures()
+        asked = 10 if ending == signal.SIGTERM else 0
+        await instances(fleet.port, asked)
+        os.kill(fleet.pids[number], ending)
+        await asyncio.to_thread(fleet.until, "worker_replaced", number=number)
+        now = await figures()
+        assert now[count] - before[count] == now[spread] - before[spread] == asked
+        assert now["hexar_worker_deaths_total"] == before["hexar_worker_deaths_total"] + 1
+
+
+async def test_a_worker_runs_the_jobs_that_a_server_accepts(redis_server: RedisServer, tmp_path: Path) -> None:
+    """A server without job threads queues; a worker runs it, answers health, and drains."""
+    with DemoShops() as shops:
+        (tmp_path / "vendors.yaml").write_text(shops.vendors_yaml())
+        with (
+            Fleet(tmp_path, REDIS_URL=redis_server.url, JOBS__WORKERS="0") as server,
+            Fleet(tmp_path, "worker", "--workers", "2", "--port", "0", REDIS_URL=redis_server.url) as worker,
+        ):
+            server.started("listening")
+            worker.started()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{worker.port}") as channel:
+                health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+                assert health.status == health_pb2.HealthCheckResponse.SERVING
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await ops_pb2_grpc.OpsServiceStub(channel).GetStatus(STATUS)
+                assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+            async with connected(server.port) as stub:
+                queued = await stub.WarmCache(ops_pb2.WarmCacheRequest(queries=["tent"]))
+                watch = stub.WatchJob(ops_pb2.WatchJobRequest(id=queued.job_ids[0]), timeout=60)
+                states = [change.job.state async for change in watch]
+            assert states[-1] == ops_pb2.JOB_STATE_SUCCEEDED
+            assert worker.end() == 0

@@ -83,7 +83,6 @@ def requirements() -> list[str]:
         "redis[hiredis]>=7.0",
         "SQLAlchemy>=2.0",
         "psycopg[binary]>=3.2",
-        "pgvector>=0.4",
         "alembic>=1.16",
         "urllib3>=2.5",
         "selectolax>=0.4",

@@ -12,7 +12,8 @@
     ├── Aborted                      ABORTED
     ├── ResourceExhausted            RESOURCE_EXHAUSTED   retry_after
     ├── Unavailable                  UNAVAILABLE          retry_after
-    │   └── StreamBroken             UNAVAILABLE          last_seq
+    │   ├── StreamBroken             UNAVAILABLE          last_seq
+    │   └── StoreUnavailable         UNAVAILABLE
     ├── DeadlineExceeded             DEADLINE_EXCEEDED
     └── Unimplemented                UNIMPLEMENTED
 
@@ -136,6 +137,10 @@ class StreamBroken(Unavailable):
     def __init__(self, message: str, last_seq: int, retry_after: float = 1.0) -> None:
         super().__init__(message, retry_after)
         self.last_seq = last_seq
+
+
+class StoreUnavailable(Unavailable):
+    """The store does not answer: what was to be read is not known, what was to be written may or may not be kept."""
 
 
 class DeadlineExceeded(HexarError):

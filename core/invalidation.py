@@ -26,10 +26,9 @@ from typing import Any
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.core.redislink import TIMEOUT, RedisDown, RedisLink
-from hexar.core.store.database import awaited
+from hexar.core.store.database import STORE_ERRORS, awaited
 from hexar.core.versions import Versions
 
 log = structlog.get_logger(__name__)
@@ -289,7 +288,7 @@ class Invalidation:
         began = time.monotonic()
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self.versions.refresh)
-        except (SQLAlchemyError, OSError) as error:
+        except (*STORE_ERRORS, OSError) as error:
             log.warning("versions_not_compared", error=type(error).__name__)
             self._store_failed_at = time.monotonic()
             return False

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from hexar.core.store import Database, metadata
+from hexar.core.store import Database, insert_or, metadata
 
 versions_table = sa.Table(
     "versions",
@@ -51,6 +51,8 @@ class Versions:
         self._current: dict[str, int] = {}
         self._total = 0
         self.guard: Guard | None = None
+        # A bump whose commit was not confirmed may have happened.
+        database.recovered.append(self.load)
 
     def load(self) -> None:
         """Read all versions from the store (at start, and to catch up with other processes)."""
@@ -95,14 +97,15 @@ class Versions:
         return version
 
     def bump_in(self, connection: sa.Connection, name: str) -> int:
-        """Raise the version inside the caller's transaction; call :meth:`published` after its commit."""
-        found = connection.execute(sa.select(versions_table.c.version).where(versions_table.c.name == name)).scalar()
-        version = (found or 0) + 1
-        if found is None:
-            connection.execute(sa.insert(versions_table).values(name=name, version=version))
-        else:
-            connection.execute(sa.update(versions_table).where(versions_table.c.name == name).values(version=version))
-        return version
+        """Raise the version inside the caller's transaction; call :meth:`published` after its commit.
+
+        The name is locked until then: transactions that bump it first run one after the other.
+        """
+        statement = insert_or(connection, versions_table).values(name=name, version=1)
+        raised = statement.on_conflict_do_update(
+            index_elements=["name"], set_={"version": versions_table.c.version + 1}
+        ).returning(versions_table.c.version)
+        return int(connection.execute(raised).scalar_one())
 
     def published(self, name: str, version: int) -> None:
         """Make a committed version known to this process and, off the event loop, to every other before it returns."""

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from hexar.core.ratelimit import Rate
 from hexar.core.redislink import connection_pool
+from hexar.core.store.database import store_url
 from hexar.server.contract import names
 from hexar.server.interceptors.rate import Rates
 from hexar.server.models import ChatConfig, EmbeddingsConfig, LlmConfig
@@ -155,6 +156,11 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=256, description="processes that share the port (they need redis_url)")
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
     data_dir: Path = Path(".hexar")
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql://user:password@host:5432/name; unset: SQLite in data_dir"
+    )
+    database_connections: int = Field(default=16, ge=2, le=1000, description="most connections of a process to PostgreSQL")
+    database_wait_seconds: float = Field(default=30.0, ge=0, description="how long a start waits for PostgreSQL")
     redis_url: SecretStr | None = Field(
         default=None,
         description="redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/service/db; shared caches of several "
@@ -180,6 +186,13 @@ class Settings(BaseSettings):
         if url is not None:
             connection_pool(url.get_secret_value())
         return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and store_url(value.get_secret_value()).get_backend_name() != "postgresql":
+            raise ValueError("must begin with postgresql://; the embedded store needs no address")
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -33,6 +33,7 @@ from hexar.core.versions import Versions
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
 from hexar.server.models import build_models
+from hexar.server.store import open_database, prepare_database
 
 T = TypeVar("T")
 
@@ -70,9 +71,9 @@ class Engine:
     loop: asyncio.AbstractEventLoop | None = None
 
     def open(self) -> None:
-        """Create tables and load versions; on the event loop."""
+        """Prepare the store and load versions; on the event loop. StoreNotReady."""
         self.loop = asyncio.get_running_loop()
-        self.database.create_tables()
+        prepare_database(self.settings, self.database)
         self.versions.load()
         if self.redis is not None and self.invalidation is not None:
             self.redis.start()
@@ -112,7 +113,7 @@ class Engine:
 
 def build_engine(settings: Settings) -> Engine:
     """The engine of ``settings``. Imports of tables must have happened before it is opened."""
-    database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
+    database = open_database(settings)
     versions = Versions(database)
     metrics = Metrics()
     link = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import orjson
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.agents.gear.assemble import Assembly
 from hexar.agents.gear.knowledge import JOB, KIND, Knowledge, key_fields
@@ -25,6 +24,7 @@ from hexar.core.cache import Caches, Entry
 from hexar.core.cachekey import cache_key
 from hexar.core.jobs import Job, Jobs
 from hexar.core.jobs.jobs import NORMAL, WAITED_FOR
+from hexar.core.store import STORE_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +144,7 @@ class Analyses:
         """As :meth:`request`; None where the store cannot be asked: an answer does not fail for that."""
         try:
             return await self.request(tenant, products, waiting=waiting, before=before)
-        except SQLAlchemyError as error:
+        except STORE_ERRORS as error:
             log.warning("analysis_not_queued", error=type(error).__name__)
             return None
 

@@ -14,8 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hexar.agents.parts import contract, rules
 from hexar.agents.parts.catalogue.reading import ArticleRow, Listed
 from hexar.agents.parts.catalogue.records import Position, Side
@@ -28,6 +26,7 @@ from hexar.agents.parts.validation import check_discover
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError, Unavailable
 from hexar.core.eventlog import Completion
+from hexar.core.store import STORE_ERRORS
 from hexar.v1 import parts_pb2 as pb
 
 T = TypeVar("T")
@@ -119,7 +118,7 @@ class PartsPipeline:
             return fresh
         try:
             return await self._pool.call(AGENT, self.catalogues.view, name, deadline=deadline)
-        except SQLAlchemyError as error:
+        except STORE_ERRORS as error:
             raise Unavailable("the catalogue cannot be read now") from error
 
     async def resolve(self, view: CatalogueView, query: pb.VehicleQuery, deadline: Deadline) -> Any:
@@ -212,7 +211,7 @@ class _Discovery:
                 await self._search(found)
         except DeadlineExceeded:
             found.status, found.reason = pb.COMPONENT_STATUS_TIMED_OUT, "the deadline came before the search ended"
-        except (SQLAlchemyError, HexarError):
+        except (*STORE_ERRORS, HexarError):
             found.status, found.reason = pb.COMPONENT_STATUS_FAILED, "the catalogue could not be read"
         found.elapsed = time.perf_counter() - begun
         return found
@@ -326,7 +325,7 @@ class _Discovery:
             fits, parts = await self._find(target, asked, IMPLIED_PARTS)
         except DeadlineExceeded:
             message.status = pb.COMPONENT_STATUS_TIMED_OUT
-        except (SQLAlchemyError, HexarError):
+        except (*STORE_ERRORS, HexarError):
             message.status = pb.COMPONENT_STATUS_FAILED
         else:
             message.status, _ = self._outcome(target, fits, asked)

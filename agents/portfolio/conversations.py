@@ -50,6 +50,7 @@ _COLUMNS = [conversations.c[name] for name in ConversationRow.__slots__]
 _FIND = sa.select(conversations.c.key, *_COLUMNS).where(
     conversations.c.tenant == sa.bindparam("tenant"), conversations.c.conversation_id == sa.bindparam("conversation")
 )
+_LOCK = _FIND.with_for_update()
 _INSERT, _INSERT_TURN = sa.insert(conversations), sa.insert(turns)
 _TOUCH = (
     sa.update(conversations)
@@ -92,9 +93,17 @@ class Conversations:
 
         ``again`` names the run of an answer whose caller came back for the rest: its turn may be the last one already.
         """
+        try:
+            return self._record(tenant, conversation_id, portfolio_id, turn, again)
+        except sa.exc.IntegrityError:
+            # Another caller's turn has made the conversation meanwhile.
+            return self._record(tenant, conversation_id, portfolio_id, turn, again)
+
+    def _record(self, tenant: str, conversation_id: str, portfolio_id: str, turn: Turn, again: str) -> int:
         now = time.time()
         with self._database.write() as connection:
-            found = connection.execute(_FIND, {"tenant": tenant, "conversation": conversation_id}).first()
+            # Locked: two turns of one conversation take their numbers one after the other.
+            found = connection.execute(_LOCK, {"tenant": tenant, "conversation": conversation_id}).first()
             if found is None:
                 row = {
                     "tenant": tenant,

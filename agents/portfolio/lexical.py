@@ -99,10 +99,7 @@ class PostgresLexical:
     """A GIN index over ``to_tsvector('simple', terms)``; candidates by ts_rank, weighed as everywhere by reranking."""
 
     def create(self, connection: sa.Connection, portfolio: int) -> None:
-        """One index serves all portfolios; it is made with the first."""
-        connection.exec_driver_sql(
-            "CREATE INDEX IF NOT EXISTS ix_chunks_terms ON chunks USING gin (to_tsvector('simple', terms))"
-        )
+        """Nothing: one index serves all portfolios."""
 
     def drop(self, connection: sa.Connection, portfolio: int) -> None:
         """Nothing: rows leave the index as they are deleted."""

@@ -1,7 +1,8 @@
 """What a tenant keeps: portfolios, their documents, and the chunks and vectors made of them.
 
 Every method blocks on the store: call it on the store's threads. A write and the bump of the portfolio's version are one
-transaction, so an answer drawn from the old documents is unreachable from the moment the new ones can be read.
+transaction, so an answer drawn from the old documents is unreachable from the moment the new ones can be read. The bump
+comes first: it makes the writers of a portfolio wait for each other, in every process.
 """
 
 import hashlib
@@ -165,6 +166,7 @@ class Library:
         """Remove a portfolio; how many documents and chunks went with it. NotFound."""
         name = dependency(tenant, portfolio_id)
         with self._database.write() as connection:
+            version = self._versions.bump_in(connection, name)
             key = self.key(connection, tenant, portfolio_id)
             counts = [
                 int(connection.execute(sa.select(sa.func.count()).where(table.c.portfolio_key == key)).scalar_one())
@@ -174,7 +176,6 @@ class Library:
                 connection.execute(sa.delete(table).where(table.c.portfolio_key == key))
             connection.execute(sa.delete(portfolios).where(portfolios.c.key == key))
             self.lexical.drop(connection, key)
-            version = self._versions.bump_in(connection, name)
         self._versions.published(name, version)
         return counts[0], counts[1]
 
@@ -237,6 +238,7 @@ class Library:
         name = dependency(tenant, portfolio_id)
         now = time.time()
         with self._database.write() as connection:
+            portfolio_version = self._versions.bump_in(connection, name)
             key = self.key(connection, tenant, portfolio_id)
             old = self._held(connection, key, document_id)
             version = old.version + 1 if old else 1
@@ -260,7 +262,6 @@ class Library:
                 inserted = connection.execute(sa.insert(documents).values(portfolio_key=key, document_id=document_id, **values))
                 document_key = made_key(inserted)
             self._replace_chunks(connection, key, document_key, document_id, made, by_checksum, rows)
-            portfolio_version = self._versions.bump_in(connection, name)
             connection.execute(
                 sa.update(portfolios).where(portfolios.c.key == key).values(version=portfolio_version, updated_at=now)
             )
@@ -272,6 +273,7 @@ class Library:
         """Remove a document; how many chunks went, and the portfolio's version now. NotFound."""
         name = dependency(tenant, portfolio_id)
         with self._database.write() as connection:
+            version = self._versions.bump_in(connection, name)
             key = self.key(connection, tenant, portfolio_id)
             old = self._held(connection, key, document_id)
             if old is None:
@@ -279,7 +281,6 @@ class Library:
             keys = list(connection.execute(sa.select(chunks.c.key).where(chunks.c.document_key == old.key)).scalars())
             self._drop_chunks(connection, key, keys)
             connection.execute(sa.delete(documents).where(documents.c.key == old.key))
-            version = self._versions.bump_in(connection, name)
             connection.execute(
                 sa.update(portfolios).where(portfolios.c.key == key).values(version=version, updated_at=time.time())
             )

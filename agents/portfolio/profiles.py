@@ -159,7 +159,8 @@ class Agents:
     def _changed(self, tenant: str, agent_id: str, change: Callable[[sa.Connection], T]) -> T:
         name = agent_dependency(tenant, agent_id)
         with self._database.write() as connection:
-            result = change(connection)
+            # First: it makes the writers of an agent wait for each other, in every process.
             version = self._versions.bump_in(connection, name)
+            result = change(connection)
         self._versions.published(name, version)
         return result

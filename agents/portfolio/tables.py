@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hexar.core.store import metadata
+from hexar.core.store.halfvec import half_vector
 
 
 def made_key(result: sa.CursorResult[Any]) -> int:
@@ -78,6 +79,10 @@ chunks = sa.Table(
     sa.Index("ix_chunks_document", "document_key"),
     sqlite_autoincrement=True,
 )
+#: What PostgreSQL searches words in; SQLite has an FTS5 table for each portfolio.
+sa.Index("ix_chunks_terms", sa.func.to_tsvector(sa.text("'simple'"), chunks.c.terms), postgresql_using="gin").ddl_if(
+    dialect="postgresql"
+)
 
 vectors = sa.Table(
     "vectors",
@@ -87,7 +92,7 @@ vectors = sa.Table(
     sa.Column("identity", sa.String(200), primary_key=True),
     sa.Column("portfolio_key", KEY, nullable=False),
     #: float16, little-endian, unit length.
-    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Column("vector", half_vector(), nullable=False),
     sa.Index("ix_vectors_portfolio", "portfolio_key", "identity"),
 )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from hexar.core.jobs.model import Effect, Job, JobState, LostLease
-from hexar.core.store import Database, metadata
+from hexar.core.store import Database, insert_or, metadata
 
 #: A job gains one step of priority for each of these seconds that it waits, so that none starves. Who is more urgent does not
 #: change while both wait: priority + (now - created_at) / AGEING_SECONDS falls as created_at - AGEING_SECONDS * priority rises.
@@ -100,35 +99,39 @@ class JobQueue:
         self, tenant: str, kind: str, payload: bytes, *, priority: int, dedupe_key: str | None, max_attempts: int, delay: float
     ) -> tuple[Job, bool]:
         """Acknowledge a job: (job, created). An unfinished one with the same key is joined and raised to ``priority``."""
-        now = time.time()
+        now = self._database.time()
+        values = {
+            "id": os.urandom(16).hex(), "tenant": tenant, "kind": kind, "payload": payload, "state": JobState.QUEUED.value,
+            "priority": priority, "dedupe_key": dedupe_key, "attempts": 0, "max_attempts": max_attempts, "fence": 0,
+            "run_at": now + delay, "rank": _rank(priority, now), "created_at": now, "updated_at": now, "error": "",
+            "result": None,
+        }  # fmt: skip
+        same = sa.and_(_j.tenant == tenant, _j.kind == kind, _j.dedupe_key == dedupe_key, _IN_LINE)
         with self._database.write() as connection:
-            if dedupe_key is not None:
-                same = sa.and_(_j.tenant == tenant, _j.kind == kind, _j.dedupe_key == dedupe_key, _IN_LINE)
-                row = connection.execute(sa.select(*_COLUMNS).where(same)).one_or_none()
+            while True:
+                if dedupe_key is not None:
+                    row = connection.execute(sa.select(*_COLUMNS).where(same).with_for_update()).one_or_none()
+                    if row is not None:
+                        job = _job(row)
+                        if job.priority < priority:
+                            connection.execute(
+                                sa.update(jobs_table)
+                                .where(_j.id == job.id)
+                                .values(priority=priority, rank=_rank(priority, job.created_at), updated_at=now)
+                            )
+                        return job, False
+                inserted = insert_or(connection, jobs_table).values(values).on_conflict_do_nothing().returning(*_COLUMNS)
+                row = connection.execute(inserted).one_or_none()
                 if row is not None:
-                    job = _job(row)
-                    if job.priority < priority:
-                        connection.execute(
-                            sa.update(jobs_table)
-                            .where(_j.id == job.id)
-                            .values(priority=priority, rank=_rank(priority, job.created_at), updated_at=now)
-                        )
-                    return job, False
-            values = {
-                "id": os.urandom(16).hex(), "tenant": tenant, "kind": kind, "payload": payload, "state": JobState.QUEUED.value,
-                "priority": priority, "dedupe_key": dedupe_key, "attempts": 0, "max_attempts": max_attempts, "fence": 0,
-                "run_at": now + delay, "rank": _rank(priority, now), "created_at": now, "updated_at": now, "error": "",
-                "result": None,
-            }  # fmt: skip
-            connection.execute(sa.insert(jobs_table).values(values))
-            return self._get(connection, str(values["id"])), True
+                    return _job(row), True
+                # Another process has queued the same work since: it is joined, or has ended already.
 
     def claim(self, kinds: Sequence[str], lease: float) -> Job | None:
         """Take the most urgent job that may run, for ``lease`` seconds. One that was delivered too often is put to the dead.
 
         ``error`` of a job that is taken over from a worker that fell silent is :data:`WORKER_DIED`.
         """
-        now = time.time()
+        now = self._database.time()
         with self._database.write() as connection:
             while True:
                 query = (
@@ -163,7 +166,9 @@ class JobQueue:
     def heartbeat(self, job: Job, lease: float) -> bool:
         """Extend the lease; False where it is lost."""
         with self._database.write() as connection:
-            result = connection.execute(sa.update(jobs_table).where(self._held(job)).values(run_at=time.time() + lease))
+            result = connection.execute(
+                sa.update(jobs_table).where(self._held(job)).values(run_at=self._database.time() + lease)
+            )
             return bool(result.rowcount)
 
     def complete(self, job: Job, result: bytes | None, effects: Sequence[Effect]) -> None:
@@ -179,7 +184,7 @@ class JobQueue:
             if job.attempts >= job.max_attempts:
                 self._end(connection, job, JobState.DEAD, error=error)
                 return JobState.DEAD
-            now = time.time()
+            now = self._database.time()
             result = connection.execute(
                 sa.update(jobs_table)
                 .where(self._held(job))
@@ -194,7 +199,7 @@ class JobQueue:
 
         The token is used up: a handler that was told of it and returns has not ended the job.
         """
-        now = time.time()
+        now = self._database.time()
         with self._database.write() as connection:
             connection.execute(
                 sa.update(jobs_table)
@@ -204,7 +209,7 @@ class JobQueue:
 
     def cancel(self, tenant: str | None, job_id: str) -> Job | None:
         """Cancel an unfinished job; the job as it is then, or None where it is unknown."""
-        now = time.time()
+        now = self._database.time()
         with self._database.write() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(_j.id == job_id)).one_or_none()
             if row is None or (tenant is not None and row.tenant != tenant):
@@ -241,7 +246,7 @@ class JobQueue:
 
     def depth(self) -> dict[str, tuple[int, float]]:
         """By kind: (jobs that wait, seconds since the oldest of them was submitted)."""
-        now = time.time()
+        now = self._database.time()
         waiting = sa.select(_j.kind, sa.func.count(), sa.func.min(_j.created_at)).where(
             _IN_LINE, _j.state == JobState.QUEUED.value
         )
@@ -263,7 +268,7 @@ class JobQueue:
     def forget_old(self) -> int:
         """Delete jobs that ended long ago; how many."""
         ended = (JobState.SUCCEEDED.value, JobState.DEAD.value, JobState.CANCELLED.value)
-        old = time.time() - KEEP_SECONDS
+        old = self._database.time() - KEEP_SECONDS
         # The index is on the creation, which is earlier. Few at a time: others wait for the lock of SQLite meanwhile.
         some = sa.select(_j.id).where(_j.created_at < old, _j.updated_at < old, _j.state.in_(ended)).limit(SWEEP_ROWS)
         total = 0
@@ -285,7 +290,7 @@ class JobQueue:
     def _end(
         self, connection: sa.Connection, job: Job, state: JobState, *, result: bytes | None = None, error: str = ""
     ) -> None:
-        values: dict[str, object] = {"state": state.value, "result": result, "updated_at": time.time()}
+        values: dict[str, object] = {"state": state.value, "result": result, "updated_at": self._database.time()}
         if error:
             values["error"] = error
         ended = connection.execute(sa.update(jobs_table).where(self._held_or_expired(job)).values(values))

@@ -16,14 +16,13 @@ from enum import Enum
 from functools import partial
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.core.errors import InvalidArgument, ResourceExhausted
 from hexar.core.ledger import statements
 from hexar.core.ledger.statements import Budget, Charge, Lease, Refusal, Totals, Unlimited
 from hexar.core.ledger.window import Period, window_at
 from hexar.core.ledger.writer import Writer
-from hexar.core.store import Database
+from hexar.core.store import STORE_ERRORS, Database
 
 _log = logging.getLogger(__name__)
 
@@ -144,10 +143,10 @@ class Ledger:
     """
 
     def __init__(
-        self, database: Database, *, clock: Callable[[], float] = time.time, lease_seconds: float = LEASE_SECONDS
+        self, database: Database, *, clock: Callable[[], float] | None = None, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self._database = database
-        self._clock = clock
+        self._clock = clock or database.time
         self._lease_seconds = lease_seconds
         self._lock = threading.Lock()
         self._tenants: dict[str, _Tenant] = {}
@@ -366,7 +365,7 @@ class Ledger:
             self._release(held, _State.LAPSED)
         try:
             wanted = self._wanted(now)
-        except SQLAlchemyError:
+        except STORE_ERRORS:
             _log.exception("the ledger could not look for refused callers")
             wanted = set()
         with self._lock:
@@ -398,7 +397,7 @@ class Ledger:
                 ids = [part.lease.id for part in kept]
                 known = statements.renew(connection, ids, self._clock() + self._lease_seconds) if ids else set()
                 statements.return_lapsed(connection, self._clock())
-        except SQLAlchemyError:
+        except STORE_ERRORS:
             # The store is busy or gone: leases that are not renewed are not used, and come back when they lapse.
             _log.exception("the ledger could not renew its leases")
             return

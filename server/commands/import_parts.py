@@ -16,9 +16,9 @@ from hexar.agents.parts.importers.csvmap import read_map
 from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE, import_catalogue
 from hexar.agents.parts.plan import dependency
 from hexar.core.errors import HexarError
-from hexar.core.store import Database
 from hexar.core.versions import Versions
 from hexar.server.commands.running import load_settings
+from hexar.server.store import StoreNotReady, open_database, prepare_database
 
 #: Problems printed; the report counts all of them by reason.
 MAX_PRINTED = 20
@@ -34,9 +34,9 @@ def import_parts(
     """Import a parts catalogue. A running server shows it within a second, whole."""
     settings = load_settings(data_dir=data_dir)
     console = Console(stderr=True)
-    database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
+    database = open_database(settings)
     try:
-        database.create_tables()
+        prepare_database(settings, database)
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
         ) as bars:
@@ -58,6 +58,9 @@ def import_parts(
         Versions(database).bump(dependency(catalogue))
     except HexarError as error:
         print(f"hexar: {error.message}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except StoreNotReady as error:
+        print(f"hexar: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except OSError as error:
         print(f"hexar: {error.filename or path}: {error.strerror or 'cannot be read'}", file=sys.stderr)

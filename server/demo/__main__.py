@@ -16,7 +16,6 @@ from rich.console import Console
 
 from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.core.store import Database
 from hexar.server.app import App
 from hexar.server.commands.running import configure_logging
 from hexar.server.config import Settings
@@ -24,6 +23,7 @@ from hexar.server.demo.gear import ask_gear
 from hexar.server.demo.parts import ask_parts
 from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
+from hexar.server.store import open_database, prepare_database
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
@@ -52,9 +52,9 @@ async def stay(shops: DemoShops, folder: Path, port: int, console: Console) -> N
 
 def fill_store(settings: Settings) -> None:
     """Import what the demo's systems answer from."""
-    database = Database(f"sqlite:///{settings.data_dir / 'store.db'}")
+    database = open_database(settings)
     try:
-        database.create_tables()
+        prepare_database(settings, database)
         import_catalogue(database, CATALOGUE)
     finally:
         database.close()

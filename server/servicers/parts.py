@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
 
 from hexar.agents.parts import contract, match
 from hexar.agents.parts.catalogue.reading import CatalogueStore
@@ -23,6 +22,7 @@ from hexar.core.dispatch import LaneConfig
 from hexar.core.errors import HexarError, InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.jobs.model import JobContext
+from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import send_answer, stream_answer
@@ -277,5 +277,5 @@ class PartsServicer:
     async def _run(self, call: Call, function: Callable[..., T], *args: Any) -> T:
         try:
             return await self._engine.dispatcher.call(AGENT, function, *args, deadline=call.deadline)
-        except SQLAlchemyError as error:
+        except STORE_ERRORS as error:
             raise Unavailable("the catalogue cannot be read now") from error

@@ -15,8 +15,8 @@ from hexar.core.versions import Versions
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'store.db'}")
+def database(store_url: str) -> Iterator[Database]:
+    made = Database(store_url)
     made.create_tables()
     yield made
     made.close()

@@ -184,6 +184,7 @@ async def test_waiters_are_told_at_once(jobs: Jobs) -> None:
     assert time.monotonic() - began < 0.45
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_no_statement_of_a_claim_or_submit_reads_the_whole_table(queue: JobQueue, database: Database) -> None:
     """Claims take the first entry of an index in its order and sort nothing, and keys are looked up: a long queue costs no time."""
     if not database.is_sqlite:

@@ -20,6 +20,9 @@ import psutil
 import psycopg
 import pytest
 
+from hexar.core.store import Database
+from hexar.core.store.migrations import upgrade
+
 #: PostgreSQL refuses to run as root: where tests do, they run it as this user, which is made where it is missing.
 USER = "embedded_postgres"
 
@@ -176,13 +179,23 @@ def shared_postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def migrated_template(shared_postgres: PostgresServer) -> str:
+    """The name of a database that was migrated; its copies need not be."""
+    shared_postgres.execute("CREATE DATABASE migrated")
+    database = Database(shared_postgres.url("migrated"))
+    upgrade(database)
+    database.close()
+    return "migrated"
+
+
 @pytest.fixture
-def make_postgres_url(shared_postgres: PostgresServer) -> Iterator[Callable[[], str]]:
-    """Make addresses of empty databases; they are dropped after the test."""
+def make_postgres_url(shared_postgres: PostgresServer, migrated_template: str) -> Iterator[Callable[[], str]]:
+    """Make addresses of migrated databases without rows; they are dropped after the test."""
     made: list[str] = []
 
     def make() -> str:
-        made.append(shared_postgres.create())
+        made.append(shared_postgres.create(migrated_template))
         return made[-1]
 
     yield make
@@ -192,8 +205,24 @@ def make_postgres_url(shared_postgres: PostgresServer) -> Iterator[Callable[[], 
 
 @pytest.fixture
 def postgres_url(make_postgres_url: Callable[[], str]) -> str:
-    """The address of an empty database of this test's own."""
+    """The address of a migrated database of this test's own."""
     return make_postgres_url()
+
+
+@pytest.fixture
+def empty_postgres_url(shared_postgres: PostgresServer) -> Iterator[str]:
+    """The address of a database without any table."""
+    url = shared_postgres.create()
+    yield url
+    shared_postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new store: each test runs on SQLite and on PostgreSQL. Its tables are to be made if missing."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'store.db'}"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hexar.agents.parts.catalogue import tables
 from hexar.agents.parts.catalogue.report import CatalogueExists
-from hexar.core.store import Database
+from hexar.core.store import STORE_ERRORS, Database, insert_or
 
 #: Seconds without a sign of life after which an import on another host counts as dead.
 ABANDONED = 900.0
@@ -79,7 +79,9 @@ def publish(database: Database, catalogue: str, generation: int, counts: Mapping
             raise CatalogueExists(f"catalogue {catalogue!r} was imported meanwhile")
         if before is None:
             version = 1
-            connection.execute(insert(tables.catalogues).values(name=catalogue, version=version, **row))
+            first = insert_or(connection, tables.catalogues).values(name=catalogue, version=version, **row)
+            if not connection.execute(first.on_conflict_do_nothing()).rowcount:
+                raise CatalogueExists(f"catalogue {catalogue!r} was imported meanwhile")
         else:
             version = before[1] + 1
             connection.execute(
@@ -141,5 +143,5 @@ def collect(database: Database, *, grace: float = RETIRED_GRACE) -> list[int]:
 
 def discard(database: Database, generation: int) -> None:
     """Remove a generation that failed; what cannot be removed now is left to the next import."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, *STORE_ERRORS):
         remove(database, generation)

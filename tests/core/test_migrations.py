@@ -1,0 +1,164 @@
+"""The store's schema: made by revisions, the same as declared, once, whoever else migrates meanwhile."""
+
+import multiprocessing
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from hexar.core.errors import StoreUnavailable
+from hexar.core.store import Database
+from hexar.core.store.migrations import _config, current, prepare, upgrade
+from hexar.core.store.schema import HEAD, SchemaMismatch, version_table
+from hexar.server.commands.db import schema_differences
+from tests.fix.postgres_server import PostgresServer
+
+#: The tables of a store that was made before there were revisions, as far as they differ from today's, with a job in it.
+UNSTAMPED = """
+CREATE TABLE jobs (id VARCHAR(32) NOT NULL PRIMARY KEY, tenant VARCHAR(128) NOT NULL, kind VARCHAR(64) NOT NULL,
+  payload BLOB NOT NULL, state VARCHAR(16) NOT NULL, priority INTEGER NOT NULL, dedupe_key VARCHAR(256),
+  attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL, fence BIGINT NOT NULL, lease_until DOUBLE NOT NULL,
+  run_at DOUBLE NOT NULL, created_at DOUBLE NOT NULL, updated_at DOUBLE NOT NULL, error TEXT NOT NULL, result BLOB);
+CREATE INDEX ix_jobs_claim ON jobs (state, run_at);
+CREATE INDEX ix_jobs_created ON jobs (created_at, id);
+CREATE UNIQUE INDEX uq_jobs_dedupe ON jobs (tenant, kind, dedupe_key)
+  WHERE dedupe_key IS NOT NULL AND state IN ('queued', 'running');
+INSERT INTO jobs VALUES ('j1', 't', 'work', x'00', 'running', 5, NULL, 1, 3, 1, 1500.0, 1000.0, 1000.0, 1000.0, '', NULL);
+"""
+
+
+@pytest.fixture
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store without any table."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("empty_postgres_url"))
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+BOTH = pytest.mark.parametrize("fresh_url", ["sqlite", "postgres"], indirect=True)
+
+
+def test_head_is_the_last_revision() -> None:
+    """The revision that a release asks for is the one that its migrations end with."""
+    assert ScriptDirectory.from_config(_config()).get_heads() == [HEAD]
+
+
+@BOTH
+def test_the_migrated_schema_is_the_declared_one(fresh_url: str) -> None:
+    """All revisions on an empty database make exactly the tables, columns and indexes that are declared; again is nothing."""
+    database = Database(fresh_url)
+    assert upgrade(database) == (None, HEAD)
+    assert schema_differences(database) == []
+    assert upgrade(database) == (HEAD, HEAD)
+    assert current(database) == HEAD
+    database.close()
+
+
+def test_a_difference_is_found(postgres_url: str) -> None:
+    """What is missing or too much in a database is told: the comparison can fail."""
+    database = Database(postgres_url)
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE turns DROP COLUMN answer"))
+        connection.execute(sa.text("DROP INDEX ix_chunks_terms"))
+    found = schema_differences(database)
+    database.close()
+    assert len(found) == 2
+    assert any("answer" in line for line in found)
+    assert any("ix_chunks_terms" in line for line in found)
+
+
+def _upgrade(url: str, results: "multiprocessing.Queue[tuple[str | None, str]]") -> None:
+    database = Database(url)
+    results.put(upgrade(database))
+    database.close()
+
+
+def test_two_processes_migrate_at_once(empty_postgres_url: str) -> None:
+    """One of them does it, the other waits and finds it done."""
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[tuple[str | None, str]] = context.Queue()
+    processes = [context.Process(target=_upgrade, args=(empty_postgres_url, results)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    found = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(30)
+        assert process.exitcode == 0
+    assert sorted(found, key=str) == sorted([(None, HEAD), (HEAD, HEAD)], key=str)
+
+
+def test_a_store_without_a_revision_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
+    """A SQLite file from before the first revision gets what it lacks, and keeps its rows."""
+    with sqlite3.connect(tmp_path / "store.db") as old:
+        old.executescript(UNSTAMPED)
+    old.close()
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    prepare(database)
+    assert current(database) == HEAD
+    assert schema_differences(database) == []
+    with database.read() as connection:
+        assert connection.execute(sa.text("SELECT rank, run_at FROM jobs")).all() == [(850.0, 1500.0)]
+    prepare(database)
+    database.close()
+
+
+def test_a_server_does_not_start_on_another_schema(empty_postgres_url: str) -> None:
+    """PostgreSQL is migrated by a person: a schema that is missing, behind or ahead is refused with what to do."""
+    database = Database(empty_postgres_url)
+    with pytest.raises(SchemaMismatch, match=r"missing.*hexar db upgrade"):
+        prepare(database)
+    upgrade(database)
+    prepare(database)
+    with database.write() as connection:
+        connection.execute(sa.update(version_table).values(version_num="0001"))
+    with pytest.raises(SchemaMismatch, match=r"0001.*hexar db upgrade"):
+        prepare(database)
+    with database.write() as connection:
+        connection.execute(sa.update(version_table).values(version_num="9999"))
+    for act in (prepare, upgrade):
+        with pytest.raises(SchemaMismatch, match=r"9999.*older"):
+            act(database)
+    database.close()
+
+
+def test_a_migration_that_fails_changes_nothing(empty_postgres_url: str) -> None:
+    """Revisions run in one transaction: a table that is in the way leaves the database as it was."""
+    database = Database(empty_postgres_url)
+    with database.write() as connection:
+        connection.execute(sa.text("CREATE TABLE jobs (id integer)"))
+    with pytest.raises(sa.exc.ProgrammingError):
+        upgrade(database)
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == ["jobs"]
+    database.close()
+
+
+def test_a_user_who_may_not_make_the_extension_is_told(shared_postgres: PostgresServer, empty_postgres_url: str) -> None:
+    """Without the right to create the extension, the message says whom to ask for what."""
+    name = empty_postgres_url.rsplit("/", 1)[1]
+    shared_postgres.execute("CREATE ROLE plain LOGIN")
+    shared_postgres.execute("GRANT ALL ON SCHEMA public TO plain", name)
+    database = Database(empty_postgres_url.replace("postgres@", "plain@"))
+    try:
+        with pytest.raises(SchemaMismatch, match="CREATE EXTENSION vector"):
+            upgrade(database)
+        shared_postgres.execute("CREATE EXTENSION vector", name)
+        assert upgrade(database) == (None, HEAD)
+    finally:
+        database.close()
+        shared_postgres.drop(empty_postgres_url)
+        shared_postgres.execute("DROP ROLE plain")
+
+
+def test_a_start_waits_for_postgresql_and_then_gives_up(fragile_postgres: PostgresServer) -> None:
+    """Nobody answers: after the time that is granted, and not before, the store is reported as unavailable."""
+    fragile_postgres.kill()
+    database = Database(fragile_postgres.url())
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        prepare(database, wait=1.0)
+    assert time.monotonic() - began >= 1.0
+    database.close()

@@ -3,6 +3,9 @@
 The same work is never queued twice: a listing that a job already covers is not put into another one, and the job itself
 has a dedupe key, which also holds between processes. A user who waits raises the priority of the jobs that cover what they
 look at.
+
+Where several processes share the caches, another may have made the analysis: it wrote the shared tier and raised the version
+of the vendor's knowledge. What lay in this process's memory before that is read anew.
 """
 
 from __future__ import annotations
@@ -12,16 +15,17 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 import structlog
 
 from hexar.agents.gear.assemble import Assembly
-from hexar.agents.gear.knowledge import JOB, KIND, Knowledge, key_fields
+from hexar.agents.gear.knowledge import JOB, KIND, Knowledge, key_fields, version_name
 from hexar.agents.vendors.model import Listing
-from hexar.core.cache import Caches, Entry
+from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cachekey import cache_key
+from hexar.core.deadline import Deadline
 from hexar.core.jobs import Job, Jobs
 from hexar.core.jobs.jobs import NORMAL, WAITED_FOR
 from hexar.core.store import STORE_ERRORS
@@ -32,6 +36,8 @@ log = structlog.get_logger(__name__)
 BATCH = 20
 #: How long a listing is taken to be covered by a job that this process queued, seconds; the handler ends it sooner.
 COVERED_SECONDS = 120.0
+#: How long the results of an ended job are looked for, seconds: the process that ran it writes them when it has ended.
+RESULT_SECONDS = 2.0
 #: How long an analysis that ended in the dead letters is not tried again, seconds.
 DEAD_SECONDS = 600.0
 #: Fields of a listing that a heavy agent needs to find the product again.
@@ -52,7 +58,8 @@ class _Covered:
 class Analyses:
     """Static knowledge by listing, and the jobs that make it.
 
-    Thread-safety: :meth:`ended` may be called from any thread, the rest belongs to the event loop.
+    Thread-safety: :meth:`ended`, :meth:`raised` and :meth:`in_memory` may be called from any thread, the rest belongs to the
+    event loop.
     """
 
     def __init__(self, caches: Caches, jobs: Jobs | None, delay: float) -> None:
@@ -61,6 +68,9 @@ class Analyses:
         self._delay = delay
         self._covered: dict[tuple[str, Key], _Covered] = {}
         self._dead: dict[tuple[str, Key], float] = {}
+        # By vendor: the version seen last, and the one below which what lies in memory may be outdated.
+        self._floors: dict[str, tuple[int, int]] = {}
+        self._own: defaultdict[str, set[int]] = defaultdict(set)
 
     @property
     def available(self) -> bool:
@@ -69,21 +79,77 @@ class Analyses:
 
     def at_hand(self, tenant: str, keys: Iterable[Key]) -> dict[Key, Knowledge]:
         """The static knowledge of ``keys`` that is in memory, also stale knowledge, marked so."""
-        found: dict[Key, Knowledge] = {}
-        for key in keys:
-            entry = self._caches.peek(KIND, cache_key(tenant, KIND, key_fields(*key)), allow_stale=True)
-            if entry is not None and (known := _view(entry)) is not None:
-                found[key] = known
-        return found
+        return {key: known for key in keys if (known := self.in_memory(tenant, key)) is not None}
 
     async def known(self, tenant: str, keys: Iterable[Key]) -> dict[Key, Knowledge]:
         """As :meth:`at_hand`, from all tiers."""
         asked = list(keys)
-        entries = await asyncio.gather(
-            *(self._caches.get(KIND, cache_key(tenant, KIND, key_fields(*key)), allow_stale=True) for key in asked)
-        )
-        pairs = zip(asked, entries, strict=True)
-        return {key: known for key, entry in pairs if entry is not None and (known := _view(entry)) is not None}
+        found = await asyncio.gather(*(self.read(tenant, key) for key in asked))
+        return {key: known for key, known in zip(asked, found, strict=True) if known is not None}
+
+    def in_memory(self, tenant: str, key: Key) -> Knowledge | None:
+        """The knowledge of one listing, where it is in memory and no other process has learnt more of its vendor since."""
+        entry = self._caches.peek(KIND, cache_key(tenant, KIND, key_fields(*key)), allow_stale=True)
+        known = _view(entry) if entry is not None else None
+        return known if known is not None and known.version >= self._floor(key[0]) else None
+
+    async def read(self, tenant: str, key: Key) -> Knowledge | None:
+        """The knowledge of one listing from the first tier that has it."""
+        known = self.in_memory(tenant, key)
+        if known is not None:
+            return known
+        name = cache_key(tenant, KIND, key_fields(*key))
+        if self._caches.backend is not None:
+            self._caches.memory.remove(name)
+        # Before the reading: what another process changes from here on is seen by its version.
+        version = self._caches.versions.get(version_name(key[0]))
+        entry = await self._caches.get(KIND, name, allow_stale=True)
+        known = _view(entry) if entry is not None else None
+        if known is None:
+            return None
+        known = replace(known, version=version)
+        kept = self._caches.memory.get(name)
+        if kept is not None:
+            kept.view = replace(known, tier=Tier.MEMORY, stale=False)
+        return known
+
+    async def results(self, tenant: str, keys: Sequence[Key], before: float, deadline: Deadline) -> dict[Key, Knowledge]:
+        """What a job that has ended put into the caches, here or in another process; ``before`` as for :meth:`request`."""
+        until = Deadline.after(deadline.bounded(RESULT_SECONDS))
+        pause = 0.02
+        found: dict[Key, Knowledge] = {}
+        while True:
+            lacking = [key for key in keys if key not in found or not found[key].holds(before)]
+            if self._caches.backend is not None:
+                for key in lacking:
+                    held = self.in_memory(tenant, key)
+                    if held is not None and not held.holds(before):
+                        self._caches.memory.remove(cache_key(tenant, KIND, key_fields(*key)))
+            found |= await self.known(tenant, lacking)
+            if all(key in found and found[key].holds(before) for key in keys) or until.expired:
+                return found
+            await asyncio.sleep(until.bounded(pause))
+            pause *= 2
+
+    def raised(self, vendor: str, version: int) -> None:
+        """Told by the handler before anyone else knows: this process made that version of the vendor's knowledge."""
+        if self._caches.versions.guard is not None:
+            self._own[vendor].add(version)
+
+    def _floor(self, vendor: str) -> int:
+        versions = self._caches.versions
+        if versions.guard is None:
+            return -1
+        now = versions.get(version_name(vendor))
+        seen, floor = self._floors.get(vendor, (now, -1))
+        if seen < now:
+            # What this process learnt itself it has put into its memory.
+            own = self._own[vendor]
+            if not own.issuperset(range(seen + 1, now + 1)):
+                floor = now
+            own.difference_update(range(seen + 1, now + 1))
+        self._floors[vendor] = (now, floor)
+        return floor
 
     def dead(self, tenant: str, keys: Iterable[Key]) -> list[Key]:
         """Those of ``keys`` whose analysis failed for good not long ago."""
@@ -153,7 +219,7 @@ class Analyses:
         return await self._jobs.wait(job_id, timeout) if self._jobs is not None else None
 
     def ended(self, tenant: str, keys: Iterable[Key], *, dead: bool) -> None:
-        """Told by the handler: these listings are analysed, or their job has failed for the last time."""
+        """Told by the handler, or by who waited: these listings are analysed, or their job has failed for the last time."""
         now = time.monotonic()
         for key in keys:
             self._covered.pop((tenant, key), None)

@@ -17,9 +17,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -39,6 +40,8 @@ from hexar.core.errors import Unavailable
 from hexar.core.jobs.model import JobContext, LostLease
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds that one vendor may take for its products of one batch.
 VENDOR_SECONDS = 60.0
@@ -108,7 +111,7 @@ class HeavyReader:
             # What the others said is kept at once; only this attempt has failed.
             self._keep(tenant, learnt)
             for vendor in sorted(changed):
-                self._caches.versions.bump(version_name(vendor))
+                self._analyses.raised(vendor, self._caches.versions.bump(version_name(vendor)))
             self._analyses.ended(tenant, done, dead=False)
             if context.job.attempts >= context.job.max_attempts:
                 rest = [(vendor, listing.sku) for vendor in failed for listing in wanted[vendor]]
@@ -118,14 +121,14 @@ class HeavyReader:
 
         def bump(connection: sa.Connection) -> None:
             for vendor in sorted(changed):
-                name = version_name(vendor)
-                versions[name] = self._caches.versions.bump_in(connection, name)
+                versions[vendor] = self._caches.versions.bump_in(connection, version_name(vendor))
 
         def publish() -> None:
             # Entries first: an answer that is made under the new version must find them.
             self._keep(tenant, learnt)
-            for name, version in versions.items():
-                self._caches.versions.published(name, version)
+            for vendor, version in versions.items():
+                self._analyses.raised(vendor, version)
+                self._caches.versions.published(version_name(vendor), version)
             self._analyses.ended(tenant, done, dead=False)
 
         context.commit(bump)
@@ -137,7 +140,7 @@ class HeavyReader:
         agent = self._agents.get(vendor)
         if agent is None or not listings:
             return [], True
-        now = time.time()
+        now, version = time.time(), self._caches.versions.get(version_name(vendor))
         deadline = Deadline.after(VENDOR_SECONDS)
         read_now = {one.sku: one for one in agent.heavy(listings, deadline) if is_sound(one)}
         # A product that is left out is gone, unless the time was over before its turn came.
@@ -146,30 +149,33 @@ class HeavyReader:
         for listing in listings:
             heavy = read_now.get(listing.sku)
             if heavy is not None or complete:
-                found.append(Knowledge.of(vendor, listing.sku, heavy, read(heavy) if heavy is not None else (), now))
+                found.append(Knowledge.of(vendor, listing.sku, heavy, read(heavy) if heavy is not None else (), now, version))
         return found, complete
 
     def _keep(self, tenant: str, learnt: Sequence[Knowledge]) -> None:
+        """Put what was learnt into the caches; it is in the shared tier when this returns, where that answers."""
         for one in learnt:
             key = cache_key(tenant, KIND, key_fields(one.vendor, one.sku))
             depends = self._caches.snapshot(tenant, KIND, vendor_name(one.vendor))
             self._caches.put(KIND, key, one.encode(), depends, view=replace(one, tier=Tier.MEMORY))
+        if learnt and self._caches.backend is not None:
+            self._on_loop(self._caches.backend.flush())
 
     def _stored(self, tenant: str, listing: Listing) -> Knowledge | None:
-        key = cache_key(tenant, KIND, key_fields(listing.vendor, listing.sku))
-        entry = self._caches.peek(KIND, key, allow_stale=True)
-        if entry is None and self.loop is not None and not self.loop.is_closed():
-            asked = asyncio.run_coroutine_threadsafe(self._caches.get(KIND, key, allow_stale=True), self.loop)
-            try:
-                entry = asked.result(CACHE_SECONDS)
-            except (TimeoutError, FutureCancelledError):
-                asked.cancel()
-        if entry is None:
+        key = (listing.vendor, listing.sku)
+        return self._analyses.in_memory(tenant, key) or self._on_loop(self._analyses.read(tenant, key))
+
+    def _on_loop(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of ``work`` on the engine's loop; None where that has ended or takes too long."""
+        if self.loop is None or self.loop.is_closed():
+            work.close()
             return None
+        asked = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
-            return Knowledge.decode(entry.value, Tier.MEMORY, stale=entry.stale)
-        except (KeyError, TypeError, ValueError):
-            return None  # of another release: read anew
+            return asked.result(CACHE_SECONDS)
+        except (TimeoutError, FutureCancelledError):
+            asked.cancel()
+            return None
 
 
 def _holds(known: Knowledge | None, before: float) -> bool:

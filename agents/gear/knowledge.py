@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -37,11 +37,16 @@ class Knowledge:
     facts: Facts | None
     tier: Tier = Tier.SOURCE
     stale: bool = False
+    #: The version of the vendor's knowledge (:func:`version_name`) before this was read; not kept with it.
+    version: int = field(default=-1, compare=False)
 
     @classmethod
-    def of(cls, vendor: str, sku: str, listing: Listing | None, mentions: Sequence[Mention], analysed_at: float) -> Knowledge:
+    def of(
+        cls, vendor: str, sku: str, listing: Listing | None, mentions: Sequence[Mention], analysed_at: float, version: int = -1
+    ) -> Knowledge:
         """What was just learnt."""
-        return cls(vendor, sku, analysed_at, listing, tuple(mentions), facts(listing) if listing is not None else None)
+        known = facts(listing) if listing is not None else None
+        return cls(vendor, sku, analysed_at, listing, tuple(mentions), known, version=version)
 
     def encode(self) -> bytes:
         """The cached form."""

@@ -34,7 +34,7 @@ from hexar.agents.gear.candidates import Batch, Wanted
 from hexar.agents.gear.catalogue import Catalogue
 from hexar.agents.gear.criteria import Criteria
 from hexar.agents.gear.heavy import HeavyReader
-from hexar.agents.gear.knowledge import JOB, Knowledge
+from hexar.agents.gear.knowledge import JOB
 from hexar.agents.gear.offers import LANE, Held, LiveOffers
 from hexar.agents.gear.plan import Plan, Users, make_plan
 from hexar.agents.gear.ranking import Taste, Weights
@@ -46,7 +46,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from hexar.core.eventlog import Completion
-from hexar.core.jobs import Job, Jobs, JobState
+from hexar.core.jobs import Jobs, JobState
 from hexar.core.resilience import BreakerOpen, BulkheadFull, RetryPolicy
 from hexar.v1 import query_pb2
 
@@ -394,30 +394,30 @@ class _Query:
             await self._show()
             return []
         if wait > 0:
-            await self._await_jobs(jobs, Deadline.after(wait))
+            await self._await_jobs(jobs, before, Deadline.after(wait))
         return list(jobs)
 
-    async def _await_jobs(self, jobs: Mapping[str, Sequence[tuple[str, str]]], deadline: Deadline) -> None:
-        """Show each job's results when it ends, until ``deadline``."""
+    async def _await_jobs(self, jobs: Mapping[str, Sequence[tuple[str, str]]], before: float, deadline: Deadline) -> None:
+        """Show each job's results when it ends, wherever it is run, until ``deadline``."""
+        analyses, tenant = self._pipeline.analyses, self._plan.tenant
         waits = [asyncio.create_task(self._pipeline.analyses.wait(job, deadline.bounded(60.0))) for job in jobs]
         try:
             for ended in asyncio.as_completed(waits):
                 job = await ended
                 if job is None or not job.state.ended:
                     continue
-                self._board.learn((await self._results(job, jobs[job.id])).values())
-                if job.state is not JobState.SUCCEEDED:
-                    self._board.mark(jobs[job.id], query_pb2.ANALYSIS_STATE_FAILED)
+                keys = jobs[job.id]
+                if job.state is JobState.SUCCEEDED:
+                    found = await analyses.results(tenant, keys, before, self._deadline)
+                else:
+                    found = await analyses.known(tenant, keys)
+                    self._board.mark(keys, query_pb2.ANALYSIS_STATE_FAILED)
+                self._board.learn(found.values())
+                # Where another process has run it, this one is not told.
+                analyses.ended(tenant, keys, dead=False)
+                if job.state is JobState.DEAD:
+                    analyses.ended(tenant, [key for key in keys if key not in found], dead=True)
                 await self._show()
         finally:
             for task in waits:
                 task.cancel()
-
-    async def _results(self, job: Job, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Knowledge]:
-        """What an ended job has put into the caches."""
-        found = await self._pipeline.analyses.known(self._plan.tenant, keys)
-        if job.state is JobState.SUCCEEDED and len(found) < len(keys):
-            # A job is durable a moment before its results are in the caches.
-            await asyncio.sleep(self._deadline.bounded(0.05))
-            found = await self._pipeline.analyses.known(self._plan.tenant, keys)
-        return found

@@ -197,7 +197,7 @@ Ask = Callable[..., "object"]
 def ask() -> Ask:
     """Answer a request with a pipeline: ``await ask(pipeline, text=…, seconds=…)``."""
 
-    async def run(pipeline: GearPipeline, *, seconds: float = 5.0, tenant: str = "default", **fields: object) -> Answered:
+    async def run(pipeline: GearPipeline, *, seconds: float = 30.0, tenant: str = "default", **fields: object) -> Answered:
         events: list[query_pb2.QueryEvent] = []
         times: list[float] = []
         began = time.monotonic()

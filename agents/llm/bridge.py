@@ -1,8 +1,8 @@
 """A model's answer on the event loop: threads do what blocks, the loop gets batches of events.
 
-A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send; the answer is then
-read by :class:`hexar.agents.llm.readers.Readers`. Any other provider keeps its thread of the pool for as long as it
-answers.
+A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send, or none where a
+connection was kept; the answer is then read by the loop (:class:`hexar.agents.llm.readers.Reader`). Any other provider keeps
+its thread of the pool for as long as it answers.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.channel import Channel, Waker
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.openai import OpenAnswer
-from hexar.agents.llm.readers import Readers
+from hexar.agents.llm.readers import Reader
 from hexar.agents.llm.types import Delta, Done, Event, Meter, Provider, Request
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
@@ -29,12 +29,18 @@ class Pool(Protocol):
 
     async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T: ...
 
+    async def call_now(self, agent: str, function: Callable[..., T | None], *args: object) -> T | None: ...
+
 
 @runtime_checkable
 class Openable(Protocol):
-    """A provider whose answers are read by the readers."""
+    """A provider whose answers are read by the loop."""
 
     def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
+
+    def open_now(self, request: Request, deadline: Deadline) -> OpenAnswer | None: ...
+
+    def send_rest(self, answer: OpenAnswer, deadline: Deadline, cancel: Cancel) -> None: ...
 
 
 def lane_name(config: ModelConfig) -> str:
@@ -45,11 +51,10 @@ def lane_name(config: ModelConfig) -> str:
 class Bridge:
     """Streams answers onto the event loop. One for a process; it may serve several loops."""
 
-    def __init__(self, pool: Pool, readers: Readers | None = None, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, pool: Pool, policy: RetryPolicy | None = None) -> None:
         self._pool = pool
-        self._readers = readers or Readers()
         self._policy = policy
-        self._wakers: dict[asyncio.AbstractEventLoop, Waker] = {}
+        self._ends: dict[asyncio.AbstractEventLoop, tuple[Waker, Reader]] = {}
 
     async def stream(
         self,
@@ -86,22 +91,31 @@ class Bridge:
             cancel.cancel()
 
     def close(self) -> None:
-        """Stop the readers; open streams end with ModelCancelled."""
-        self._readers.close()
+        """Stop reading, on the loop; open streams end with ModelCancelled."""
+        for _, reader in self._ends.values():
+            reader.close()
+        self._ends.clear()
 
     async def _attempt(
         self, attempts: Attempts, request: Request, deadline: Deadline, cancel: Cancel
     ) -> AsyncGenerator[list[Delta | Done], None]:
         candidate = attempts.candidate
-        waker = self._waker()
+        waker, reader = self._of_loop()
         channel = Channel(waker)
         lane = lane_name(candidate.config)
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
         if isinstance(provider, Openable):
-            await self._pool.call(
-                lane, self._open, provider, request, deadline, cancel, channel, waker, attempts.fresh, deadline=deadline
-            )
+            # Over a kept connection nothing blocks: two changes of threads are saved, which in a rush are most of the time.
+            answer = None if attempts.fresh else await self._pool.call_now(lane, provider.open_now, request, deadline)
+            if answer is None:
+                await self._pool.call(
+                    lane, self._open, provider, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
+                )
+            else:
+                if answer.unsent:
+                    await self._pool.call(lane, provider.send_rest, answer, deadline, cancel, deadline=deadline)
+                reader.add(answer, cancel, channel)
         else:
             pumping = asyncio.ensure_future(
                 self._pool.call(lane, _pump, provider, request, deadline, cancel, channel, deadline=deadline)
@@ -124,20 +138,19 @@ class Bridge:
         deadline: Deadline,
         cancel: Cancel,
         channel: Channel,
-        waker: Waker,
+        reader: Reader,
         fresh: bool,
     ) -> None:
-        """On a thread of the pool. The answer goes to the readers from here: a caller that left leaves no socket
-        behind."""
-        self._readers.add(provider.open(request, deadline, cancel, fresh=fresh), cancel, channel, waker)
+        """On a thread of the pool. The answer goes to the reader from here: a caller that left leaves no socket behind."""
+        reader.add_from_thread(provider.open(request, deadline, cancel, fresh=fresh), cancel, channel)
 
-    def _waker(self) -> Waker:
+    def _of_loop(self) -> tuple[Waker, Reader]:
         loop = asyncio.get_running_loop()
-        waker = self._wakers.get(loop)
-        if waker is None:
-            self._wakers = {known: one for known, one in self._wakers.items() if not known.is_closed()}
-            waker = self._wakers[loop] = Waker(loop)
-        return waker
+        found = self._ends.get(loop)
+        if found is None:
+            self._ends = {known: ends for known, ends in self._ends.items() if not known.is_closed()}
+            found = self._ends[loop] = Waker(loop), Reader(loop)
+        return found
 
 
 def _pump(provider: Provider, request: Request, deadline: Deadline, cancel: Cancel, channel: Channel) -> None:

@@ -3,8 +3,8 @@
 Waking the loop is the dearest part of handing over a token. A thread appends to a channel's buffer and names the
 channel to the :class:`Waker`; the loop is woken once and serves every named channel.
 
-Back-pressure: :meth:`Channel.put` says when the buffer is full. A thread that reads many answers then stops reading
-that socket until ``resume`` is called; a thread that reads one waits in :meth:`Channel.put_waiting`.
+Back-pressure: :meth:`Channel.put` and :meth:`Channel.give` say when the buffer is full. Who reads many answers then stops
+reading that socket until ``resume`` is called; a thread that reads one waits in :meth:`Channel.put_waiting`.
 """
 
 import asyncio
@@ -87,6 +87,13 @@ class Channel:
         self._produced += len(events)
         self._batches.append(events)
         self._waker.add(self)
+        return self.waiting < HIGH_WATER
+
+    def give(self, events: Sequence[Delta | Done]) -> bool:
+        """Producer on the loop itself: hand over ``events`` at once; False as in :meth:`put`."""
+        self._produced += len(events)
+        self._batches.append(events)
+        self.wake()
         return self.waiting < HIGH_WATER
 
     def put_waiting(self, events: Sequence[Delta | Done], cancel: Cancel) -> None:

@@ -20,7 +20,7 @@ from hexar.core.errors import DeadlineExceeded
 CANCEL_CHECK = 0.1
 
 #: Connections kept open per model, and for how long, seconds. Servers close idle ones after a minute or so.
-MAX_IDLE = 64
+MAX_IDLE = 256
 IDLE_SECONDS = 30.0
 
 
@@ -69,11 +69,13 @@ class Connector:
 
     def get(self, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> Connection:
         """A kept connection, or a new one. Raises ModelRefused, ModelTimeout, ModelCancelled, DeadlineExceeded."""
-        if not fresh:
-            kept = self._kept()
-            if kept is not None:
-                return Connection(kept, reused=True)
-        return Connection(self._open(deadline, cancel))
+        kept = None if fresh else self.kept()
+        return kept or Connection(self._open(deadline, cancel))
+
+    def kept(self) -> Connection | None:
+        """A kept connection, or None; never blocks."""
+        found = self._kept()
+        return Connection(found, reused=True) if found is not None else None
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
@@ -100,10 +102,10 @@ class Connector:
             while self._idle and found is None:
                 sock = self._idle.pop()[1]
                 # Readable while idle: the server closed it, or sent what nobody asked for.
-                if _poll(sock, select.POLLIN, 0.0):
-                    expired.append(sock)
-                else:
+                if _silent(sock):
                     found = sock
+                else:
+                    expired.append(sock)
         for sock in expired:
             sock.close()
         return found
@@ -169,6 +171,20 @@ class Connector:
         if deadline.expired:
             return DeadlineExceeded(f"model {self._name} did not answer in time")
         return ModelTimeout(self._name, "connect")
+
+
+def _silent(sock: socket.socket) -> bool:
+    """Whether nothing came, not even the end; the socket is left non-blocking."""
+    sock.setblocking(False)
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            return not _poll(sock, select.POLLIN, 0.0)
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _poll(sock: socket.socket, what: int, seconds: float) -> bool:

@@ -12,6 +12,7 @@ made-up vector. Every provider has an ``identity``: vectors of different identit
 import importlib.util
 import json
 import struct
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hexar.core.errors import Unavailable
+from hexar.core.similarity import WordSimilarity
 
 Matrix = NDArray[np.float32]
 
@@ -102,6 +104,8 @@ class StaticEmbeddings:
         merges = (pair.split(" ") if isinstance(pair, str) else pair for pair in config["model"]["merges"])
         self._ranks: dict[tuple[str, str], int] = {(left, right): rank for rank, (left, right) in enumerate(merges)}
         self._known: dict[str, tuple[tuple[int, ...], float]] = {}
+        self._similarity = WordSimilarity(self._table)
+        self._lock = threading.Lock()
 
     @property
     def identity(self) -> str:
@@ -147,7 +151,7 @@ class StaticEmbeddings:
         return result
 
     def encode(self, words: Sequence[str]) -> WordTokens:
-        """The tokens of ``words`` (at least one), ready for `similarities`."""
+        """The tokens of ``words`` (at least one), ready for `late_interaction`."""
         tokens: list[int] = []
         starts: list[int] = []
         norms: list[float] = []
@@ -159,17 +163,14 @@ class StaticEmbeddings:
             norms.append(found[1])
         return WordTokens(np.array(tokens, np.uint16), np.array(starts, np.int64), np.array(norms, np.float32))
 
-    def similarities(self, query: WordTokens, target: WordTokens) -> Matrix:
-        """Cosines between every word of ``query`` and of ``target``, shape ``(query words, target words)``.
-
-        A word's vector is the sum of its tokens' vectors, so each distinct token is multiplied once.
-        """
-        vectors = np.add.reduceat(self._table[query.tokens], query.starts, axis=0) / query.norms[:, None]
-        distinct, inverse = np.unique(target.tokens, return_inverse=True)
-        products = (vectors @ self._table[distinct].T)[:, inverse]
-        sums: Matrix = np.add.reduceat(products, target.starts, axis=1)
-        sums /= target.norms
-        return sums
+    def late_interaction(
+        self, query: WordTokens, documents: Sequence[WordTokens | None], weights: Sequence[float], floor: float
+    ) -> list[float]:
+        """For each document the weighed sum of the best cosines of the query's words to its words, of those above ``floor``."""
+        asked = (query.tokens, query.starts, query.norms)
+        held = [(each.tokens, each.starts, each.norms) if each is not None else None for each in documents]
+        with self._lock:
+            return self._similarity.scores(asked, held, weights, floor)
 
 
 class EndpointEmbeddings:

@@ -120,7 +120,7 @@ class Models:
         return sum(from_prices)
 
     def close(self) -> None:
-        """Stop the readers and close kept connections."""
+        """Stop reading and close kept connections; on the loop, where answers are open."""
         self.bridge.close()
         for candidate in self._candidates.values():
             if isinstance(candidate.provider, OpenAIProvider):

@@ -101,6 +101,9 @@ def _lexicon(language: str) -> _Lexicon:
     )
 
 
+_NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
+
+
 def _number(text: str) -> str:
     """One form for ``1,000``, ``1.000`` and ``1000``; a single separator before one or two digits is a decimal mark."""
     digits = _NUMBER.search(text)
@@ -109,6 +112,19 @@ def _number(text: str) -> str:
         value = re.sub(r"[.,]", "", value)
     value = value.replace(",", ".")
     return value.rstrip("0").rstrip(".") if "." in value else value.lstrip("0") or "0"
+
+
+def numerals(text: str) -> frozenset[str]:
+    """The numbers that ``text`` writes in digits, each in one form."""
+    return frozenset(map(_number, _NUMERAL.findall(text)))
+
+
+def other_numbers(first: frozenset[str], second: frozenset[str]) -> bool:
+    """Whether two texts with these numerals cannot say the same, whatever else they say.
+
+    Where one has all numerals of the other, the rest may be there in words: then the texts must be read.
+    """
+    return not (first <= second or second <= first)
 
 
 def _tokens(text: str) -> list[tuple[str, bool]]:

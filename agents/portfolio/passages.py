@@ -35,6 +35,13 @@ class Passage:
     vector_rank: int = 0
     similarity: float = 0.0
 
+    def found(self, score: float, lexical_rank: int, vector_rank: int, similarity: float) -> "Passage":
+        """This passage as a search found it."""
+        return Passage(
+            self.key, self.chunk_id, self.document_id, self.document_version, self.document_title, self.start, self.end,
+            self.text, self.headings, self.language, self.url, score, lexical_rank, vector_rank, similarity,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

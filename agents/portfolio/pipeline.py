@@ -11,21 +11,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from functools import partial
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from hexar.agents.llm import Delta, Done, Event, Message, MeteredModels, Request, SegmentReset
 from hexar.agents.llm.errors import ModelError
 from hexar.agents.llm.extractive import choose, compose
 from hexar.agents.portfolio import messages, prompt
 from hexar.agents.portfolio.conversations import Conversations, Turn, new_conversation_id
+from hexar.agents.portfolio.finding import Finder, Pool, Vector
 from hexar.agents.portfolio.grounding import Cited, Grounding
 from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.library import Library, dependency
-from hexar.agents.portfolio.pace import Pace
+from hexar.agents.portfolio.pace import Lull, Pace
 from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.profiles import AgentRow, Agents, agent_dependency
 from hexar.agents.portfolio.retrieval import Retriever
@@ -39,22 +38,18 @@ from hexar.core.errors import FailedPrecondition, NotFound
 from hexar.core.eventlog import Completion
 from hexar.core.resilience import BreakerOpen, BulkheadFull
 from hexar.core.store import Database
-from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
+from hexar.v1 import chat_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-Vector = NDArray[np.float32]
 Emit = Callable[[chat_pb2.ChatEvent], None]
 
-#: The cache kinds of answers and of found passages.
-KIND, PASSAGES_KIND = "chat_answer", "rag_chunks"
-#: The answer system's name on the usage ledger and on the pools.
-SYSTEM, EMBEDDING_LANE = "chat", "embeddings"
+#: The cache kind of answers.
+KIND = "chat_answer"
+#: The answer system's name on the usage ledger.
+SYSTEM = "chat"
 #: A follow-up of at most so many words is searched for together with the question before it.
 SHORT_FOLLOW_UP = 6
-#: Seconds that retrieval may take of the whole deadline.
-RETRIEVAL_SECONDS = 10.0
 
 _FINISH = {
     "stop": chat_pb2.FINISH_REASON_STOP,
@@ -68,14 +63,6 @@ _COMPLEXITY = {
     Level.COMPLEX: chat_pb2.COMPLEXITY_COMPLEX,
     Level.COMPREHENSIVE: chat_pb2.COMPLEXITY_COMPREHENSIVE,
 }
-
-
-class Pool(Protocol):
-    """The part of :class:`hexar.core.dispatch.Dispatcher` that is used here."""
-
-    async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T:
-        """Run ``function(*args)`` on a thread of ``agent``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +130,8 @@ class ChatPipeline:
         self.pool = pool
         self.semantic = semantic
         self._pace = Pace()
+        self._lull = Lull()
+        self.finder = Finder(database, retriever, caches, pool, self._lull)
         self.conversations = Conversations(database)
         self.agents = Agents(database, caches.versions)
 
@@ -150,6 +139,7 @@ class ChatPipeline:
 
     async def prepare(self, request: chat_pb2.ChatRequest, tenant: str) -> Plan:
         """The plan of a request. InvalidArgument, NotFound (conversation, agent), FailedPrecondition (model, portfolio)."""
+        self._lull.arrived()
         check_chat(request)
         agent = self.agents.known(tenant, request.agent_id)
         if agent is None:
@@ -214,23 +204,11 @@ class ChatPipeline:
         """The kept answer of a question that asks the same, and the plan with its question's vector for later use."""
         if not plan.scope or not plan.read_cache:
             return plan, None
-        vector = await self._vector(plan.request.message, deadline)
+        vector = await self.finder.vector(plan.request.message, deadline)
         if vector is None:
             return plan, None
         hit = self.semantic.find(plan.tenant, plan.scope, plan.language, plan.request.message, vector)
         return replace(plan, vector=vector), hit
-
-    async def _vector(self, text: str, deadline: Deadline) -> Vector | None:
-        provider = self.retriever.embeddings
-        if provider is None:
-            return None
-        if not provider.blocking:
-            return self.retriever.embed(text, 0.0)
-        timeout = deadline.bounded(RETRIEVAL_SECONDS)
-        try:
-            return await self.pool.call(EMBEDDING_LANE, self.retriever.embed, text, timeout, deadline=deadline)
-        except (BreakerOpen, BulkheadFull):
-            return None
 
     # -------------------------------------------------------------------------------------------------------- answering
 
@@ -254,28 +232,45 @@ class ChatPipeline:
         fixed = self._fixed(plan, answer, request)
         if fixed is None and self.models.models.config(plan.model).kind == "extractive":
             answer.mode = chat_pb2.ANSWER_MODE_EXTRACTIVE
-        emit(chat_pb2.ChatEvent(started=self._started(plan, answer)))
-        if fixed is not None:
-            self._say(answer, [fixed], passages, emit)
-        else:
-            try:
-                with self._pace.held():
-                    await self._ask(plan, answer, request, passages, emit, deadline)
-            except (ModelError, BreakerOpen, BulkheadFull) as error:
-                if answer.tokens or answer.segment:
-                    raise
-                log.warning("model_unavailable", model=plan.model, reason=type(error).__name__)
-                answer.mode = chat_pb2.ANSWER_MODE_AI_UNAVAILABLE
-                self._say(answer, self._quoted(plan, request), passages, emit)
+        asked = answer.mode in (chat_pb2.ANSWER_MODE_MODEL, chat_pb2.ANSWER_MODE_EXTRACTIVE)
+        # What the answer is made of is told in a lull, or before the first token.
+        started = self._lull.later(partial(self._announce, plan, answer.found, asked, emit))
+
+        def tell(event: chat_pb2.ChatEvent) -> None:
+            started.now()
+            emit(event)
+
+        try:
+            await self._answered(plan, answer, request, fixed, tell, deadline)
+        finally:
+            started.now()
         emit(chat_pb2.ChatEvent(done=self._done(plan, answer)))
         finish = answer.done.finish if answer.done else "stop"
         cacheable = answer.mode != chat_pb2.ANSWER_MODE_AI_UNAVAILABLE and finish in ("stop", "length")
         cacheable = cacheable and answer.found.confirmed
         if cacheable and plan.scope and plan.write_cache and answer.mode != chat_pb2.ANSWER_MODE_NOTHING_FOUND:
-            vector = plan.vector if plan.vector is not None else await self._vector(plan.request.message, deadline)
+            vector = plan.vector if plan.vector is not None else await self.finder.vector(plan.request.message, deadline)
             if vector is not None:
                 self.semantic.keep(plan.tenant, plan.scope, plan.language, plan.request.message, vector, plan.key)
         return Completion(cacheable=cacheable)
+
+    async def _answered(
+        self, plan: Plan, answer: _Answer, request: Request, fixed: str | None, emit: Emit, deadline: Deadline
+    ) -> None:
+        assert answer.found is not None
+        passages = answer.found.passages
+        if fixed is not None:
+            self._say(answer, [fixed], passages, emit)
+            return
+        try:
+            with self._pace.held():
+                await self._ask(plan, answer, request, passages, emit, deadline)
+        except (ModelError, BreakerOpen, BulkheadFull) as error:
+            if answer.tokens or answer.segment:
+                raise
+            log.warning("model_unavailable", model=plan.model, reason=type(error).__name__)
+            answer.mode = chat_pb2.ANSWER_MODE_AI_UNAVAILABLE
+            self._say(answer, self._quoted(plan, request), passages, emit)
 
     def _fixed(self, plan: Plan, answer: _Answer, request: Request) -> str | None:
         """A reply that needs no model."""
@@ -356,82 +351,34 @@ class ChatPipeline:
         text = plan.request.message
         if plan.history and len(words(text)) <= SHORT_FOLLOW_UP:
             text = f"{plan.history[-1].message}\n{text}"
-        return await self.search(
-            plan.tenant, plan.request.portfolio_id, text, plan.top_k, deadline, vector=plan.vector, read=plan.read_cache
+        return await self.finder.search(
+            plan.tenant,
+            plan.request.portfolio_id,
+            text,
+            plan.top_k,
+            deadline,
+            vector=plan.vector,
+            read=plan.read_cache,
+            hurry=True,
         )
-
-    async def search(
-        self,
-        tenant: str,
-        portfolio_id: str,
-        text: str,
-        top_k: int,
-        deadline: Deadline,
-        *,
-        mode: Mode = Mode.HYBRID,
-        language: str = "",
-        vector: Vector | None = None,
-        read: bool = True,
-    ) -> Found:
-        """Passages from the cache of found passages, else by a search; NotFound for the portfolio."""
-        fields: dict[str, object] = {
-            "portfolio": portfolio_id,
-            "query": normalize_text(text),
-            "top_k": top_k,
-            "mode": mode.value,
-            "language": language,
-            "identity": self.retriever.embeddings.identity if self.retriever.embeddings else "",
-        }
-        key = cache_key(tenant, PASSAGES_KIND, fields)
-        entry = None
-        if read:
-            # Where no network is asked for vectors, a search costs no more than a read from the second tier.
-            far = self.retriever.embeddings is not None and self.retriever.embeddings.blocking
-            entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
-        if entry is not None:
-            return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
-        depends = self.caches.snapshot(tenant, PASSAGES_KIND, dependency(tenant, portfolio_id))
-        started = time.perf_counter()
-        provider = self.retriever.embeddings
-        given = vector
-        if given is None and provider is not None and provider.blocking and mode is not Mode.LEXICAL:
-            given = await self._vector(text, deadline)
-        embedding = time.perf_counter() - started
-        wanted = mode if given is not None or provider is None or not provider.blocking else Mode.LEXICAL
-        now: Found | None = None
-        if wanted is mode:
-            if given is None and provider is not None and mode is not Mode.LEXICAL:
-                given = self.retriever.embed(text, 0.0)
-            now = self.retriever.search_now(tenant, portfolio_id, text, top_k, mode=mode, language=language, vector=given)
-        if now is not None:
-            found = now
-        else:
-            found = await self.database.run(
-                self.retriever.search, tenant, portfolio_id, text, top_k, mode=wanted, language=language,
-                timeout=deadline.bounded(RETRIEVAL_SECONDS), embed=(lambda *_: given) if given is not None else None,
-            )  # fmt: skip
-        found = replace(found, embedding_seconds=max(found.embedding_seconds, embedding))
-        if found.confirmed and (found.mode is mode or provider is None):
-            self.caches.put(PASSAGES_KIND, key, messages.search_response(found).SerializeToString(), depends)
-        return found
 
     # -------------------------------------------------------------------------------------------------------- messages
 
-    def _started(self, plan: Plan, answer: _Answer) -> chat_pb2.ChatStarted:
-        assert answer.found is not None
-        asked = answer.mode in (chat_pb2.ANSWER_MODE_MODEL, chat_pb2.ANSWER_MODE_EXTRACTIVE)
-        return chat_pb2.ChatStarted(
+    @staticmethod
+    def _announce(plan: Plan, found: Found, asked: bool, emit: Emit) -> None:
+        started = chat_pb2.ChatStarted(
             complexity=_COMPLEXITY[plan.complexity.level],
             complexity_reasons=plan.complexity.reasons,
             language=plan.language,
             cache_status=chat_pb2.CACHE_STATUS_MISS,
             cache_tier=common_pb2.CACHE_TIER_SOURCE,
-            retrieval_mode=messages.MODES[answer.found.mode],
-            sources=[messages.passage(source, with_text=False) for source in answer.found.passages],
+            retrieval_mode=messages.MODES[found.mode],
+            sources=[messages.passage(source, with_text=False) for source in found.passages],
             model=plan.model if asked else "",
-            portfolio_version=answer.found.portfolio_version,
-            version_unconfirmed=not answer.found.confirmed,
+            portfolio_version=found.portfolio_version,
+            version_unconfirmed=not found.confirmed,
         )
+        emit(chat_pb2.ChatEvent(started=started))
 
     def _done(self, plan: Plan, answer: _Answer) -> chat_pb2.ChatDone:
         assert answer.found is not None

@@ -149,7 +149,7 @@ class Reranker:
         rows: Scores = np.zeros((4, len(similarities)))
         rows[0], rows[1], rows[2] = lexical, window, similarities
         if self._words is not None and rarity:
-            rows[3] = self._late_interaction(query.surface[: len(rarity)], tokens, rarity)
+            rows[3] = self._words.late_interaction(self._words.encode(query.surface), tokens, rarity, WORD_FLOOR)
         rows -= rows.mean(axis=1, keepdims=True)
         spread = np.sqrt((rows * rows).mean(axis=1))
         weights = np.where(spread > 1e-9, _WEIGHTS / np.maximum(spread, 1e-9), 0.0)
@@ -180,23 +180,3 @@ class Reranker:
                 before = here
             window[place] = most
         return lexical, window
-
-    def _late_interaction(self, surface: Sequence[str], found: Sequence[WordTokens | None], rarity: Sequence[float]) -> Scores:
-        assert self._words is not None
-        known = [(place, tokens) for place, tokens in enumerate(found) if tokens is not None]
-        result: Scores = np.zeros(len(found))
-        if not known:
-            return result
-        sizes = np.asarray([len(tokens.tokens) for _, tokens in known])
-        shifts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        joined = WordTokens(
-            tokens=np.concatenate([tokens.tokens for _, tokens in known]),
-            starts=np.concatenate([tokens.starts + shift for (_, tokens), shift in zip(known, shifts, strict=True)]),
-            norms=np.concatenate([tokens.norms for _, tokens in known]),
-        )
-        cosines = self._words.similarities(self._words.encode(surface), joined)
-        firsts = np.concatenate(([0], np.cumsum([len(tokens) for _, tokens in known])[:-1]))
-        best = np.maximum.reduceat(cosines, firsts, axis=1)
-        weighed = np.asarray(rarity) @ np.where(best > WORD_FLOOR, best, 0.0)
-        result[[place for place, _ in known]] = weighed
-        return result

@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -205,9 +204,7 @@ class Retriever:
             order = sorted(head, key=lambda key: (-scores[key], key)) + order[RERANKED:]
         places = _places(by_words), _places(nearest)
         kept = [
-            _scored(
-                resident.rows[key].passage, scores[key], places[0].get(key, 0), places[1].get(key, 0), cosines.get(key, 0.0)
-            )
+            resident.rows[key].passage.found(scores[key], places[0].get(key, 0), places[1].get(key, 0), cosines.get(key, 0.0))
             for key in order[:top_k]
         ]
         return kept, answered
@@ -242,7 +239,7 @@ class Retriever:
             order = sorted((p.key for p, _ in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
         by_key = {p.key: p for p, _ in passages}
         kept = [
-            _scored(by_key[k], scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
+            by_key[k].found(scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
             for k in order[:top_k]
         ]
         return kept, answered
@@ -450,13 +447,9 @@ def _places(keys: Sequence[int]) -> dict[int, int]:
 
 def _fused(lexical: Sequence[int], nearest: Sequence[int]) -> list[int]:
     """Chunk keys by reciprocal rank fusion; ties go to the one found by words, then to the older."""
-    scores: dict[int, float] = {}
-    for keys in (lexical, nearest):
-        for place, key in enumerate(keys, 1):
-            scores[key] = scores.get(key, 0.0) + 1.0 / (FUSION + place)
-    first = _places(lexical)
-    return sorted(scores, key=lambda key: (-scores[key], first.get(key, len(first) + 1), key))
-
-
-def _scored(passage: Passage, score: float, lexical: int, vector: int, similarity: float) -> Passage:
-    return replace(passage, score=score, lexical_rank=lexical, vector_rank=vector, similarity=similarity)
+    first = {key: place for place, key in enumerate(lexical, 1)}
+    scores = {key: -1.0 / (FUSION + place) for key, place in first.items()}
+    for place, key in enumerate(nearest, 1):
+        scores[key] = scores.get(key, 0.0) - 1.0 / (FUSION + place)
+    last = len(first) + 1
+    return [key for _, _, key in sorted([(score, first.get(key, last), key) for key, score in scores.items()])]

@@ -15,13 +15,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hexar.agents.llm.embeddings import Embeddings
-from hexar.agents.portfolio.meaning import Meaning, difference, read
+from hexar.agents.portfolio.meaning import Meaning, difference, numerals, other_numbers, read
 from hexar.v1 import chat_pb2
 
 Vector = NDArray[np.float32]
@@ -82,6 +83,7 @@ class _Kept:
     semantic_id: str
     question: str
     meaning: Meaning
+    numerals: frozenset[str]
     key: bytes
     until: float
 
@@ -121,6 +123,12 @@ def purge_name(tenant: str, semantic_id: str) -> str:
     return f"semantic:{tenant}/{semantic_id}"
 
 
+@lru_cache(maxsize=1024)
+def _form(question: str, language: str) -> Meaning:
+    """A question is read when it is looked for and again when its answer is kept, some seconds later."""
+    return read(question, language)
+
+
 class SemanticCache:
     """Finds kept answers by meaning.
 
@@ -155,15 +163,19 @@ class SemanticCache:
             self.stats.misses += 1
             return None
         cosines = rows @ vector
-        meaning = read(question, language)
+        near = np.flatnonzero(cosines >= threshold)
+        if not len(near):
+            self.stats.misses += 1
+            return None
+        written = numerals(question)
         now = time.monotonic()
-        for place in np.argsort(-cosines, kind="stable")[:NEIGHBOURS]:
+        for place in near[np.argsort(-cosines[near], kind="stable")[:NEIGHBOURS]]:
             entry = entries[int(place)]
-            if cosines[place] < threshold:
-                break
             if entry.until <= now or self._versions.get(purge_name(tenant, entry.semantic_id)):
                 continue
-            refused = difference(meaning, entry.meaning)
+            # Most neighbours ask the same of another thing; that is seen without reading the question.
+            refused = "number" if other_numbers(written, entry.numerals) else ""
+            refused = refused or difference(_form(question, language), entry.meaning)
             if refused:
                 self.stats.refused[refused] = self.stats.refused.get(refused, 0) + 1
                 continue
@@ -175,7 +187,9 @@ class SemanticCache:
 
     def keep(self, tenant: str, scope: str, language: str, question: str, vector: Vector, key: bytes) -> str:
         """Remember where the answer of ``question`` is kept; its id."""
-        entry = _Kept(secrets.token_hex(12), question, read(question, language), key, time.monotonic() + self._keep)
+        entry = _Kept(
+            secrets.token_hex(12), question, _form(question, language), numerals(question), key, time.monotonic() + self._keep
+        )
         with self._lock:
             kept = self._scopes.get((tenant, scope))
             if kept is None or kept.matrix.shape[1] != len(vector):

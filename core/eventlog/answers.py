@@ -192,8 +192,8 @@ class Answers:
         entry = self._caches.peek(kind, key)
         return self._replayed(entry) if entry is not None else None
 
-    async def open(self, spec: AnswerSpec, deadline: Deadline) -> Answer:
-        """The answer of ``spec``: replayed, joined or produced."""
+    async def open(self, spec: AnswerSpec, deadline: Deadline, *, missed: bool = False) -> Answer:
+        """The answer of ``spec``: replayed, joined or produced. ``missed``: the caches were just asked for it in vain."""
         slot = (spec.key, spec.write_cache)
         if spec.read_cache:
             # Where nobody can confirm, running answers are still shared: the sources are spared, nothing kept is served.
@@ -201,7 +201,7 @@ class Answers:
             joined = self._join(slot, deadline)
             if joined is not None:
                 return joined
-            entry = await self._caches.get(spec.kind, spec.key)
+            entry = await self._caches.get(spec.kind, spec.key) if not missed else None
             if entry is not None and (answer := self._replayed(entry)) is not None:
                 return answer
             # While the backend was asked, another request may have begun the same answer, or even ended it.

@@ -157,7 +157,7 @@ class ChatServicer:
         if wanted and plan.request.resume_after:
             raise Aborted(NOT_KEPT)
         stack.enter_context(engine.gate.work())
-        answer = await engine.answers.open(self._spec(plan, call.deadline), call.deadline)
+        answer = await engine.answers.open(self._spec(plan, call.deadline), call.deadline, missed=plan.read_cache)
         return _Held(answer, _CACHE_STATUS[answer.origin.value], answer.tier)
 
     async def _kept(self, key: bytes) -> Answer | None:

@@ -144,7 +144,7 @@ class PortfolioHandlers:
         """Find passages."""
         request = call.decode(portfolio_pb2.SearchRequest)
         check_search(request)
-        found = await self._pipeline.search(
+        found = await self._pipeline.finder.search(
             call.tenant,
             request.portfolio_id,
             request.query,

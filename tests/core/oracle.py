@@ -1,7 +1,7 @@
 """The oracles: what each kernel must do, written slowly and plainly. Hypothesis compares; none of this is shipped.
 
 One module a kernel: ``oracle.cachekey``, ``oracle.fuzzy``, ``oracle.merge``, ``oracle.normalization``,
-``oracle.postings``, ``oracle.ranking``.
+``oracle.postings``, ``oracle.ranking``, ``oracle.similarity``.
 """
 
 from tests.core import oracle_cachekey as cachekey
@@ -10,5 +10,6 @@ from tests.core import oracle_merge as merge
 from tests.core import oracle_normalization as normalization
 from tests.core import oracle_postings as postings
 from tests.core import oracle_ranking as ranking
+from tests.core import oracle_similarity as similarity
 
-__all__ = ["cachekey", "fuzzy", "merge", "normalization", "postings", "ranking"]
+__all__ = ["cachekey", "fuzzy", "merge", "normalization", "postings", "ranking", "similarity"]

@@ -1,6 +1,10 @@
 """Caches: tiers, times to live, versions, and values that cannot be trusted."""
 
+import asyncio
+import hashlib
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,3 +183,24 @@ def test_the_memory_tier_never_exceeds_its_limit(operations: list[tuple[int, int
         assert tier.used_bytes <= 8192
     held = [tier.get(bytes([name])) for name in range(21)]
     assert tier.used_bytes == sum(2 * len(found.value) + ENTRY_OVERHEAD for found in held if found is not None)
+
+
+async def test_a_miss_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """Once the keys of the file are known, a key that is not there is a miss at once; what another run kept is still found."""
+    path = tmp_path / "c.db"
+    before = SqliteBackend(path, 1 << 20)
+    before.put(KEY, b"kept", time.time() + 60)
+    await before.close()
+    backend = SqliteBackend(path, 1 << 20)
+    assert await backend.get(OTHER) is None  # reads the keys
+    free = threading.Event()
+    blocked = asyncio.get_running_loop().run_in_executor(backend._thread, free.wait)
+    async with asyncio.timeout(10):
+        for number in range(500):
+            assert await backend.get(hashlib.sha256(str(number).encode()).digest()) is None
+    backend.put(OTHER, b"new", time.time() + 60)
+    found = asyncio.gather(backend.get(KEY), backend.get(OTHER))
+    free.set()
+    assert await found == [b"kept", b"new"]
+    await blocked
+    await backend.close()

@@ -1,4 +1,4 @@
-"""Answers of a real HTTP server through the pool, the readers and the loop: whole, in order, or an error that says
+"""Answers of a real HTTP server through the pool and the loop: whole, in order, or an error that says
 why."""
 
 import asyncio
@@ -13,6 +13,7 @@ import pytest
 
 from hexar.agents.llm import Cancel, Delta, Done, Event, Message, ModelConfig, Models, Request, SegmentReset, Timeouts, collect
 from hexar.agents.llm.attempts import stream
+from hexar.agents.llm.bridge import lane_name
 from hexar.agents.llm.errors import (
     ModelBusy,
     ModelCut,
@@ -416,9 +417,37 @@ async def test_no_socket_is_left_behind(make_models: MakeModels) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    readers = models.bridge._readers._readers
+    readers = [reader for _, reader in models.bridge._ends.values()]
+    assert readers
     assert await until(lambda: all(reader.load == 0 for reader in readers))
     gc.collect()
+
+
+async def test_a_kept_connection_needs_no_thread(make_models: MakeModels, dispatcher: Dispatcher) -> None:
+    """The second answer comes while every thread of the model is taken, over the connection of the first."""
+    models = make_models("tokens=3", threads=1, timeouts=Timeouts())
+    assert text(await gather(models)) == answer(3)
+    gate = threading.Event()
+    taken = asyncio.create_task(dispatcher.call(lane_name(models.config()), gate.wait))
+    try:
+        async with asyncio.timeout(10):
+            assert text(await gather(models)) == answer(3)
+    finally:
+        gate.set()
+        await taken
+
+
+async def test_a_request_that_a_kept_connection_cannot_take_at_once_is_sent_whole(
+    make_models: MakeModels, upstream: Upstream
+) -> None:
+    """A prompt larger than any socket's buffer arrives complete, and is answered."""
+    models = make_models("tokens=3", timeouts=Timeouts())
+    assert text(await gather(models)) == answer(3)
+    large = Request((Message("user", "word " * 4_000_000),))
+    async with aclosing(models.stream(large, Deadline.after(60))) as batches:
+        events = [event async for batch in batches for event in batch]
+    assert text(events) == answer(3)
+    assert len(upstream.stats()["last_request"]["messages"][0]["content"]) == 20_000_000
 
 
 async def test_tls(upstream: Upstream, dispatcher: Dispatcher) -> None:

@@ -1,0 +1,105 @@
+// Dot products of rows of floats, and the best similarity of words by their tokens (hexar.core.similarity).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace hexar {
+namespace similarity {
+
+// Sixteen sums side by side: compilers make vector instructions of it without being allowed to reorder one sum.
+inline float dot(const float *a, const float *b, size_t n) {
+    float lanes[16] = {};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        for (size_t j = 0; j < 16; ++j) lanes[j] += a[i + j] * b[i + j];
+    }
+    float rest = 0.0f;
+    for (; i < n; ++i) rest += a[i] * b[i];
+    for (size_t step = 8; step; step /= 2) {
+        for (size_t j = 0; j < step; ++j) lanes[j] += lanes[j + step];
+    }
+    return lanes[0] + rest;
+}
+
+struct Near {
+    float product;
+    int64_t key;
+};
+
+inline bool better(const Near &a, const Near &b) { return a.product > b.product || (a.product == b.product && a.key < b.key); }
+
+// The `count` rows with the largest product, best first, ties by key.
+inline std::vector<Near> nearest(const float *matrix, const int64_t *keys, size_t rows, size_t columns, const float *query,
+                                 size_t count) {
+    std::vector<Near> found(rows);
+    for (size_t i = 0; i < rows; ++i) found[i] = Near{dot(matrix + i * columns, query, columns), keys[i]};
+    count = std::min(count, rows);
+    std::partial_sort(found.begin(), found.begin() + count, found.end(), better);
+    found.resize(count);
+    return found;
+}
+
+// Cosines between the words of a query and of documents. A word is the sum of its tokens' rows in a table; each distinct token
+// of all documents is multiplied once.
+class Words {
+  public:
+    Words(const float *table, size_t rows, size_t columns) : table_(table), columns_(columns), place_(rows, 0) {}
+
+    size_t rows() const { return place_.size(); }
+
+    void query(const uint16_t *tokens, const int64_t *starts, const float *norms, size_t words, size_t size) {
+        vectors_.assign(words * columns_, 0.0f);
+        words_ = words;
+        for (size_t word = 0; word < words; ++word) {
+            size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
+            float *vector = vectors_.data() + word * columns_;
+            for (size_t at = size_t(starts[word]); at < end; ++at) {
+                const float *row = table_ + size_t(tokens[at]) * columns_;
+                for (size_t j = 0; j < columns_; ++j) vector[j] += row[j];
+            }
+            for (size_t j = 0; j < columns_; ++j) vector[j] /= norms[word];
+        }
+        for (uint32_t token : seen_) place_[token] = 0;
+        seen_.clear();
+        products_.clear();
+    }
+
+    // The best cosine of each query word to any word of the document, in `best` (zero or more).
+    void document(const uint16_t *tokens, const int64_t *starts, const float *norms, size_t words, size_t size, float *best) {
+        std::fill(best, best + words_, 0.0f);
+        sums_.resize(words_);
+        for (size_t word = 0; word < words; ++word) {
+            size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
+            std::fill(sums_.begin(), sums_.end(), 0.0f);
+            for (size_t at = size_t(starts[word]); at < end; ++at) {
+                const float *row = products(tokens[at]);
+                for (size_t i = 0; i < words_; ++i) sums_[i] += row[i];
+            }
+            for (size_t i = 0; i < words_; ++i) best[i] = std::max(best[i], sums_[i] / norms[word]);
+        }
+    }
+
+  private:
+    const float *products(uint16_t token) {
+        if (!place_[token]) {
+            seen_.push_back(token);
+            place_[token] = uint32_t(seen_.size());
+            for (size_t i = 0; i < words_; ++i) {
+                products_.push_back(dot(vectors_.data() + i * columns_, table_ + size_t(token) * columns_, columns_));
+            }
+        }
+        return products_.data() + size_t(place_[token] - 1) * words_;
+    }
+
+    const float *table_;
+    size_t columns_, words_ = 0;
+    std::vector<uint32_t> place_;  // token: 1 + its row of products_, 0 where it was not seen
+    std::vector<uint32_t> seen_;
+    std::vector<float> vectors_, products_, sums_;
+};
+
+}  // namespace similarity
+}  // namespace hexar

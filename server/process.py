@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -107,6 +108,9 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         await self.start()
+        # What is there now stays: the collector need not look at it again each time.
+        gc.collect()
+        gc.freeze()
         if started is not None:
             await started()
         await stopping.wait()

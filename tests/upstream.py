@@ -12,7 +12,8 @@
 model
 
 Chunk ``i`` of an answer is ``"tok{i} "``: a lost, doubled or reordered chunk shows in the text. ``GET /stats`` tells
-the calls, the streams that are open, and how many were cut off by the client; ``/v1/embeddings`` answers unit vectors
+the calls, the streams that are open, and how many were cut off by the client; ``GET /timings`` the seconds from a request to
+its first token written, by the user's last message, for models with ``timed=1``; ``/v1/embeddings`` answers unit vectors
 made of the text's hash.
 """
 
@@ -48,6 +49,7 @@ class _Server:
         self.abandoned = 0
         self.last_abandoned = 0.0
         self.last_request: dict[str, Any] = {}
+        self.timings: dict[str, float] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event) -> None:
         try:
@@ -85,6 +87,8 @@ class _Server:
                 "last_request": self.last_request,
             }
             return self._json(writer, 200, stats)
+        if path == "/timings":
+            return self._json(writer, 200, self.timings)
         if path.endswith("/embeddings"):
             request = json.loads(body)
             texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
@@ -106,6 +110,7 @@ class _Server:
         return True
 
     async def _chat(self, request: dict[str, Any], writer: asyncio.StreamWriter, gone: asyncio.Event) -> bool:
+        received = time.perf_counter()
         model = request["model"]
         settings = dict(parse_qsl(model.partition("?")[2]))
 
@@ -137,7 +142,7 @@ class _Server:
         watcher = asyncio.ensure_future(gone.wait())
         try:
             work = asyncio.ensure_future(
-                self._stream(request, settings, fault, tokens, rate, after, number("first", 0), writer)
+                self._stream(request, settings, fault, tokens, rate, after, number("first", 0), received, writer)
             )
             done, _ = await asyncio.wait({work, watcher}, return_when=asyncio.FIRST_COMPLETED)
             if work not in done:
@@ -165,6 +170,7 @@ class _Server:
         rate: float,
         after: int,
         first: float,
+        received: float,
         writer: asyncio.StreamWriter,
     ) -> bool:
         newline = b"\r\n" if fault == "crlf" else b"\n"
@@ -224,6 +230,8 @@ class _Server:
             if fault == "keepalive":
                 send(b": ping" + newline + newline)
             send(before + b"tok%d " % index + behind)
+            if not index and "timed" in settings:
+                self.timings[request["messages"][-1]["content"]] = time.perf_counter() - received
             if not rate and index % 64 == 0:
                 await writer.drain()
         send(event(delta("", "stop")))
@@ -291,6 +299,12 @@ class Upstream:
     def stats(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as response:
             value: dict[str, Any] = json.load(response)
+            return value
+
+    def timings(self) -> dict[str, float]:
+        """Seconds from each request to its first token written, by its message."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/timings", timeout=10) as response:
+            value: dict[str, float] = json.load(response)
             return value
 
     def __enter__(self) -> Self:

@@ -230,16 +230,18 @@ class Ledger:
         with self._lock:
             state = self._tenants.setdefault(tenant, _Tenant())
             if state.unlimited_until > now:
-                return self._reservation(tenant, micros, None, now + seconds)
-            part = next((one for one in state.slices if one.free >= micros and self._usable(one, now)), None)
-            if part is None:
-                return None
-            part.free -= micros
-            part.reserved += micros
-            part.used_at = now
-            held = self._reservation(tenant, micros, part, now + seconds)
-            left = sum(one.free for one in state.slices)
-            refill = left < max(2 * micros, part.lease.amount_micros // 4) and now >= state.refill_after
+                held = self._reservation(tenant, micros, None, now + seconds)
+                refill = state.unlimited_until - now < UNLIMITED_SECONDS / 2 and now >= state.refill_after
+            else:
+                part = next((one for one in state.slices if one.free >= micros and self._usable(one, now)), None)
+                if part is None:
+                    return None
+                part.free -= micros
+                part.reserved += micros
+                part.used_at = now
+                held = self._reservation(tenant, micros, part, now + seconds)
+                left = sum(one.free for one in state.slices)
+                refill = left < max(2 * micros, part.lease.amount_micros // 4) and now >= state.refill_after
         if refill:
             # Before anybody has to wait for it.
             self._ask(tenant, micros, 0.0, ahead=True)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -245,6 +246,12 @@ def give_back(connection: Connection, lease_id: str, tenant: str, amount: int) -
         _add(connection, tenant, spent=0, held=-taken)
 
 
+# Built once: composing a statement costs more than running it, and every model call is charged.
+_BUDGET_LOCKED = select(budgets).where(budgets.c.tenant == bindparam("tenant")).with_for_update()
+_CHARGE = select(charges.c.id).where(charges.c.id == bindparam("id"))
+_INSERT_CHARGE = insert(charges)
+
+
 def record(
     connection: Connection,
     charge_id: str,
@@ -258,8 +265,8 @@ def record(
 
     Without a lease the charge burdens the window that is now, where the tenant has a budget by now.
     """
-    row = connection.execute(select(budgets).where(budgets.c.tenant == tenant).with_for_update()).mappings().first()
-    if connection.execute(select(charges.c.id).where(charges.c.id == charge_id)).first() is not None:
+    row = connection.execute(_BUDGET_LOCKED, {"tenant": tenant}).mappings().first()
+    if connection.execute(_CHARGE, {"id": charge_id}).first() is not None:
         return
     window = row["window"] if row is not None else 0
     if lease is not None:
@@ -267,21 +274,20 @@ def record(
     elif row is not None and window_at(Period(row["period"]), now) > window:
         window = window_at(Period(row["period"]), now)
         _begin_window(connection, tenant, window)
-    connection.execute(
-        insert(charges).values(
-            id=charge_id,
-            tenant=tenant,
-            at=now,
-            window=window,
-            kind=charge.kind,
-            model=charge.model,
-            prompt_tokens=charge.prompt_tokens,
-            completion_tokens=charge.completion_tokens,
-            estimated=charge.estimated,
-            cost_micros=charge.cost_micros,
-            currency=charge.currency,
-        )
-    )
+    values = {
+        "id": charge_id,
+        "tenant": tenant,
+        "at": now,
+        "window": window,
+        "kind": charge.kind,
+        "model": charge.model,
+        "prompt_tokens": charge.prompt_tokens,
+        "completion_tokens": charge.completion_tokens,
+        "estimated": charge.estimated,
+        "cost_micros": charge.cost_micros,
+        "currency": charge.currency,
+    }
+    connection.execute(_INSERT_CHARGE, values)
     taken = _shrink(connection, lease.id, covered) if lease is not None and covered else 0
     # A charge of a window that is over does not burden the new one; its lease went with its window.
     if row is not None and (lease is None or row["window"] == window):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Coroutine
@@ -71,10 +72,12 @@ def configure_logging(settings: Settings, worker: int | None = None) -> None:
 
 
 def prepare(settings: Settings, worker: int | None = None) -> None:
-    """Logs, and how often threads take turns."""
+    """Logs, how often threads take turns, and how often the garbage collector looks for cycles."""
     configure_logging(settings, worker)
     # Agents' threads hand tokens to the loop: with the default of 5 ms a busy thread delays it noticeably (docs/adr/0005).
     sys.setswitchinterval(0.001)
+    # A stream makes thousands of objects and hardly a cycle. Each look at the old ones holds every stream up.
+    gc.set_threshold(20_000, 50, 50)
 
 
 def run_loop(work: Coroutine[Any, Any, None]) -> None:

@@ -393,11 +393,16 @@ class Ledger:
         if not idle and not renewing:
             return
         try:
+            # Each by itself: one transaction would come back to tenants that it has passed.
             with self._database.write() as connection:
                 for part in idle:
                     _return(part.lease, part.free, connection)
-                ids = [part.lease.id for part in kept]
-                known = statements.renew(connection, ids, self._clock() + self._lease_seconds) if ids else set()
+            renewed: dict[str, list[str]] = {}
+            for part in kept:
+                renewed.setdefault(part.lease.tenant, []).append(part.lease.id)
+            with self._database.write() as connection:
+                known = statements.renew(connection, renewed, self._clock() + self._lease_seconds)
+            with self._database.write() as connection:
                 statements.return_lapsed(connection, self._clock())
         except STORE_ERRORS:
             # The store is busy or gone: leases that are not renewed are not used, and come back when they lapse.

@@ -2,7 +2,9 @@
 
 ``held`` of a budget is always the sum of its leases, and ``spent`` the sum of the charges of its window, so that
 ``spent + held <= limit`` means that no set of processes can overdraw it. A charge that costs more than was reserved for
-it is written as it is: the money is gone. Two statements that touch several tenants do so in the order of their names.
+it is written as it is: the money is gone.
+
+A transaction locks the budget's row before it touches the tenant's leases, and several tenants in the order of their names.
 """
 
 import time
@@ -26,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hexar.core.ledger.window import Period, window_at, window_end
 from hexar.core.store import metadata
@@ -151,22 +154,27 @@ HELD_RETRY = 2.0
 
 def set_budget(connection: Connection, tenant: str, currency: str, limit_micros: int, period: Period, now: float) -> None:
     """Create a budget or change its limit. What is spent and held stays, unless the period changes."""
-    row = connection.execute(select(budgets).where(budgets.c.tenant == tenant).with_for_update()).mappings().first()
     window = window_at(period, now)
-    if row is None:
-        connection.execute(
-            insert(budgets).values(
-                tenant=tenant,
-                currency=currency,
-                limit_micros=limit_micros,
-                period=period.value,
-                window=window,
-                spent_micros=0,
-                held_micros=0,
-                wanted_at=0.0,
-            )
+    # Processes that start together set the same budget; one of them makes the row.
+    insert_new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    made = connection.execute(
+        insert_new(budgets)
+        .values(
+            tenant=tenant,
+            currency=currency,
+            limit_micros=limit_micros,
+            period=period.value,
+            window=window,
+            spent_micros=0,
+            held_micros=0,
+            wanted_at=0.0,
         )
+        .on_conflict_do_nothing()
+        .returning(budgets.c.tenant)
+    )
+    if made.first() is not None:
         return
+    row = connection.execute(select(budgets).where(budgets.c.tenant == tenant).with_for_update()).mappings().one()
     values: dict[str, object] = {"limit_micros": limit_micros, "currency": currency, "period": period.value}
     if row["period"] != period.value or row["currency"] != currency:
         connection.execute(delete(leases).where(leases.c.tenant == tenant))
@@ -176,6 +184,7 @@ def set_budget(connection: Connection, tenant: str, currency: str, limit_micros:
 
 def remove_budget(connection: Connection, tenant: str) -> bool:
     """Make ``tenant`` unlimited. False where it was."""
+    _lock(connection, tenant)
     connection.execute(delete(leases).where(leases.c.tenant == tenant))
     return connection.execute(delete(budgets).where(budgets.c.tenant == tenant)).rowcount > 0
 
@@ -300,11 +309,14 @@ def wanted(connection: Connection, tenants: list[str], since: float) -> set[str]
     return set(connection.scalars(query))
 
 
-def renew(connection: Connection, lease_ids: list[str], expires_at: float) -> set[str]:
-    """Prolong leases; the ids of those that still exist."""
-    known = set(connection.scalars(select(leases.c.id).where(leases.c.id.in_(lease_ids))))
-    if known:
-        connection.execute(update(leases).where(leases.c.id.in_(known)).values(expires_at=expires_at))
+def renew(connection: Connection, lease_ids: dict[str, list[str]], expires_at: float) -> set[str]:
+    """Prolong the leases of each tenant; the ids of those that still exist."""
+    known: set[str] = set()
+    for tenant, ids in sorted(lease_ids.items()):
+        # As every statement on leases: first the budget's row, so that nobody waits in a circle.
+        _lock(connection, tenant)
+        prolonged = update(leases).where(leases.c.id.in_(ids)).values(expires_at=expires_at).returning(leases.c.id)
+        known.update(connection.scalars(prolonged))
     return known
 
 
@@ -364,8 +376,6 @@ def _shrink(connection: Connection, lease_id: str, amount: int) -> int:
 
 
 def _drop_lapsed(connection: Connection, tenant: str, now: float) -> int:
+    # Counted by the statement that deletes, so that what is returned is what is gone.
     lapsed = (leases.c.tenant == tenant) & (leases.c.expires_at <= now)
-    amount = int(connection.scalar(select(func.coalesce(func.sum(leases.c.amount_micros), 0)).where(lapsed)) or 0)
-    if amount:
-        connection.execute(delete(leases).where(lapsed))
-    return amount
+    return sum(connection.scalars(delete(leases).where(lapsed).returning(leases.c.amount_micros)))

@@ -135,7 +135,7 @@ class LimitsConfig(Strict):
     rate: RatesConfig = RatesConfig()
     message_mb: int = Field(default=8, ge=1)
     linger_seconds: float = Field(default=10.0, ge=0, le=300)
-    connection_seconds: float = Field(default=30.0, ge=1, description="age at which callers of several processes reconnect")
+    connection_seconds: float = Field(default=30.0, ge=1, description="age at which a connection to one of several is renewed")
 
 
 class TlsConfig(Strict):

@@ -22,7 +22,8 @@ def options(settings: Settings, reuse_port: bool) -> list[tuple[str, int]]:
     size = settings.limits.message_mb * 1024 * 1024
     # A client that is told to leave its connection opens another, which may reach another process: this is how callers
     # spread over processes that were started later, and how they leave one that retires. It costs no call.
-    age = [("grpc.max_connection_age_ms", int(settings.limits.connection_seconds * 1000))] if reuse_port else []
+    several = reuse_port or settings.redis_url is not None
+    age = [("grpc.max_connection_age_ms", int(settings.limits.connection_seconds * 1000))] if several else []
     return [
         *age,
         # Off where one process listens: a second server on the same port must fail instead of taking half the calls.

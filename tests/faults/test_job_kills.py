@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from hexar.core.jobs.queue import WORKER_DIED, JobQueue, jobs_table
 from hexar.core.store import Database
 from tests.faults.job_process import effects
+from tests.fix.chaos import seeded
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
@@ -158,13 +159,6 @@ async def start(database: Database) -> AsyncIterator[Start]:
         await process.kill()
 
 
-def seeded() -> random.Random:
-    """Choices that can be made again."""
-    seed = int(os.environ.get("HEXAR_SEED") or random.randrange(1 << 32))
-    print("seed", seed)
-    return random.Random(seed)
-
-
 async def test_kills_lose_no_job_and_apply_none_twice(database: Database, start: Start) -> None:
     """Of four workers one after another is killed, which all submit, join, cancel, fail and run: the history holds."""
     rng = seeded()
@@ -173,7 +167,7 @@ async def test_kills_lose_no_job_and_apply_none_twice(database: Database, start:
     began = time.monotonic()
     kills = 0
 
-    async def give_orders(process: Process) -> None:
+    async def give_orders(process: Process, rng: random.Random) -> None:
         for _ in range(rng.randrange(1, 5)):
             if history.submitted and rng.random() < 0.15:
                 job = rng.choice(list(history.submitted))
@@ -186,7 +180,7 @@ async def test_kills_lose_no_job_and_apply_none_twice(database: Database, start:
             done = await process.do(do="submit", orders=orders, key=key, priority=rng.choice([0, 5, 10]), attempts=1000)
             history.submitted.setdefault(done["id"], (orders, key))
 
-    async def place(number: int) -> None:
+    async def place(number: int, rng: random.Random) -> None:
         # One place in the fleet: its process gets orders, is killed at any instant, also over an order, and replaced.
         nonlocal kills
         while kills < KILLS:
@@ -195,14 +189,15 @@ async def test_kills_lose_no_job_and_apply_none_twice(database: Database, start:
                 # Work that is acknowledged by one who lives, so that who is killed is always at work.
                 work = {"seconds": rng.uniform(0, 0.05)}
                 history.submitted[await asyncio.to_thread(_submit, queue, work, 1000)] = (work, None)
-            orders = asyncio.create_task(give_orders(fleet[number]))
-            await asyncio.sleep(rng.uniform(0, 0.15))
+            turn, delay = random.Random(rng.getrandbits(64)), rng.uniform(0, 0.15)
+            orders = asyncio.create_task(give_orders(fleet[number], turn))
+            await asyncio.sleep(delay)
             await fleet[number].kill()
             with suppress(ConnectionError):
                 await orders
             fleet[number] = await start()
 
-    await asyncio.gather(*(place(number) for number in range(FLEET)))
+    await asyncio.gather(*(place(number, random.Random(rng.getrandbits(64))) for number in range(FLEET)))
     assert await all_ended(database, 60)
     states = history.check(database)
     with database.read() as connection:

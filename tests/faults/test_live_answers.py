@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,21 +16,27 @@ from typing import Any
 import orjson
 import pytest
 
+from hexar.core.redislink import TIMEOUT
 from hexar.core.store import Database
 from hexar.core.versions import Versions
+from tests.fix.chaos import seeded
 from tests.fix.redis_server import RedisServer
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+
+#: Seconds that a process waits for Redis where a test is not about Redis: one that is short of CPU does not find it gone, which
+#: would be a second fault at once.
+PATIENT = 2.0
 
 
 class Replica:
     """A process that can be asked, killed and started again on its port."""
 
-    def __init__(self, store: str, redis_url: str) -> None:
+    def __init__(self, store: str, redis_url: str, timeout: float) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self._arguments = (store, redis_url, str(self.port))
+        self._arguments = (store, redis_url, str(self.port), str(timeout))
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -106,7 +113,7 @@ class Subscriber:
         return False
 
 
-Fleet = Callable[[int], Awaitable[list[Replica]]]
+Fleet = Callable[..., Awaitable[list[Replica]]]
 
 
 @pytest.fixture
@@ -118,8 +125,8 @@ async def replicas(fragile_redis: RedisServer, tmp_path: Path) -> AsyncIterator[
     database.close()
     made: list[Replica] = []
 
-    async def begin(count: int) -> list[Replica]:
-        made.extend(Replica(store, fragile_redis.url) for _ in range(count))
+    async def begin(count: int, timeout: float = PATIENT) -> list[Replica]:
+        made.extend(Replica(store, fragile_redis.url, timeout) for _ in range(count))
         for replica in made:
             await replica.start()
         return made
@@ -157,16 +164,29 @@ async def test_many_callers_over_four_processes_cause_one_production(replicas: F
 
 
 async def test_writes_are_at_most_twenty_a_second(replicas: Fleet, fragile_redis: RedisServer) -> None:
-    """However fast tokens come, a second sees at most 20 writes of a stream."""
+    """However fast or slowly tokens come, any second sees at most 20 writes of a stream, and Redis is called no more often."""
     fleet = await replicas(1)
-    events = await Subscriber(fleet, {"name": "fast", "count": 3000, "pause": 0.0005}, random.Random(1)).read(fleet[0])
-    assert len(events) == 3000
+    requests = [
+        {"name": f"rate {pause}", "count": count, "pause": pause} for pause, count in ((0.0005, 3000), (0.005, 400), (0.05, 40))
+    ]
+    rng = random.Random(1)
     with fragile_redis.client() as client:
-        (stream,) = client.scan_iter("hexar:*:s")
-        times = [int(number.split(b"-")[0]) for number, _ in client.xrange(stream)]
-    assert len(times) > 10
-    assert times[-1] - times[0] > 1000
-    assert max(sum(begin <= time < begin + 1000 for time in times) for begin in times) <= 20
+        client.config_resetstat()
+        began = time.monotonic()
+        made = await asyncio.gather(*(Subscriber(fleet, request, rng).read(fleet[0]) for request in requests))
+        took = time.monotonic() - began
+        stats = client.info("commandstats")
+        streams = [client.xrange(name) for name in client.scan_iter("hexar:*:s")]
+    assert [len(events) for events in made] == [request["count"] for request in requests]
+    assert len(streams) == len(requests)
+    for stream in streams:
+        times = [int(number.split(b"-")[0]) for number, _ in stream]
+        assert len(times) > 10
+        assert times[-1] - times[0] > 1000
+        assert max(sum(begin <= time < begin + 1000 for time in times) for begin in times) <= 20
+    assert stats["cmdstat_xadd"]["calls"] == sum([len(stream) for stream in streams])
+    # Each write is one call; a few more begin and end the runs and renew the versions.
+    assert stats["cmdstat_evalsha"]["calls"] <= (20 * len(streams) + 10) * took + 20
 
 
 async def test_a_stream_cut_at_every_number_is_resumed_on_another_process(replicas: Fleet) -> None:
@@ -212,20 +232,20 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
 
     Where the answer made again differs, subscribers are told to begin anew; they all get the same new answer.
     """
-    seed = random.randrange(1 << 32)
     rounds = int(os.environ.get("HEXAR_KILLS", "8"))
-    print("seed", seed, "rounds", rounds)
-    rng = random.Random(seed)
+    rng = seeded()
     fleet = await replicas(3)
+    began_anew = made_again = 0
     for number in range(rounds):
         request = {"name": f"k{number}", "count": 25, "pause": 0.02, "moody": moody}
         before = {replica: (await replica.stats())["productions"] for replica in fleet}
-        leader = rng.choice(fleet)
-        subscribers = [Subscriber(fleet, request, rng) for _ in range(6)]
+        # Chosen before anything runs, so that a seed repeats it.
+        leader, delay = rng.choice(fleet), rng.random() * 0.7
+        subscribers = [Subscriber(fleet, request, random.Random(rng.getrandbits(64))) for _ in range(6)]
         reading = [asyncio.create_task(subscribers[0].read(leader))]
         await asyncio.sleep(0.03)
         reading += [asyncio.create_task(one.read(replica)) for one, replica in zip(subscribers[1:], fleet * 2)]
-        await asyncio.sleep(rng.random() * 0.7)
+        await asyncio.sleep(delay)
         await leader.kill()
         await leader.start()
         before[leader] = 0
@@ -234,20 +254,23 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
         plain = [event.decode() for event in texts[0]]
         mood = plain[0].removeprefix(f"k{number}-0")
         assert texts[0] == events_of(f"k{number}", 25, mood)
-        assert all(text == texts[0] for text in texts)
+        assert len({b"".join(text) for text in texts}) == 1
         again = sum([(await replica.stats())["productions"] - before[replica] for replica in fleet])
         assert again <= 1, f"round {number}: made again {again} times"
         assert all(one.restarts <= 1 for one in subscribers)
         if not moody:
             assert not any(one.restarts for one in subscribers)
+        made_again += again
+        began_anew += any(one.restarts for one in subscribers)
+    print(f"kills {rounds}, answers made again {made_again}, begun anew {began_anew}")
+    # Most kills strike while the answer forms.
+    assert made_again >= rounds // 4
 
 
 async def test_redis_hangs_while_answers_run(replicas: Fleet, fragile_redis: RedisServer) -> None:
     """Redis freezes for three seconds under load: every answer is complete, and none takes longer than a fresh one by much."""
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    rng = random.Random(seed)
-    fleet = await replicas(2)
+    rng = seeded()
+    fleet = await replicas(2, TIMEOUT)
     loop = asyncio.get_running_loop()
     times: list[float] = []
     over = loop.time() + 6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from hexar.core.invalidation import Invalidation
 from hexar.core.redislink import RedisLink
 from hexar.core.store import Database
 from hexar.core.versions import Versions
+from tests.fix.chaos import seeded
 from tests.fix.redis_server import RedisServer
 from tests.fix.wire import Wire
 
@@ -37,9 +37,7 @@ async def wire(fragile_redis: RedisServer) -> AsyncIterator[Wire]:
 @pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
 async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wire, tmp_path: Path, fault: str) -> None:
     """Under load no look-up fails; the fault adds at most 60 ms to the 99th percentile; values come from Redis again in 5 s."""
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    rng = random.Random(seed)
+    rng = seeded()
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
     versions = Versions(database)

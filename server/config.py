@@ -161,6 +161,7 @@ class Settings(BaseSettings):
     )
     database_connections: int = Field(default=16, ge=2, le=1000, description="most connections of a process to PostgreSQL")
     database_wait_seconds: float = Field(default=30.0, ge=0, description="how long a start waits for PostgreSQL")
+    redis_timeout: Seconds = Field(default=0.05, description="how long a command may take before Redis counts as gone")
     redis_url: SecretStr | None = Field(
         default=None,
         description="redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/service/db; shared caches of several "

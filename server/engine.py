@@ -120,7 +120,9 @@ def build_engine(settings: Settings) -> Engine:
     database = open_database(settings)
     versions = Versions(database)
     metrics = Metrics()
-    link = RedisLink(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
+    link: RedisLink | None = None
+    if settings.redis_url is not None:
+        link = RedisLink(settings.redis_url.get_secret_value(), timeout=settings.redis_timeout)
     backend: CacheBackend | None = None
     if link is not None:
         backend = RedisBackend(link)

@@ -45,7 +45,9 @@ FOLLOW_FIRST = 0.01
 FOLLOW_THEN = 0.05
 #: A leader without subscribers of its own goes on while someone elsewhere has read so recently, seconds.
 WANTED = 1.0
-#: Seconds between two looks of such a leader.
+#: Who reads a run waits so long for a Redis that went silent before it does without, seconds: most silences are shorter.
+PATIENCE = 0.3
+#: Seconds between two looks of a leader without subscribers.
 LOOK = 0.1
 
 _GONE = (RedisDown, ResponseError)
@@ -106,14 +108,19 @@ class SharedAnswers(Answers):
         return await self._elsewhere(answer_id, spec, deadline) or await self._kept(answer_id, spec)
 
     async def _elsewhere(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
-        if not self._link.up:
-            return None
-        with suppress(*_GONE):
+        # Nobody but Redis knows the run: it is worth waiting through a short silence.
+        while await self._link.ready(PATIENCE):
             shared, events = _Shared(answer_id), EventLog(answer_id)
-            reading = await self._read(shared, events)
-            if reading is not None and reading.state is not RunState.ABORTED and not _lost_events(events):
-                # Another caller of this process may have found it meanwhile.
-                return self.resume(answer_id) or self._run((answer_id.encode(), True), spec, deadline, shared, events)
+            try:
+                reading = await self._read(shared, events)
+            except RedisDown:
+                continue
+            except ResponseError:
+                return None
+            if reading is None or reading.state is RunState.ABORTED or _lost_events(events):
+                return None
+            # Another caller of this process may have found it meanwhile.
+            return self.resume(answer_id) or self._run((answer_id.encode(), True), spec, deadline, shared, events)
         return None
 
     async def _begin(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
@@ -260,8 +267,9 @@ class SharedAnswers(Answers):
                     self.takeovers += 1
                     return
             except _GONE:
-                shared.alone = True
-                return
+                if not await self._link.ready(PATIENCE):
+                    shared.alone = True
+                    return
 
     async def _read(self, shared: _Shared, events: EventLog, wanted: float = 0.0) -> Reading | None:
         """Take all that was written and not read yet; the end too, where the run has one."""
@@ -305,6 +313,8 @@ class SharedAnswers(Answers):
             if completion.cacheable and spec.write_cache:
                 finished = work.live.log.finished()
                 self._caches.put(spec.kind, spec.key, pack(finished), spec.depends, view=finished)
+            if work.shared.alone:
+                await self._rejoin(work.shared, work.live)
             await self._end(work.shared, RunState.DONE if completion.cacheable else RunState.PARTIAL)
             work.live.log.finish()
         except asyncio.CancelledError:
@@ -359,6 +369,8 @@ class SharedAnswers(Answers):
         """Write ``batch``, or renew the lease. False where another process leads; True also where Redis is gone."""
         shared, live = work.shared, work.live
         age: float | None = math.inf
+        if shared.alone:
+            await self._rejoin(shared, live)
         if not shared.alone:
             try:
                 # With nothing to write ``at`` is not looked at.
@@ -372,6 +384,16 @@ class SharedAnswers(Answers):
             # A leader that took over may never have had a subscriber whose leaving it could see.
             self._unheld(live)
         return True
+
+    async def _rejoin(self, shared: _Shared, live: _Live) -> None:
+        """Once Redis is back, and nobody else leads: write what was shown alone, so that other processes have it, too."""
+        if not shared.fence or not self._link.up:
+            return
+        with suppress(*_GONE):
+            reading = await self._runs.read(shared.run, "0")
+            if reading is not None and reading.state is RunState.LIVE and reading.last <= live.log.last_seq:
+                missing = live.log.events[reading.last :]
+                shared.alone = await self._runs.write(shared.run, shared.fence, reading.last, missing) is None
 
     async def _follows(self, shared: _Shared) -> bool:
         """Follow whoever leads now; go on alone where Redis has forgotten the run."""

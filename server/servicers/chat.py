@@ -350,7 +350,7 @@ def _resumed(answer: Answer, cache: str) -> _Held:
 
 
 def _cache_header(held: _Held) -> str:
-    return "semantic" if held.hit is not None else held.answer.origin.value
+    return next(name for name, status in _CACHE_STATUS.items() if status == held.status)
 
 
 def _opening(plan: Plan, held: _Held) -> bytes:

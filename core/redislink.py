@@ -29,6 +29,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -44,6 +45,10 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a caller waits for an answer, at most.
 TIMEOUT = 0.05
+#: An event loop that is later than this was busy itself, seconds: what came meanwhile is read before Redis is blamed, at most
+#: :data:`EXTENSIONS` times.
+LATE = 0.005
+EXTENSIONS = 4
 #: Seconds that a write behind the caller may take.
 WRITE_TIMEOUT = 1.0
 #: Seconds to connect, TLS and Sentinel included; callers do not wait for it. One of several Sentinels that is gone takes less.
@@ -174,7 +179,7 @@ class RedisLink:
         self._reads.waiting.append(_Call(command, future))
         self._reads.wake.set()
         try:
-            async with asyncio.timeout(self.timeout):
+            async with _Patience(self.timeout):
                 return await future
         except TimeoutError as error:
             # The batch before took its time as well; the lane itself decides whether the server is gone.
@@ -265,7 +270,7 @@ class RedisLink:
         at = 0
         try:
             connection = await self._connected(lane)
-            async with asyncio.timeout(lane.timeout):
+            async with _Patience(lane.timeout):
                 self.commands += len(batch)
                 self.pipelines += 1
                 packed = connection.pack_commands([call.command for call in batch])
@@ -341,6 +346,40 @@ class RedisLink:
             if isinstance(reply, ResponseError):
                 log.error("redis_refused", error=str(reply)[:200])
         return not any(isinstance(reply, BaseException) for reply in replies)
+
+
+class _Patience:
+    """As asyncio.timeout, but the time in which the event loop was busy with other things is no silence of the server."""
+
+    __slots__ = ("_due", "_extensions", "_loop", "_scope", "_seconds", "_timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._scope = asyncio.timeout(None)
+        self._extensions = EXTENSIONS
+
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arm(self._seconds)
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._scope.__aexit__(kind, error, trace)
+
+    def _arm(self, seconds: float) -> None:
+        self._due = self._loop.time() + seconds
+        self._timer = self._loop.call_at(self._due, self._over)
+
+    def _over(self) -> None:
+        late = self._loop.time() - self._due
+        if late > LATE and self._extensions:
+            self._extensions -= 1
+            self._arm(min(late, self._seconds))
+        else:
+            self._scope.reschedule(self._due)
 
 
 def _settle(call: _Call, reply: Any, error: Exception | None) -> None:

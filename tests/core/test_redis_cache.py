@@ -190,3 +190,14 @@ def test_addresses_name_tls_sockets_and_sentinels() -> None:
     for wrong in ("http://redis.example", "redis+sentinel://a.example:26379"):
         with pytest.raises(ValueError):
             connection_pool(wrong)
+
+
+async def test_a_busy_event_loop_is_no_silence_of_redis(link: RedisLink) -> None:
+    """A loop that is blocked for longer than the timeout reads the reply that came meanwhile."""
+    for _ in range(5):
+        asking = asyncio.create_task(link.call("PING"))
+        await asyncio.sleep(0)
+        time.sleep(3 * link.timeout)  # noqa: ASYNC251
+        assert await asking in (b"PONG", "PONG", True)
+    assert link.up
+    assert link.outages == 0

@@ -12,6 +12,9 @@ import pytest
 
 from hexar.core.cache import Caches
 from hexar.core.cache.redis import RedisBackend
+from hexar.core.deadline import Deadline
+from hexar.core.eventlog import AnswerSpec, Completion, EventLog
+from hexar.core.eventlog.redis import SharedAnswers
 from hexar.core.invalidation import Invalidation
 from hexar.core.redislink import RedisLink
 from hexar.core.store import Database
@@ -129,4 +132,69 @@ async def test_a_process_that_is_cut_off_asks_the_store(fragile_redis: RedisServ
         await asyncio.sleep(0.01)
     await invalidation.close()
     await caches.close()
+    database.close()
+
+
+async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is_back(
+    fragile_redis: RedisServer, wire: Wire, tmp_path: Path
+) -> None:
+    """Events that went to the leader's own callers alone can be resumed in another process once Redis answers."""
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    database.create_tables()
+    made: list[tuple[Caches, SharedAnswers]] = []
+    for port in (wire.port, fragile_redis.port):
+        link = RedisLink(f"redis://127.0.0.1:{port}/0")
+        link.start()
+        assert await link.ready(5)
+        caches = Caches(Versions(database), RedisBackend(link))
+        made.append((caches, SharedAnswers(caches, link)))
+    (caches, leader), (_, other) = made
+    link = leader._link
+    steps: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def produce(events: EventLog) -> Completion:
+        while step := await steps.get():
+            events.append(step)
+        return Completion()
+
+    spec = AnswerSpec("query_answer", bytes(32), produce, {})
+    answer = await leader.open(spec, Deadline.after(60))
+    shown: list[bytes] = []
+
+    async def read() -> None:
+        async for batch in answer.batches():
+            shown.extend(batch)
+
+    reading = asyncio.create_task(read())
+
+    async def step(text: bytes) -> None:
+        count = len(shown) + 1
+        steps.put_nowait(text)
+        for _ in range(1000):
+            if len(shown) == count:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"{text!r} was not shown")
+
+    await step(b"one")
+    wire.silent = True
+    await step(b"two")
+    assert not link.up
+    await step(b"three")
+    wire.silent = False
+    assert await link.ready(5)
+    await step(b"four")
+    found = await other.find(answer.answer_id, spec, Deadline.after(60))
+    assert found is not None
+    async for batch in found.batches(1):
+        assert batch == shown[1:4]
+        break
+    steps.put_nowait(b"")
+    await reading
+    assert [event async for batch in found.batches(1) for event in batch] == shown[1:]
+    for one in (answer, found):
+        one.close()
+    for caches, answers in made:
+        await answers.close(0)
+        await caches.close()
     database.close()

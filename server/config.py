@@ -149,7 +149,8 @@ class TlsConfig(Strict):
 class Settings(BaseSettings):
     """The whole configuration of one server."""
 
-    model_config = SettingsConfigDict(env_prefix="HEXAR_", env_nested_delimiter="__", extra="forbid")
+    # Addresses hold passwords: what is wrong with one is told without showing it.
+    model_config = SettingsConfigDict(env_prefix="HEXAR_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")

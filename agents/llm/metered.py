@@ -10,7 +10,8 @@ from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.models import Models
 from hexar.agents.llm.types import Completion, Done, Event, Meter, Request, estimate_tokens
 from hexar.core.deadline import Deadline
-from hexar.core.ledger import Charge, Ledger
+from hexar.core.errors import StoreUnavailable
+from hexar.core.ledger import Charge, Ledger, Reservation
 
 #: Tokens of a prompt may be more than four characters suggest; a reservation counts this many times the estimate.
 PROMPT_MARGIN = 1.5
@@ -35,18 +36,31 @@ class MeteredModels:
     ) -> AsyncGenerator[list[Event], None]:
         """As :meth:`Models.stream`; ``kind`` is the answer system. Raises ResourceExhausted where the budget is used up.
 
-        The batch with Done is yielded after its charge is durable.
+        The batch with Done is yielded after its charge is durable. Where the store does not answer, a model that costs nothing
+        goes on without being counted; any other raises StoreUnavailable.
         """
-        held = await self.ledger.reserve_async(tenant, self._most(request, model), seconds=_seconds(deadline))
+        most = self._most(request, model)
+        held: Reservation | None = None
+        try:
+            held = await self.ledger.reserve_async(tenant, most, seconds=_seconds(deadline))
+        except StoreUnavailable:
+            if most:
+                raise
         meter = Meter()
         try:
             async with aclosing(self.models.stream(request, deadline, model=model, cancel=cancel, meter=meter)) as batches:
                 async for events in batches:
-                    if isinstance(events[-1], Done):
-                        await held.settle_async(_charge(meter, kind))
+                    if isinstance(events[-1], Done) and held is not None:
+                        try:
+                            await held.settle_async(_charge(meter, kind))
+                        except StoreUnavailable:
+                            if meter.cost_micros:
+                                raise
                     yield events
         finally:
-            if held.open and meter.model:
+            if held is None:
+                pass
+            elif held.open and meter.model:
                 # Nobody waits any more, or only for an error: the charge is written behind.
                 held.settle_soon(_charge(meter, kind))
             else:

@@ -34,7 +34,7 @@ from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
 from hexar.core.complexity import Complexity, Level, classify
 from hexar.core.deadline import Deadline
-from hexar.core.errors import FailedPrecondition, NotFound
+from hexar.core.errors import FailedPrecondition, NotFound, StoreUnavailable
 from hexar.core.eventlog import Completion
 from hexar.core.resilience import BreakerOpen, BulkheadFull
 from hexar.core.store import Database
@@ -413,15 +413,23 @@ class ChatPipeline:
 
     # ----------------------------------------------------------------------------------------------------------- turns
 
-    async def record(self, plan: Plan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus) -> None:
-        """Keep the caller's turn of the answer ``run``, whoever made it. Durable when it returns; nothing where ephemeral."""
+    async def record(self, plan: Plan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus) -> bool:
+        """Keep the caller's turn of the answer ``run``, whoever made it. Durable when it returns; nothing where ephemeral.
+
+        False where the store does not answer: the turn may be kept or not.
+        """
         if not plan.conversation_id:
-            return
+            return True
         turn = messages.turn_of(plan.request, f"{run}:{secrets.token_hex(8)}", events, status)
         again = run if plan.request.resume_after else ""
-        await self.database.run(
-            self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again
-        )
+        try:
+            await self.database.run(
+                self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again
+            )
+        except StoreUnavailable:
+            log.warning("turn_not_confirmed")
+            return False
+        return True
 
 
 def _joined(events: Sequence[Event]) -> Iterator[Event]:

@@ -186,7 +186,7 @@ class ChatServicer:
         )
 
     async def _send(self, call: Call, plan: Plan, held: _Held) -> None:
-        """Write the answer past what the caller saw; its turn is kept before its last event is sent."""
+        """Write the answer past what the caller saw. Its turn is kept before its last event, which says where it is not."""
         after = plan.request.resume_after
         call.header(ANSWER_ID, held.answer.answer_id)
         call.header(CACHE, _cache_header(held))
@@ -201,9 +201,9 @@ class ChatServicer:
                     out = event + _opening(plan, held)
                 elif _is_done(event):
                     parsed = [chat_pb2.ChatEvent.FromString(each) for each in seen]
-                    await self.pipeline.record(plan, held.answer.answer_id, parsed, held.status)
+                    kept = await self.pipeline.record(plan, held.answer.answer_id, parsed, held.status)
                     call.trailers += _usage(parsed[-1].done.usage, held.status)
-                    out = event + _closing(plan, held)
+                    out = event + _closing(plan, held, kept)
                 if len(seen) > after:
                     await call.send((out,))
                     call.last_seq = len(seen)
@@ -365,13 +365,14 @@ def _opening(plan: Plan, held: _Held) -> bytes:
     return chat_pb2.ChatEvent(started=started).SerializeToString()
 
 
-def _closing(plan: Plan, held: _Held) -> bytes:
+def _closing(plan: Plan, held: _Held, kept: bool) -> bytes:
     """What this caller's last event says in place of the log's."""
     done = chat_pb2.ChatDone(
         cached=held.status in (chat_pb2.CACHE_STATUS_EXACT, chat_pb2.CACHE_STATUS_SEMANTIC),
         cache_status=held.status,
         cache_tier=messages.TIERS[held.tier],
         conversation_id=plan.conversation_id,
+        turn_unconfirmed=not kept,
     )
     return chat_pb2.ChatEvent(done=done).SerializeToString()
 

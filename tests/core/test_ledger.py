@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -30,14 +29,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    base = Database(f"sqlite:///{tmp_path}/store.db")
-    base.create_tables()
-    yield base
-    base.close()
 
 
 @pytest.fixture
@@ -302,11 +293,11 @@ def spawn(url: str, seed: int, lease_seconds: float) -> "subprocess.Popen[str]":
     )
 
 
-def test_processes_never_overdraw(ledger: Ledger, database: Database, tmp_path: Path) -> None:
+def test_processes_never_overdraw(ledger: Ledger, database: Database, store_url: str) -> None:
     """Three processes spend one budget to its end: the charges are the sum of what each settled, and within the limit."""
     limit = 300_000
     ledger.set_budget("t", limit)
-    workers = [spawn(f"sqlite:///{tmp_path}/store.db", seed, 30.0) for seed in range(3)]
+    workers = [spawn(store_url, seed, 30.0) for seed in range(3)]
     totals = []
     for worker in workers:
         output, _ = worker.communicate(timeout=100)
@@ -321,12 +312,12 @@ def test_processes_never_overdraw(ledger: Ledger, database: Database, tmp_path: 
 
 @pytest.mark.faults
 def test_a_killed_process_loses_no_charge_and_holds_nothing(
-    make_ledger: Callable[..., Ledger], database: Database, tmp_path: Path
+    make_ledger: Callable[..., Ledger], database: Database, store_url: str
 ) -> None:
     """What was settled before a SIGKILL is in the ledger, and what was leased comes back when the lease lapses."""
     ledger = make_ledger(lease_seconds=1.0)
     ledger.set_budget("t", 100_000_000)
-    worker = spawn(f"sqlite:///{tmp_path}/store.db", 7, 1.0)
+    worker = spawn(store_url, 7, 1.0)
     assert worker.stdout is not None
     assert worker.stdout.readline() == "ready\n"
     acknowledged = [int(worker.stdout.readline()) for _ in range(20)][-1]

@@ -24,22 +24,26 @@ class Wire:
         """Cut every connection."""
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+        task = asyncio.create_task(self._join(reader, writer))
         self._tasks.add(task)
-        back, forth = await asyncio.open_connection("127.0.0.1", self._to)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        forth: asyncio.StreamWriter | None = None
         try:
+            back, forth = await asyncio.open_connection("127.0.0.1", self._to)
             await asyncio.gather(self._relay(reader, forth), self._relay(back, writer))
         except OSError:
             pass
         finally:
-            self._tasks.discard(task)
-            forth.close()
+            if forth is not None:
+                forth.close()
             writer.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

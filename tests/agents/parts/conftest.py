@@ -18,9 +18,9 @@ from hexar.core.store import Database
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty store in a file of its own."""
-    made = Database(f"sqlite:///{tmp_path / 'store.db'}")
+def database(store_url: str) -> Iterator[Database]:
+    """An empty store of its own."""
+    made = Database(store_url)
     made.create_tables()
     yield made
     made.close()

@@ -163,7 +163,7 @@ from hexar.agents.parts.catalogue import writer
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.store import Database
 
-database = Database(f"sqlite:///{sys.argv[1]}")
+database = Database(sys.argv[1])
 writer.ARTICLE_BATCH = 1
 original = writer.CatalogueWriter._write_array
 
@@ -180,14 +180,14 @@ import_catalogue(database, Path(sys.argv[2]), replace=True)
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.parametrize("table", ["parts_fitments", "parts_trees", "parts_group_articles"])
-def test_a_killed_import_leaves_the_old_catalogue_whole(tmp_path: Path, database: Database, bucket: Bucket, table: str) -> None:
+def test_a_killed_import_leaves_the_old_catalogue_whole(store_url: str, database: Database, bucket: Bucket, table: str) -> None:
     """kill -9 in the middle: the same view, and the next import succeeds and removes what the dead one wrote."""
     folder = bucket()
     import_catalogue(database, folder)
     catalogues = Catalogues(CatalogueStore(database))
     before = catalogues.view("default")
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "store.db"), str(folder), table],
+        [sys.executable, "-c", KILLED, store_url, str(folder), table],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
         timeout=60,

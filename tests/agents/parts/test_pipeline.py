@@ -248,6 +248,7 @@ async def test_a_cancelled_answer_stops_its_work(
         (lambda r: setattr(r, "catalogue", "c" * 101), "catalogue"),
     ],
 )
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_bad_input_is_named(
     catalogues: Catalogues, pool: Dispatcher, change: Callable[[pb.DiscoverRequest], Any], field: str
 ) -> None:
@@ -263,6 +264,7 @@ async def test_bad_input_is_named(
     "name",
     ["'; DROP TABLE parts_articles; --", "%n%s%x", "../../etc/passwd", "\u202egnirts", "🚗" * 50, "a " * 99, "ß" * 200, "١٢٣"],
 )
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_hostile_names_are_only_not_understood(catalogues: Catalogues, pool: Dispatcher, name: str) -> None:
     """They end as a component's result, and the next one is answered."""
     found = results(await ask(catalogues, pool, report(name, "air filter", skip_propagation=True)))

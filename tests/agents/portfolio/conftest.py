@@ -1,7 +1,6 @@
 """A library on a real SQLite file, with and without the embedded vectors."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ Put = Callable[..., Written]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A store in a file of its own."""
-    made = Database(f"sqlite:///{tmp_path / 'store.db'}")
+def database(store_url: str) -> Iterator[Database]:
+    """A store of its own."""
+    made = Database(store_url)
     made.create_tables()
     yield made
     made.close()

@@ -293,11 +293,8 @@ class JobQueue:
         values: dict[str, object] = {"state": state.value, "result": result, "updated_at": self._database.time()}
         if error:
             values["error"] = error
-        ended = connection.execute(sa.update(jobs_table).where(self._held_or_expired(job)).values(values))
+        # A lease that ran out and that nobody took over still carries its token: ending the job then is right, and counts once.
+        same = sa.and_(_j.id == job.id, _j.fence == job.fence, _j.state == job.state.value)
+        ended = connection.execute(sa.update(jobs_table).where(same).values(values))
         if not ended.rowcount:
             raise LostLease(f"job {job.id} is not ours any more")
-
-    @staticmethod
-    def _held_or_expired(job: Job) -> sa.ColumnElement[bool]:
-        # An expired lease that nobody took over still carries our token: finishing then is right, and applies once.
-        return sa.and_(_j.id == job.id, _j.fence == job.fence, _j.state.in_(_UNFINISHED))

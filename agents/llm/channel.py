@@ -70,6 +70,7 @@ class Channel:
         self._consumed = 0
         self._resume: Callable[[], None] | None = None
         self._room = threading.Event()
+        self._room.set()
         #: Set by a producer that stopped until ``resume``.
         self.paused = False
 
@@ -136,7 +137,8 @@ class Channel:
             events.extend(self._batches.popleft())
         self._consumed += len(events)
         if self.waiting <= LOW_WATER:
-            self._room.set()
+            if not self._room.is_set():
+                self._room.set()
             if self.paused and self._resume is not None:
                 self._resume()
         return events

@@ -3,7 +3,6 @@
 All methods block on the store: call them on its threads. Another tenant's row reads like one that does not exist.
 """
 
-import secrets
 import time
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from hexar.agents.portfolio.tables import conversations, made_key, turns
 from hexar.core.errors import NotFound
+from hexar.core.ids import random_hex
 from hexar.core.store import Database
 
 #: Tokens of earlier turns that a model is shown, and characters that one token is taken for.
@@ -61,7 +61,7 @@ _TOUCH = (
 
 def new_conversation_id() -> str:
     """An id that cannot be guessed."""
-    return f"v-{secrets.token_hex(16)}"
+    return f"v-{random_hex(16)}"
 
 
 class Conversations:

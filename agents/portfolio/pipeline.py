@@ -6,7 +6,6 @@ caller's turn is recorded once.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -36,6 +35,7 @@ from hexar.core.complexity import Complexity, Level, classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import FailedPrecondition, NotFound, StoreUnavailable
 from hexar.core.eventlog import Completion
+from hexar.core.ids import random_hex
 from hexar.core.resilience import BreakerOpen, BulkheadFull
 from hexar.core.store import Database
 from hexar.v1 import chat_pb2, common_pb2
@@ -420,7 +420,7 @@ class ChatPipeline:
         """
         if not plan.conversation_id:
             return True
-        turn = messages.turn_of(plan.request, f"{run}:{secrets.token_hex(8)}", events, status)
+        turn = messages.turn_of(plan.request, f"{run}:{random_hex(8)}", events, status)
         again = run if plan.request.resume_after else ""
         try:
             await self.database.run(

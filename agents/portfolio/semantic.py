@@ -9,7 +9,6 @@ two differ, and where a caller says so, the entry is purged by its id in every p
 """
 
 import random
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -23,6 +22,8 @@ from numpy.typing import NDArray
 
 from hexar.agents.llm.embeddings import Embeddings
 from hexar.agents.portfolio.meaning import Meaning, difference, numerals, other_numbers, read
+from hexar.core.ids import random_hex
+from hexar.core.similarity import nearest
 from hexar.v1 import chat_pb2
 
 Vector = NDArray[np.float32]
@@ -162,33 +163,30 @@ class SemanticCache:
         if threshold is None or rows is None or not entries:
             self.stats.misses += 1
             return None
-        cosines = rows @ vector
-        near = np.flatnonzero(cosines >= threshold)
-        if not len(near):
-            self.stats.misses += 1
-            return None
         written = numerals(question)
         now = time.monotonic()
-        for place in near[np.argsort(-cosines[near], kind="stable")[:NEIGHBOURS]]:
-            entry = entries[int(place)]
-            if entry.until <= now or self._versions.get(purge_name(tenant, entry.semantic_id)):
-                continue
+        for place, cosine in zip(*nearest(rows, np.arange(len(entries)), vector, NEIGHBOURS), strict=True):
+            if cosine < threshold:
+                break
+            entry = entries[place]
             # Most neighbours ask the same of another thing; that is seen without reading the question.
             refused = "number" if other_numbers(written, entry.numerals) else ""
+            if not refused and (entry.until <= now or self._versions.get(purge_name(tenant, entry.semantic_id))):
+                continue
             refused = refused or difference(_form(question, language), entry.meaning)
             if refused:
                 self.stats.refused[refused] = self.stats.refused.get(refused, 0) + 1
                 continue
             self.stats.hits += 1
             shadow = self._chance() < self._shadow_share
-            return SemanticHit(entry.semantic_id, entry.question, entry.key, float(cosines[place]), shadow)
+            return SemanticHit(entry.semantic_id, entry.question, entry.key, cosine, shadow)
         self.stats.misses += 1
         return None
 
     def keep(self, tenant: str, scope: str, language: str, question: str, vector: Vector, key: bytes) -> str:
         """Remember where the answer of ``question`` is kept; its id."""
         entry = _Kept(
-            secrets.token_hex(12), question, _form(question, language), numerals(question), key, time.monotonic() + self._keep
+            random_hex(12), question, _form(question, language), numerals(question), key, time.monotonic() + self._keep
         )
         with self._lock:
             kept = self._scopes.get((tenant, scope))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 
 from hexar.core.errors import ResourceExhausted
 from hexar.core.eventlog.frames import FinishedLog, number
+from hexar.core.ids import random_hex
 
 #: An answer larger than this is refused, bytes. The log is the only buffer: subscribers hold an index into it, so a slow
 #: one costs nothing, and this bound is the bound of every buffer.
@@ -24,7 +24,7 @@ class EventLog:
 
     def __init__(self, answer_id: str | None = None) -> None:
         #: 32 hexadecimal digits that name this run of this answer.
-        self.answer_id = answer_id or os.urandom(16).hex()
+        self.answer_id = answer_id or random_hex(16)
         self.events: list[bytes] = []
         self.done = False
         self.error: BaseException | None = None

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from hexar.core.errors import InvalidArgument, ResourceExhausted
+from hexar.core.ids import random_hex
 from hexar.core.ledger import statements
 from hexar.core.ledger.statements import Budget, Charge, Lease, Refusal, Totals, Unlimited
 from hexar.core.ledger.window import Period, window_at
@@ -99,7 +99,7 @@ class Reservation:
         self._ledger = ledger
         self._slice = part
         self._state = _State.OPEN
-        self.id = uuid.uuid4().hex
+        self.id = random_hex(16)
         self.tenant = tenant
         self.micros = micros
         #: Monotonic seconds.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from structlog.contextvars import bound_contextvars
 
+from hexar.core.ids import random_hex
 from hexar.server.rpc import Call, Handler, Method
 
 HEADER = "x-request-id"
@@ -18,7 +18,7 @@ def request_id(method: Method, handler: Handler) -> Handler:
 
     async def call_with_id(call: Call) -> bytes | None:
         given = call.text(HEADER)
-        call.request_id = given if _USABLE(given) else os.urandom(16).hex()
+        call.request_id = given if _USABLE(given) else random_hex(16)
         call.trailers.append((HEADER, call.request_id))
         with bound_contextvars(request_id=call.request_id):
             return await handler(call)

@@ -10,7 +10,7 @@
       budgets: {acme: {limit: 50000000, currency: USD, period: month}}
     embeddings: {base_url: "http://localhost:11434/v1", model: nomic-embed-text, dimension: 768}
 
-    chat: {semantic_cache: true, shadow_share: 0.02}
+    chat: {semantic_cache: true, shadow_share: 0.02, resident_mb: 512}
 
 Without models answers are composed of the documents' own sentences; without an endpoint the embedded vectors are used.
 """
@@ -90,10 +90,11 @@ class EmbeddingsConfig(_Strict):
 
 
 class ChatConfig(_Strict):
-    """The semantic cache, and the share of its hits that are checked against a fresh answer."""
+    """The semantic cache, the share of its hits that are checked against a fresh answer, and the memory for portfolios."""
 
     semantic_cache: bool = True
     shadow_share: float = Field(default=SHADOW_SHARE, ge=0, le=1)
+    resident_mb: int = Field(default=512, ge=0)
 
 
 def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> MeteredModels:

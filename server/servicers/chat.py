@@ -31,8 +31,8 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.answers import Origin
-from hexar.core.metrics import counter
-from hexar.server.engine import Engine
+from hexar.core.metrics import counter, gauge
+from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.portfolio import PortfolioHandlers
@@ -73,8 +73,9 @@ class ChatServicer:
         library = Library(engine.database, engine.versions, build_embeddings(engine.settings.embeddings))
         words = embedded() if library.embeddings is not None else None
         folder = engine.settings.data_dir / "vectors"
-        self.retriever = Retriever(engine.database, library, words=words, folder=folder)
         chat = engine.settings.chat
+        room = chat.resident_mb * MEGABYTE
+        self.retriever = Retriever(engine.database, library, words=words, folder=folder, resident_bytes=room)
         # Without thresholds no language hits.
         thresholds = THRESHOLDS if chat.semantic_cache else {}
         self.semantic = SemanticCache(engine.versions, thresholds=thresholds, shadow_share=chat.shadow_share)
@@ -117,6 +118,7 @@ class ChatServicer:
         checks = [({"outcome": "same"}, float(stats.shadow_checks - stats.shadow_failures))]
         checks.append(({"outcome": "different"}, float(stats.shadow_failures)))
         refused = [({"guard": guard}, float(count)) for guard, count in list(stats.refused.items())]
+        yield gauge("hexar_resident_bytes", "Bytes of the portfolios in memory", [({}, float(self.retriever.resident_bytes))])
         yield counter("hexar_semantic_hits", "Answers served for similar questions", [({}, float(stats.hits))])
         yield counter("hexar_semantic_misses", "Questions without a similar one", [({}, float(stats.misses))])
         yield counter("hexar_semantic_refused", "Near questions that a guard refused", refused)

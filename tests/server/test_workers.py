@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.server.demo import DemoShops
 from hexar.server.supervision.address import Address
-from hexar.v1 import ops_pb2, ops_pb2_grpc
+from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc
 from hexar_client import AsyncClient
 from hexar_client.chat import Upload
 from tests.fix.fleet import Fleet, alive, until
@@ -52,18 +52,24 @@ TOKENS = 60
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def upstream() -> Iterator[Upstream]:
+    """A model's server in a process of its own."""
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Fleet]:
     """Two processes with a model that sends 20 tokens a second, for tests that leave them serving."""
     folder = tmp_path_factory.mktemp("fleet")
     redis = RedisServer()
-    with Upstream() as upstream:
-        model = {"name": "first", "base_url": upstream.base_url, "model": f"m?tokens={TOKENS}&rate=20&first=0.2"}
-        configure(folder, llm={"models": [model]}, cache={"memory_mb": 7})
-        settings = {"WORKERS": "2", "REDIS_URL": redis.url, "METRICS_PORT": "0", "LIMITS__CONNECTION_SECONDS": "1"}
-        with Fleet(folder, **settings) as made:
-            yield made.started()
-            assert made.end() == 0
-            assert not any(alive(pid) for pid in made.pids.values())
+    model = {"name": "first", "base_url": upstream.base_url, "model": f"m?tokens={TOKENS}&rate=20&first=0.2"}
+    configure(folder, llm={"models": [model]}, cache={"memory_mb": 7})
+    settings = {"WORKERS": "2", "REDIS_URL": redis.url, "METRICS_PORT": "0", "LIMITS__CONNECTION_SECONDS": "1"}
+    with Fleet(folder, **settings) as made:
+        yield made.started()
+        assert made.end() == 0
+        assert not any(alive(pid) for pid in made.pids.values())
     redis.close()
 
 
@@ -219,6 +225,28 @@ async def test_a_stream_survives_the_death_of_its_process(fleet: Fleet) -> None:
     assert text == "".join(f"tok{i} " for i in range(TOKENS))
     assert numbers == list(range(1, len(numbers) + 1))
     await asyncio.to_thread(fleet.until, "worker_replaced", number=killed)
+
+
+async def test_callers_of_all_processes_share_one_answer(fleet: Fleet, upstream: Upstream) -> None:
+    """200 callers on 20 connections ask both processes the same: the model is called once, and all get the same tokens."""
+    before = sum(upstream.stats()["calls"].values())
+    async with AsyncClient(f"127.0.0.1:{fleet.port}") as client:
+        await client.portfolios.add("belts", [Upload("belt.txt", b"The belt drives the pump and the fan.\n")])
+
+    async def caller(stub: chat_pb2_grpc.ChatServiceStub) -> str:
+        request = chat_pb2.ChatRequest(portfolio_id="belts", message="What does the belt drive?")
+        return "".join([event.token.text async for event in stub.Chat(request, timeout=60)])
+
+    async with AsyncExitStack() as stack:
+        alone = [("grpc.use_local_subchannel_pool", 1)]
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{fleet.port}", options=alone))
+            for _ in range(20)
+        ]
+        stubs = [chat_pb2_grpc.ChatServiceStub(channel) for channel in channels]
+        texts = await asyncio.gather(*(caller(stub) for stub in stubs for _ in range(10)))
+    assert set(texts) == {"".join(f"tok{i} " for i in range(TOKENS))}
+    assert sum(upstream.stats()["calls"].values()) == before + 1
 
 
 async def test_figures_are_summed_and_never_go_down(fleet: Fleet) -> None:

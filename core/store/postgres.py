@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import structlog
 from psycopg import pq
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from hexar.core.errors import StoreUnavailable
 
@@ -170,7 +171,7 @@ class Postgres:
         )  # fmt: skip
         sa.event.listen(self.engine, "do_connect", self._do_connect)
         sa.event.listen(self.engine, "connect", self._connected)
-        sa.event.listen(self.engine, "checkout", _check_out)
+        sa.event.listen(self.engine, "checkout", self._check_out)
         #: One snapshot for all statements of a block, and nothing is written by mistake.
         self.reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         _, self._parameters = self.engine.dialect.create_connect_args(url)
@@ -179,6 +180,8 @@ class Postgres:
         #: What the server's clock is ahead of this machine's steady one; None before the first connection.
         self.offset: float | None = None
         self._after_recovery = recovered
+        # How often the server came back: connections from before may be dead without having said so.
+        self._epoch = 0
         self.watch = Watch(self._connect, self._recovered)
 
     def time(self) -> float:
@@ -218,19 +221,33 @@ class Postgres:
         connection.given_up = lambda: self.watch.silent
         return connection
 
-    def _connected(self, connection: GuardedConnection, _record: object) -> None:
-        connection.autocommit = True
-        before = time.monotonic()
-        row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-        after = time.monotonic()
-        connection.autocommit = False
+    def _connected(self, connection: GuardedConnection, record: ConnectionPoolEntry) -> None:
+        record.info["epoch"] = self._epoch
+        try:
+            connection.autocommit = True
+            before = time.monotonic()
+            row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+            after = time.monotonic()
+            connection.autocommit = False
+        except psycopg.Error:
+            connection.close()
+            raise
         assert row is not None
         self.offset = row[0] - (before + after) / 2
 
     def _recovered(self) -> None:
-        # Connections that slept through the outage may be dead without having said so.
-        self.engine.dispose()
+        self._epoch += 1
         self._after_recovery()
+
+    def _check_out(self, connection: GuardedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Refuse a pooled connection that is dead, or may be: an idle one has nothing to read. No round trip."""
+        if record.info.get("epoch") == self._epoch:
+            poll = select.poll()
+            with suppress(psycopg.OperationalError):
+                poll.register(connection.pgconn.socket, select.POLLIN)
+                if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not poll.poll(0):
+                    return
+        raise sa.exc.DisconnectionError("the server has closed the connection")
 
 
 #: Parameters of libpq that an address may override.
@@ -243,13 +260,3 @@ _DEFAULTS = {
     "tcp_user_timeout": 5000,
     "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s",
 }
-
-
-def _check_out(connection: GuardedConnection, _record: object, _proxy: object) -> None:
-    """Refuse a pooled connection that the server has closed: an idle one has nothing to read. No round trip."""
-    poll = select.poll()
-    with suppress(psycopg.OperationalError):
-        poll.register(connection.pgconn.socket, select.POLLIN)
-        if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not poll.poll(0):
-            return
-    raise sa.exc.InvalidatePoolError("the server has closed the connection")

@@ -226,9 +226,9 @@ class Answers:
         return answer if answer is not None and answer.answer_id == answer_id else None
 
     def leave(self, answer_id: str, caller: str) -> None:
-        """``caller``, who wished to linger, has left the run for good."""
+        """``caller``, who wished to linger, has left the run for good; without an ``answer_id``, whatever run it read."""
         for live in self._live.values():
-            if live.log.answer_id == answer_id and not live.log.done:
+            if (not answer_id or live.log.answer_id == answer_id) and not live.log.done:
                 if live.lingering.pop(caller, None) is None and caller in live.asking:
                     live.leavers.add(caller)
                 self._unheld(live)

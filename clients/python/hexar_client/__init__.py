@@ -12,7 +12,7 @@ Asynchronous: the same names on :class:`AsyncClient`. Streams resume by themselv
 exceptions of :mod:`hexar_client.errors`.
 """
 
-from hexar_client._stream import Event
+from hexar_client._stream import Event, Restarted
 from hexar_client.aio import AsyncClient
 from hexar_client.client import Client
 from hexar_client.errors import (
@@ -50,6 +50,7 @@ __all__ = [
     "QueryEvents",
     "Ranking",
     "ResourceExhausted",
+    "Restarted",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -11,6 +13,8 @@ SERVICES = ("Query", "Chat", "Portfolio", "Parts", "Market", "Legal", "Ops")
 #: gRPC retries what never reached a handler. Calls that did are not repeated by the channel: streams resume instead.
 SERVICE_CONFIG = json.dumps(
     {
+        # One connection a client, to any of the addresses; another one where that is lost.
+        "loadBalancingConfig": [{"pick_first": {"shuffleAddressList": True}}],
         "methodConfig": [
             {
                 "name": [{"service": f"hexar.v1.{name}Service"} for name in SERVICES],
@@ -22,7 +26,7 @@ SERVICE_CONFIG = json.dumps(
                     "retryableStatusCodes": ["UNAVAILABLE"],
                 },
             }
-        ]
+        ],
     }
 )
 OPTIONS: tuple[tuple[str, str | int], ...] = (
@@ -36,9 +40,13 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer."""
+    """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer.
 
-    target: str
+    ``target`` is "host:port", or several of them. The names of several are resolved here, to IPv4 addresses; certificates are
+    checked for the first one's name.
+    """
+
+    target: str | Sequence[str]
     token: str = ""
     tls: bool | bytes = False
 
@@ -46,6 +54,24 @@ class Connection:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What every call carries."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+    def _address(self) -> str:
+        """The target as gRPC reads it. Raises ValueError where there is none, OSError where a name is not known."""
+        if isinstance(self.target, str):
+            return self.target
+        if not self.target:
+            raise ValueError("at least one target is needed")
+        found: list[str] = []
+        for target in self.target:
+            host, _, port = target.rpartition(":")
+            _, _, addresses = socket.gethostbyname_ex(host)
+            found += [f"{address}:{int(port)}" for address in addresses]
+        return "ipv4:" + ",".join(dict.fromkeys(found))
+
+    def _options(self) -> tuple[tuple[str, str | int], ...]:
+        if isinstance(self.target, str):
+            return OPTIONS
+        return (*OPTIONS, ("grpc.default_authority", self.target[0]))
 
     def _credentials(self) -> grpc.ChannelCredentials | None:
         if not self.tls:
@@ -56,12 +82,12 @@ class Connection:
         """A channel for blocking calls."""
         credentials = self._credentials()
         if credentials is None:
-            return grpc.insecure_channel(self.target, OPTIONS)
-        return grpc.secure_channel(self.target, credentials, OPTIONS)
+            return grpc.insecure_channel(self._address(), self._options())
+        return grpc.secure_channel(self._address(), credentials, self._options())
 
     def open_aio(self) -> grpc.aio.Channel:
         """A channel for the running event loop."""
         credentials = self._credentials()
         if credentials is None:
-            return grpc.aio.insecure_channel(self.target, OPTIONS)
-        return grpc.aio.secure_channel(self.target, credentials, OPTIONS)
+            return grpc.aio.insecure_channel(self._address(), self._options())
+        return grpc.aio.secure_channel(self._address(), credentials, self._options())

@@ -2,7 +2,14 @@
 
 A stream remembers the last ``seq`` it received and the id of the answer's run. When the connection is lost it repeats its
 request with ``resume_after`` and the id, on whatever server the channel reaches, and goes on with the exact rest. Errors that
-the server itself sent are raised, never hidden by a repetition.
+the server itself sent are raised, never hidden by a repetition; only a server that is shutting down is asked again.
+
+Where nobody has the run any more the server says ABORTED: what was received cannot be continued. A stream that was opened with
+``restart=True`` then begins anew: it yields an event of kind "restarted", after which the events come from the first one on.
+Otherwise it raises :class:`hexar_client.errors.Aborted`, since whoever joins texts would have them twice.
+
+A stream asks the server to make its answer on for :data:`LINGER` seconds when its connection is lost, and tells it when it
+leaves for good (docs/adr/0014).
 """
 
 from __future__ import annotations
@@ -10,14 +17,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from hexar_client.errors import HexarError, Unavailable, convert_rpc
+from hexar_client.errors import Aborted, Cancelled, HexarError, Unavailable, convert_rpc
 
 B = TypeVar("B")
 
@@ -26,29 +35,53 @@ CACHE = "hexar-cache"
 #: Reconnections in a row without a single event between them, and the pause before the n-th: base · 1.5ⁿ seconds.
 ATTEMPTS = 5
 PAUSE = 0.1
+#: Times that one stream begins anew.
+RESTARTS = 3
+#: Seconds that the server shall make an answer on for a stream that lost its connection.
+LINGER = 5.0
+#: Seconds that the word of a stream that leaves may take; nobody waits for it.
+LEAVE_TIMEOUT = 5.0
+#: Words that are on their way: a call that nobody holds is cancelled.
+_leaving: set[Any] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """Everything before is void: the answer is made anew, and its events follow from the first. ``reason`` is the server's."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[B]):
-    """One event of a stream: its number, the name of its kind, and its typed body."""
+    """One event of a stream: its number, the name of its kind, its typed body, and the message it came in."""
 
     seq: int
     kind: str
     body: B
+    message: Any = field(default=None, compare=False, repr=False)
 
 
 class _State:
     """What a stream knows of itself, whichever way it is driven."""
 
-    def __init__(self, request: Message, metadata: tuple[tuple[str, str], ...], timeout: float, resume: bool) -> None:
+    def __init__(
+        self, request: Message, metadata: tuple[tuple[str, str], ...], timeout: float, resume: bool, restart: bool
+    ) -> None:
         self.request = type(request)()
         self.request.CopyFrom(request)
         self.answer_id = ""
         self.cache = ""
+        #: True once the server has ended the stream, well or with an error: there is nothing to leave.
+        self.ended = False
+        self.call_id = uuid.uuid4().hex
         self.last_seq: int = getattr(request, "resume_after", 0)
+        self._from_start = self.last_seq == 0
         self._metadata = metadata
         self._until = time.monotonic() + timeout
-        self._resume = resume
+        # A method without numbers has nothing to resume after.
+        self._resume = resume and "resume_after" in request.DESCRIPTOR.fields_by_name
+        self._restarts = RESTARTS if restart and self._from_start else 0
         self._failures = 0
 
     @property
@@ -56,30 +89,53 @@ class _State:
         return max(0.0, self._until - time.monotonic())
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        if not self.answer_id:
+        if not self._resume:
             return self._metadata
-        return (*self._metadata, (ANSWER_ID, self.answer_id))
+        known = [(name, value) for name, value in ((ANSWER_ID, self.answer_id), (CACHE, self.cache)) if value]
+        return (*self._metadata, ("x-request-id", self.call_id), ("hexar-linger", str(LINGER)), *known)
+
+    def leaving(self) -> tuple[tuple[str, str], ...] | None:
+        """The metadata that says that this stream is left for good; None where nobody waits for it. Once."""
+        if self.ended or not self._resume:
+            return None
+        self.ended = True
+        known = ((ANSWER_ID, self.answer_id),) if self.answer_id else ()
+        return (*self._metadata, ("hexar-leave", self.call_id), *known)
 
     def next_request(self) -> Message:
-        self.request.resume_after = self.last_seq  # type: ignore[attr-defined]
+        if self._resume:
+            self.request.resume_after = self.last_seq  # type: ignore[attr-defined]
         return self.request
 
     def read_headers(self, headers: Any) -> None:
         values = dict(headers or ())
         self.answer_id = str(values.get(ANSWER_ID, self.answer_id))
-        self.cache = str(values.get(CACHE, self.cache))
+        # How the answer was got is said by the first call.
+        self.cache = self.cache or str(values.get(CACHE, ""))
 
     def accept(self, message: Any) -> Event[Any]:
         self._failures = 0
-        self.last_seq = message.seq
+        self.last_seq = getattr(message, "seq", 0)
         kind = message.WhichOneof("event") or ""
-        return Event(message.seq, kind, getattr(message, kind) if kind else None)
+        return Event(self.last_seq, kind, getattr(message, kind) if kind else None, message)
+
+    def restarted(self, error: HexarError) -> Event[Any] | None:
+        """The event that tells of a new beginning; None where ``error`` asks for none, or where there may be none."""
+        if not isinstance(error, Aborted) or not self._restarts or not self.answer_id:
+            return None
+        self._restarts -= 1
+        self.answer_id, self.cache, self.last_seq = "", "", 0
+        return Event(0, "restarted", Restarted(error.message))
 
     def pause_or_raise(self, error: HexarError) -> float:
         """Seconds to wait before reconnecting; raises ``error`` where that is of no use."""
         self._failures += 1
-        lost = isinstance(error, Unavailable) and not error.from_server
-        if not (self._resume and lost and self.answer_id) or self._failures > ATTEMPTS or not self.remaining:
+        lost = isinstance(error, (Unavailable, Cancelled)) and not error.from_server
+        # What is resumed may reach a server that shuts down: another one takes its place.
+        refused = isinstance(error, Unavailable) and error.retry_after is not None and self._failures > 1
+        again = self._resume and (lost or refused) and bool(self.answer_id)
+        if not again or self._failures > ATTEMPTS or not self.remaining:
+            self.ended = error.from_server
             raise error
         return min(self.remaining, PAUSE * 1.5 ** (self._failures - 1) * random.uniform(0.5, 1.0))
 
@@ -94,9 +150,10 @@ class _Handle(Generic[B]):
         metadata: tuple[tuple[str, str], ...],
         timeout: float,
         resume: bool = True,
+        restart: bool = False,
     ) -> None:
         self._open = call
-        self._state = _State(request, metadata, timeout, resume)
+        self._state = _State(request, metadata, timeout, resume, restart)
         self._call: Any = None
         self._cancelled = False
 
@@ -116,10 +173,22 @@ class _Handle(Generic[B]):
         return self._state.last_seq
 
     def cancel(self) -> None:
-        """Stop the stream."""
+        """Stop the stream, and the server's work for it where nobody else reads the answer."""
         self._cancelled = True
-        if self._call is not None:
-            self._call.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._call is None:
+            return
+        self._call.cancel()
+        metadata = self._state.leaving()
+        if metadata is not None:
+            # A closed channel has no way to say it.
+            with suppress(ValueError, RuntimeError, grpc.RpcError, asyncio.InvalidStateError):
+                self._say(self._open(type(self._state.request)(), timeout=LEAVE_TIMEOUT, metadata=metadata))
+
+    def _say(self, call: Any) -> None:
+        raise NotImplementedError
 
 
 class Stream(_Handle[B]):
@@ -134,15 +203,24 @@ class Stream(_Handle[B]):
                     state.read_headers(self._call.initial_metadata())
                     for message in self._call:
                         yield state.accept(message)
+                    state.ended = True
                     return
                 except grpc.RpcError as error:
                     converted = convert_rpc(error)
                     if self._cancelled:
                         raise converted from None
-                    time.sleep(state.pause_or_raise(converted))
+                    restarted = state.restarted(converted)
+                    if restarted is not None:
+                        yield restarted
+                    else:
+                        time.sleep(state.pause_or_raise(converted))
         finally:
-            if self._call is not None:
-                self._call.cancel()
+            self._leave()
+
+    def _say(self, call: Any) -> None:
+        _leaving.add(call)
+        if not call.add_callback(lambda: _leaving.discard(call)):
+            _leaving.discard(call)
 
 
 class AsyncStream(_Handle[B]):
@@ -157,12 +235,20 @@ class AsyncStream(_Handle[B]):
                     state.read_headers(await self._call.initial_metadata())
                     async for message in self._call:
                         yield state.accept(message)
+                    state.ended = True
                     return
                 except grpc.RpcError as error:
                     converted = convert_rpc(error)
                     if self._cancelled:
                         raise converted from None
-                    await asyncio.sleep(state.pause_or_raise(converted))
+                    restarted = state.restarted(converted)
+                    if restarted is not None:
+                        yield restarted
+                    else:
+                        await asyncio.sleep(state.pause_or_raise(converted))
         finally:
-            if self._call is not None:
-                self._call.cancel()
+            self._leave()
+
+    def _say(self, call: Any) -> None:
+        _leaving.add(call)
+        call.add_done_callback(_leaving.discard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from hexar_client.parts import AsyncParts
 class AsyncClient:
     """A connection to Hexar for one event loop. Arguments as for :class:`hexar_client.Client`."""
 
-    def __init__(self, target: str = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
+    def __init__(self, target: str | Sequence[str] = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
         self._connection = Connection(target, token, tls)
         self.channel: grpc.aio.Channel = self._connection.open_aio()
         self.portfolios = AsyncPortfolios(self)
@@ -31,24 +31,30 @@ class AsyncClient:
         self.parts = AsyncParts(self)
 
     def query(
-        self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, **fields: Any
+        self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, restart: bool = False, **fields: Any
     ) -> AsyncStream[QueryBody]:
         """Ask for products; ``async for`` over the result gives typed events. Arguments as for Client.query."""
         return self.stream(
-            query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout
+            query_pb2_grpc.QueryServiceStub(self.channel).Query, query_request(text, wait=wait, **fields), timeout, restart
         )
 
-    def chat(self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, **fields: Any) -> AsyncChatStream:
+    def chat(
+        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, restart: bool = False, **fields: Any
+    ) -> AsyncChatStream:
         """Ask about a portfolio's documents; ``async for`` over the result for typed events.
 
         ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).
         """
         request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
-        return AsyncChatStream(chat_pb2_grpc.ChatServiceStub(self.channel).Chat, request, self._connection.metadata, timeout)
+        return AsyncChatStream(
+            chat_pb2_grpc.ChatServiceStub(self.channel).Chat, request, self._connection.metadata, timeout, restart=restart
+        )
 
-    def stream(self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT) -> AsyncStream[Any]:
-        """A resuming stream over any server-streaming method of a generated stub."""
-        return AsyncStream(method, request, self._connection.metadata, timeout)
+    def stream(
+        self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT, restart: bool = False
+    ) -> AsyncStream[Any]:
+        """A resuming stream over any server-streaming method of a generated stub; ``restart`` as for Client.query."""
+        return AsyncStream(method, request, self._connection.metadata, timeout, restart=restart)
 
     async def unary(self, method: Callable[..., Any], request: Message, timeout: float = UNARY_TIMEOUT) -> Any:
         """Call any unary method of a generated stub; errors are the SDK's."""

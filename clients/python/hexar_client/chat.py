@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
-from hexar_client._stream import AsyncStream, Event, Stream
+from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
 if TYPE_CHECKING:
     from hexar_client.aio import AsyncClient
     from hexar_client.client import Client
 
-ChatBody: TypeAlias = pb.ChatStarted | pb.ChatToken | pb.ChatCitation | pb.ChatSegmentReset | pb.ChatDone
+ChatBody: TypeAlias = pb.ChatStarted | pb.ChatToken | pb.ChatCitation | pb.ChatSegmentReset | pb.ChatDone | Restarted
 
 #: Bytes of a document that travel in one message.
 PIECE = 256 * 1024
@@ -74,12 +74,12 @@ def upload_frames(
 
 
 def text_of(events: Iterable[Event[Any]]) -> str:
-    """The text of an answer: its tokens since the last segment_reset."""
+    """The text of an answer: its tokens since the last segment_reset, or since it was begun anew."""
     pieces: list[str] = []
     for event in events:
         if event.kind == "token":
             pieces.append(event.body.text)
-        elif event.kind == "segment_reset":
+        elif event.kind in ("segment_reset", "restarted"):
             pieces.clear()
     return "".join(pieces)
 
@@ -152,10 +152,16 @@ class AsyncPortfolios:
         self._chat: Any = chat_pb2_grpc.ChatServiceStub(client.channel)
 
     async def add(
-        self, portfolio_id: str, documents: Iterable[Upload], *, create: bool = True, timeout: float = UPLOAD_TIMEOUT
+        self,
+        portfolio_id: str,
+        documents: Iterable[Upload],
+        *,
+        create: bool = True,
+        timeout: float = UPLOAD_TIMEOUT,
+        sent: Callable[[Upload, int], None] | None = None,
     ) -> portfolio_pb2.UpsertDocumentsResponse:
         """Upload documents; what cannot be read is in the summary, the rest is kept."""
-        frames: Any = upload_frames(portfolio_id, documents, create=create)
+        frames: Any = upload_frames(portfolio_id, documents, create=create, sent=sent)
         return cast(
             "portfolio_pb2.UpsertDocumentsResponse",
             await self._client.unary(self._portfolios.UpsertDocuments, frames, timeout),

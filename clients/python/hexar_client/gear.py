@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from google.protobuf.duration_pb2 import Duration
 
 from hexar.v1 import common_pb2, query_pb2
-from hexar_client._stream import Event
+from hexar_client._stream import Event, Restarted
 
 QueryBody: TypeAlias = (
     query_pb2.QueryStarted
@@ -19,6 +19,7 @@ QueryBody: TypeAlias = (
     | query_pb2.VendorStatus
     | query_pb2.QueryRanked
     | query_pb2.QueryCompleted
+    | Restarted
 )
 #: One event of a query, with its typed body.
 QueryEvents: TypeAlias = Event[QueryBody]
@@ -84,6 +85,11 @@ class Ranking:
         elif isinstance(body, query_pb2.ProductRetract):
             self._products.pop(body.product_id, None)
             self._ranks.pop(body.product_id, None)
+        elif isinstance(body, Restarted):
+            self._products.clear()
+            self._ranks.clear()
+            self.vendors.clear()
+            self.completed = None
         elif isinstance(body, query_pb2.VendorStatus):
             self.vendors[body.vendor] = body
         elif isinstance(body, query_pb2.QueryCompleted):

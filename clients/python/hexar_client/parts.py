@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
-
-import grpc
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
-from hexar_client._stream import Event, Stream
-from hexar_client.errors import convert_rpc
+from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
 if TYPE_CHECKING:
     from hexar_client.aio import AsyncClient
     from hexar_client.client import Client
 
-DiscoverBody: TypeAlias = pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary
+DiscoverBody: TypeAlias = pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary | Restarted
 #: One event of a discovery, with its typed body.
 DiscoverEvents: TypeAlias = Event[DiscoverBody]
 
@@ -53,17 +50,15 @@ class Parts:
         self._client = client
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 
-    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0) -> Stream[DiscoverBody]:
-        """The parts for one report; iterate the result for typed events."""
-        return self._client.stream(self._stub.Discover, request, timeout)
+    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0, *, restart: bool = False) -> Stream[DiscoverBody]:
+        """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
+        return self._client.stream(self._stub.Discover, request, timeout, restart)
 
     def discover_batch(self, reports: Iterable[pb.DiscoverRequest], timeout: float = 120.0) -> Iterator[pb.DiscoverBatchEvent]:
-        """The parts for several reports; each event says by ``report_index`` whose it is. Not resumed when it breaks."""
+        """The parts for several reports; each event says by ``report_index`` whose it is."""
         request = pb.DiscoverBatchRequest(reports=list(reports))
-        try:
-            yield from self._stub.DiscoverBatch(request, timeout=timeout, metadata=self._client._connection.metadata)
-        except grpc.RpcError as error:
-            raise convert_rpc(error) from None
+        for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
+            yield cast("pb.DiscoverBatchEvent", event.message)
 
     def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
         """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
@@ -99,9 +94,19 @@ class AsyncParts:
         self._client = client
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 
-    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0) -> Any:
-        """The parts for one report; iterate the result for typed events."""
-        return self._client.stream(self._stub.Discover, request, timeout)
+    def discover(
+        self, request: pb.DiscoverRequest, timeout: float = 60.0, *, restart: bool = False
+    ) -> AsyncStream[DiscoverBody]:
+        """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
+        return self._client.stream(self._stub.Discover, request, timeout, restart)
+
+    async def discover_batch(
+        self, reports: Iterable[pb.DiscoverRequest], timeout: float = 120.0
+    ) -> AsyncIterator[pb.DiscoverBatchEvent]:
+        """The parts for several reports; each event says by ``report_index`` whose it is."""
+        request = pb.DiscoverBatchRequest(reports=list(reports))
+        async for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
+            yield cast("pb.DiscoverBatchEvent", event.message)
 
     async def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
         """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
@@ -113,3 +118,21 @@ class AsyncParts:
         request = pb.ResolveVehicleRequest(catalogue=catalogue, vehicle=vehicle)
         response = cast("pb.ResolveVehicleResponse", await self._client.unary(self._stub.ResolveVehicle, request))
         return response.resolution
+
+    async def warm_up(
+        self, vehicle: pb.VehicleQuery, catalogue: str = "", *, background: bool = False
+    ) -> pb.WarmUpVehicleResponse:
+        """Read a vehicle's listings into the server's memory."""
+        request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
+        return cast("pb.WarmUpVehicleResponse", await self._client.unary(self._stub.WarmUpVehicle, request))
+
+    async def articles(self, **filters: str) -> AsyncIterator[pb.Article]:
+        """All articles that the filters of ListArticlesRequest leave, page by page."""
+        request = pb.ListArticlesRequest(**cast("Any", filters))
+        while True:
+            response = cast("pb.ListArticlesResponse", await self._client.unary(self._stub.ListArticles, request))
+            for article in response.articles:
+                yield article
+            if not response.page.next_token:
+                return
+            request.page.token = response.page.next_token

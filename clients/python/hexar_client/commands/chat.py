@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import common_pb2
+from hexar_client._stream import Restarted
 from hexar_client.chat import ChatBody, ChatStream
 from hexar_client.commands import common
 
@@ -51,6 +52,8 @@ def chat(
                 agent_id=agent,
                 language=language,
                 cache_policy=policy,
+                # Lines of JSON are read by programs, which would have the text twice.
+                restart=not json_lines,
             )
             if json_lines:
                 for event in stream:
@@ -96,6 +99,9 @@ class Printer:
         elif isinstance(body, pb.ChatSegmentReset):
             self._cited.clear()
             self._console.print(f"\n[yellow]-- {body.reason}; {body.model} starts again --[/yellow]")
+        elif isinstance(body, Restarted):
+            self._cited.clear()
+            self._console.print("\n[yellow]-- the connection was lost; the answer starts again --[/yellow]")
         else:
             self._console.print()
             _footer(self._console, body, self._cited)

@@ -76,7 +76,7 @@ def show(console: Console, event: DiscoverEvents) -> None:
         _print_component(console, body)
     elif isinstance(body, pb.Propagation):
         _print_implied(console, body)
-    else:
+    elif isinstance(body, pb.DiscoverSummary):
         _print_summary(console, body)
 
 

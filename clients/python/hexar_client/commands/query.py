@@ -61,7 +61,9 @@ def query(
     except ValueError:
         raise typer.BadParameter("must be beginner, intermediate, advanced or expert", param_hint="--skill") from None
     with common.client(context) as client:
-        stream = client.query(text, timeout=timeout, wait=wait, limit=limit, filters=wanted, user_id=user)
+        stream = client.query(
+            text, timeout=timeout, wait=wait, restart=not json_lines, limit=limit, filters=wanted, user_id=user
+        )
         if json_lines:
             for event in stream:
                 common.print_event(event)

@@ -11,6 +11,7 @@ made-up vector. Every provider has an ``identity``: vectors of different identit
 
 import importlib.util
 import json
+import math
 import struct
 import threading
 from collections.abc import Sequence
@@ -146,8 +147,9 @@ class StaticEmbeddings:
         for i, text in enumerate(texts):
             tokens = [token for word in text[:MAX_CHARACTERS].lower().split() for token in self._word(word)[0]]
             if tokens:
-                mean = self._table[tokens].mean(0)
-                result[i] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+                # The mean and the sum of vectors point the same way.
+                total = np.add.reduce(self._table[tokens], axis=0)
+                result[i] = total / max(math.sqrt(float(total @ total)), 1e-9)
         return result
 
     def encode(self, words: Sequence[str]) -> WordTokens:

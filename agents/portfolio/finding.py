@@ -120,7 +120,8 @@ class Finder:
                 self.retriever.search, tenant, portfolio_id, text, top_k, mode=wanted, language=language,
                 timeout=deadline.bounded(RETRIEVAL_SECONDS), embed=(lambda *_: given) if given is not None else None,
             )  # fmt: skip
-        found = replace(found, embedding_seconds=max(found.embedding_seconds, embedding))
+        if given is not vector and embedding > found.embedding_seconds:
+            found = replace(found, embedding_seconds=embedding)
         if found.confirmed and (found.mode is mode or provider is None):
             keep = self._lull.later(partial(self._keep, key, found, depends))
             if not hurry:

@@ -150,8 +150,8 @@ class Reranker:
         rows[0], rows[1], rows[2] = lexical, window, similarities
         if self._words is not None and rarity:
             rows[3] = self._words.late_interaction(self._words.encode(query.surface), tokens, rarity, WORD_FLOOR)
-        rows -= rows.mean(axis=1, keepdims=True)
-        spread = np.sqrt((rows * rows).mean(axis=1))
+        rows -= np.add.reduce(rows, axis=1, keepdims=True) / rows.shape[1]
+        spread = np.sqrt(np.add.reduce(rows * rows, axis=1) / rows.shape[1])
         weights = np.where(spread > 1e-9, _WEIGHTS / np.maximum(spread, 1e-9), 0.0)
         total: list[float] = (weights @ rows).tolist()
         return total

@@ -202,9 +202,8 @@ class Retriever:
             lowest = min(weighed)
             scores |= {key: 1.0 + score - lowest for key, score in zip(head, weighed, strict=True)}
             order = sorted(head, key=lambda key: (-scores[key], key)) + order[RERANKED:]
-        places = _places(by_words), _places(nearest)
         kept = [
-            resident.rows[key].passage.found(scores[key], places[0].get(key, 0), places[1].get(key, 0), cosines.get(key, 0.0))
+            resident.rows[key].passage.found(scores[key], _place(by_words, key), _place(nearest, key), cosines.get(key, 0.0))
             for key in order[:top_k]
         ]
         return kept, answered
@@ -443,6 +442,11 @@ class Retriever:
 
 def _places(keys: Sequence[int]) -> dict[int, int]:
     return {key: place for place, key in enumerate(keys, 1)}
+
+
+def _place(keys: Sequence[int], key: int) -> int:
+    """Counted from 1; 0 where it is not there."""
+    return keys.index(key) + 1 if key in keys else 0
 
 
 def _fused(lexical: Sequence[int], nearest: Sequence[int]) -> list[int]:

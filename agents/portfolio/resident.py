@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(slots=True)
 class Resident:
-    """What is in memory of one portfolio: always the vectors, and where there is room for them the terms and the passages.
+    """What is in memory of one portfolio: the vectors, and where there is room for them the terms and the passages.
 
     Thread-safety: hold ``lock`` while ``terms`` is searched or anything is changed.
     """
@@ -71,6 +71,8 @@ class Resident:
     terms: Postings | None = None
     rows: dict[int, Row] = field(default_factory=dict)
     characters: int = 0
+    #: There is no room for the vectors either: they are searched in the store, which can do it.
+    stored: bool = False
     #: All passages are in memory.
     whole: bool = False
     #: Few chunks, and all tokens are there: a search takes microseconds.

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
+import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import OperationalError
 
 from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, WordTokens
+from hexar.agents.portfolio import pgvector
 from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.lexical import LexicalHits
 from hexar.agents.portfolio.library import Library, embedding_text
@@ -26,10 +28,12 @@ from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.rerank import Candidate, Corpus, Features, Query, Reranker, parse_query
 from hexar.agents.portfolio.resident import Resident, Row
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
-from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.agents.portfolio.vectors import EXACT_LIMIT, VectorIndex
 from hexar.core.errors import NotFound, Unavailable
 from hexar.core.postings import GROUPS
-from hexar.core.store import Database
+from hexar.core.store import STORE_ERRORS, Database
+
+log = structlog.get_logger(__name__)
 
 #: Chunks that each side puts into the fusion, at least.
 CANDIDATES = 50
@@ -134,7 +138,8 @@ class Retriever:
                 if resident is None or resident.terms is None:
                     raise
         embedding_started = time.perf_counter()
-        vector = None if mode is Mode.LEXICAL or not len(resident.index) else (embed or self.embed)(text, timeout)
+        vectorless = not (len(resident.index) or resident.stored)
+        vector = None if mode is Mode.LEXICAL or vectorless else (embed or self.embed)(text, timeout)
         embedding_seconds = time.perf_counter() - embedding_started
         query = parse_query(text, language or detect(text), resident.languages)
         with resident.lock:
@@ -224,12 +229,21 @@ class Retriever:
         lexical = LexicalHits([], {})
         if mode is not Mode.VECTOR or query.surface:
             lexical = self._library.lexical.search(connection, key, query.terms, width)
-        nearest = resident.index.search(vector, width)[0] if vector is not None else []
+        nearest: list[int] = []
+        if vector is not None and resident.stored and self.embeddings is not None:
+            identity, total = self.embeddings.identity, resident.corpus.total
+            nearest = pgvector.nearest(connection, key, identity, vector, width, total)[0]
+        elif vector is not None:
+            nearest = resident.index.search(vector, width)[0]
         answered = Mode.LEXICAL if vector is None else mode
         ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
         passages = self._passages(connection, version, ranked[: max(top_k, RERANKED)])
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
-        cosines = resident.index.similarities(vector, [p.key for p, _ in passages]) if vector is not None else {}
+        cosines: dict[int, float] = {}
+        if vector is not None and resident.stored and self.embeddings is not None:
+            cosines = pgvector.similarities(connection, self.embeddings.identity, vector, [p.key for p, _ in passages])
+        elif vector is not None:
+            cosines = resident.index.similarities(vector, [p.key for p, _ in passages])
         order = [p.key for p, _ in passages]
         scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
         if answered is Mode.HYBRID:
@@ -371,8 +385,11 @@ class Retriever:
         sizes = {whole: resident.expected(int(total), int(length or 0), dimension, whole=whole) for whole in (True, False)}
         if sizes[False] <= self._limit_bytes:
             resident.bring(connection, whole=sizes[True] <= self._limit_bytes)
+            resident.stored = False
         else:
             resident.drop_terms()
+            # SQLite cannot search vectors: there they stay in memory, whatever they take.
+            resident.stored = not self._database.is_sqlite and provider is not None
             spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
             resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
         self._vectors(connection, key, resident)
@@ -389,6 +406,15 @@ class Retriever:
             return
         condition = sa.and_(vectors.c.portfolio_key == key, vectors.c.identity == provider.identity)
         held = resident.index.keys()
+        if resident.stored:
+            resident.index.change(held, np.zeros(0, np.int64), np.zeros((0, provider.dimension), np.float32))
+            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
+            lacking = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
+            if lacking and not self._closed:
+                self._builder.submit(self._backfill, key, resident, lacking)
+            if total > EXACT_LIMIT and not self._closed:
+                self._builder.submit(self._index_in_store, provider)
+            return
         wanted = set(connection.execute(sa.select(vectors.c.chunk_key).where(condition)).scalars())
         added = sorted(wanted - held)
         rows = np.zeros((len(added), provider.dimension), np.float32)
@@ -408,6 +434,13 @@ class Retriever:
             resident.index.change(held - wanted, np.asarray(added, np.int64), rows)
         if missing and not self._closed:
             self._builder.submit(self._backfill, key, resident, missing)
+
+    def _index_in_store(self, provider: Embeddings) -> None:
+        """Have the store index the vectors of ``provider``; until it has, every vector is compared."""
+        try:
+            pgvector.build_index(self._database, provider.identity, provider.dimension)
+        except STORE_ERRORS as error:
+            log.warning("vectors_not_indexed", error=type(error).__name__)
 
     def _backfill(self, key: int, resident: Resident, missing: Sequence[int]) -> None:
         """Embed chunks that were kept while no provider answered, or under another provider."""
@@ -435,6 +468,8 @@ class Retriever:
                 if values:
                     connection.execute(sa.insert(vectors), values)
             with resident.lock:
+                if resident.stored:
+                    continue
                 held = resident.index.keys()
                 kept = [i for i, row in enumerate(found) if row[0] in alive - held]
                 resident.index.change((), np.asarray([found[i][0] for i in kept], np.int64), rows[kept])

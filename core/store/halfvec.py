@@ -13,15 +13,18 @@ from sqlalchemy.types import UserDefinedType
 
 
 class HalfVector(UserDefinedType[bytes]):
-    """pgvector's ``halfvec`` of any dimension, as little-endian float16 bytes.
+    """pgvector's ``halfvec`` of one or any dimension, as little-endian float16 bytes.
 
     It is read in pgvector's binary form (two numbers of 16 bits, then big-endian floats): no text is parsed for a vector.
     """
 
     cache_ok = True
 
+    def __init__(self, dimension: int | None = None) -> None:
+        self.dimension = dimension
+
     def get_col_spec(self, **_: Any) -> str:
-        return "halfvec"
+        return "halfvec" if self.dimension is None else f"halfvec({self.dimension})"
 
     def bind_expression(self, bindvalue: sa.BindParameter[bytes]) -> sa.ColumnElement[bytes]:
         return sa.cast(sa.type_coerce(bindvalue, self), self)

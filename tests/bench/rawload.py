@@ -4,7 +4,7 @@ Requests of one gRPC method with one body are frames whose bytes are known but f
 reading frame headers: a frame tells its length, so everything else is skipped, and a HEADERS frame with END_STREAM ends an
 answer. Whether the answers were right is for the caller to check beside the load, with a real client and the server's figures.
 
-Run as ``python tests/bench/h2load.py PORT PATH SECONDS CONNECTIONS STREAMS`` with the request's bytes on standard input, it prints
+Run as ``python tests/bench/rawload.py PORT PATH SECONDS CONNECTIONS STREAMS`` with the request's bytes on standard input, it prints
 ``{"answers": n, "bytes": n, "seconds": t, "cpu": t}``.
 
 Source: RFC 9113 (HTTP/2), RFC 7541 (HPACK), the gRPC protocol over HTTP/2.
@@ -23,7 +23,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #: What both windows are opened to: no answer waits for an update.
 WINDOW = 2**31 - 1
 #: Seconds between two looks at the connections: replies are read in bulk.
-PAUSE = 0.008
+PAUSE = 0.03
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

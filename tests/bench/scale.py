@@ -183,7 +183,7 @@ async def measure_processes(rounds: int, seconds: float) -> dict[str, float]:
 def main() -> None:
     quick = options(__doc__ or "").quick
     os.environ.pop("HEXAR_REDIS_URL", None)
-    figures = asyncio.run(measure_processes(5, 2.0) if quick else measure_processes(8, 4.0))
+    figures = asyncio.run(measure_processes(6, 1.5) if quick else measure_processes(8, 4.0))
     report("scale", figures | asyncio.run(measure(500 if quick else 3000)))
 
 

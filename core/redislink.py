@@ -1,70 +1,35 @@
-"""The link to Redis that requests may lean on: few connections, many commands, and no waiting for a server that is gone.
+"""The link to Redis: one address for a server, for one that Sentinels watch, or for a Cluster.
 
-Commands of many callers share a *lane*: one connection and one task that sends what is ready as one pipeline. A caller waits
-on a future and never touches the connection, so that a caller who leaves cannot leave a half-read reply behind. Anything that
-goes wrong with a connection closes it.
+An address is ``redis://``, ``rediss://`` (TLS), ``unix://``; ``redis+sentinel://host:port,host:port/service/db``; or
+``redis+cluster://host:port,host:port`` with some nodes of the Cluster (``rediss+…`` with TLS). An ACL user and password stand
+before the hosts, options such as ``?ssl_ca_certs=ca.pem`` after them, as redis-py reads them; for Sentinels that ask for
+them also ``sentinel_username`` and ``sentinel_password``.
 
-The circuit breaker is strict, because everything that Redis gives can be had elsewhere: the first command that takes longer
-than :data:`TIMEOUT`, or finds nobody, takes the link *down*. From then on commands fail at once, until a probe in the
-background is answered. Nothing is retried.
-
-::
-
-    RedisDown(Exception)      the link is down, or the server did not answer in time
-
-An address is ``redis://``, ``rediss://`` (TLS), ``unix://`` or ``redis+sentinel://host:port,host:port/service/db``
-(``rediss+sentinel://`` with TLS), with an ACL user and password where the server asks for them, and options such as
-``?ssl_ca_certs=ca.pem``, as redis-py reads it; for Sentinels that ask for them also ``sentinel_username`` and
-``sentinel_password``.
-
-Source: the Redis serialization protocol answers commands in order (https://redis.io/docs/latest/develop/reference/protocol-spec/).
+What a caller may expect is said in :mod:`hexar.core.redisnode`: an answer within :data:`TIMEOUT`, or RedisDown. In a Cluster
+each node is up or down by itself: with one of three gone, a third of the keys is.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import AskError, ClusterDownError, MovedError, NoScriptError, TryAgainError
 
-log = structlog.get_logger(__name__)
+from hexar.core.rediscluster import ClusterNodes
+from hexar.core.redisnode import BATCH, CONNECT_TIMEOUT, PROBE_EVERY, TIMEOUT, WRITE_TIMEOUT, RedisDown, RedisNode
 
-#: Seconds that a caller waits for an answer, at most.
-TIMEOUT = 0.05
-#: An event loop that is later than this was busy itself, seconds: what came meanwhile is read before Redis is blamed, at most
-#: :data:`EXTENSIONS` times.
-LATE = 0.005
-EXTENSIONS = 4
-#: Seconds that a write behind the caller may take.
-WRITE_TIMEOUT = 1.0
-#: Seconds to connect, TLS and Sentinel included; callers do not wait for it. One of several Sentinels that is gone takes less.
-CONNECT_TIMEOUT = 2.0
+__all__ = ["BATCH", "PROBE_EVERY", "TIMEOUT", "WRITE_TIMEOUT", "RedisDown", "RedisLink", "connection_pool"]
+
+#: Seconds that one of several Sentinels may take; the next one is asked then.
 SENTINEL_TIMEOUT = 0.3
-#: Seconds between two probes of a server that is down; the first follows at once.
-PROBE_EVERY = 0.25
-#: Commands in one pipeline, and bytes of their arguments after which no more join.
-BATCH = 64
-BATCH_BYTES = 1024 * 1024
-
-Command = tuple[Any, ...]
-
-
-class RedisDown(Exception):
-    """Redis does not answer, or did not a moment ago."""
 
 
 def connection_pool(url: str) -> ConnectionPool:
@@ -104,85 +69,115 @@ def connection_pool(url: str) -> ConnectionPool:
     return pool
 
 
-@dataclass(slots=True)
-class _Call:
-    command: Command
-    future: asyncio.Future[Any] | None
-    size: int = 0
+def check_address(url: str) -> None:
+    """Raise ValueError where ``url`` is no address of a Redis."""
+    if _is_cluster(url):
+        _cluster(url, TIMEOUT)
+    else:
+        connection_pool(url)
 
 
-@dataclass(slots=True)
-class _Lane:
-    """One connection and what waits for it."""
+def _is_cluster(url: str) -> bool:
+    return urlsplit(url).scheme in ("redis+cluster", "rediss+cluster")
 
-    timeout: float
-    connection: Any = None
-    waiting: deque[_Call] = field(default_factory=deque)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
+
+def _cluster(url: str, timeout: float) -> ClusterNodes:
+    parts = urlsplit(url)
+    if parts.path.strip("/") not in ("", "0"):
+        raise ValueError("a Cluster has database 0 only")
+    user, at, hosts = parts.netloc.rpartition("@")
+    scheme = parts.scheme.partition("+")[0]
+
+    def make(address: tuple[str, int]) -> ConnectionPool:
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        return connection_pool(urlunsplit((scheme, f"{user}{at}{host}:{address[1]}", "/0", parts.query, "")))
+
+    seeds = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    if not all(seed.hostname for seed in seeds):
+        raise ValueError("a Cluster address names host:port of some nodes")
+    addresses = [(str(seed.hostname), seed.port or 6379) for seed in seeds]
+    return ClusterNodes(addresses, make, timeout)
+
+
+class Nodes(Protocol):
+    """One server, or the masters of a Cluster."""
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def parts(self) -> int: ...
+    @property
+    def commands(self) -> int: ...
+    @property
+    def pipelines(self) -> int: ...
+    @property
+    def outages(self) -> int: ...
+    def start(self) -> None: ...
+    async def ready(self, seconds: float) -> bool: ...
+    def connection(self) -> Any: ...
+    def node_for(self, command: tuple[Any, ...]) -> RedisNode | None: ...
+    def moved(self, error: MovedError) -> RedisNode | None: ...
+    async def flush(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class RedisLink:
-    """Commands to one Redis.
+    """Commands to one Redis: a server or a Cluster.
 
     Thread-safety: :meth:`post` may be called from any thread, the rest belongs to the event loop that called :meth:`start`.
     """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         self.timeout = timeout
-        self.pool = connection_pool(url)
-        #: Commands sent, pipelines they went in, and times that the link went down.
-        self.commands = 0
-        self.pipelines = 0
-        self.outages = 0
-        self._is_up = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._reads = _Lane(timeout)
-        self._writes = _Lane(WRITE_TIMEOUT)
-        self._posted: deque[_Call] = deque()
-        self._posted_bytes = 0
-        self._lock = threading.Lock()
-        self._failed = asyncio.Event()
-        self._prober: asyncio.Task[None] | None = None
+        self._nodes: Nodes = _cluster(url, timeout) if _is_cluster(url) else RedisNode(connection_pool(url), timeout)
 
     @property
     def up(self) -> bool:
-        """False from the first failure until a probe is answered, and before the start."""
-        return self._is_up.is_set()
+        """False from the first failure until a probe is answered, and before the start. A Cluster is up while some of it is."""
+        return self._nodes.up
+
+    @property
+    def commands(self) -> int:
+        """Commands sent."""
+        return self._nodes.commands
+
+    @property
+    def pipelines(self) -> int:
+        """Pipelines they went in."""
+        return self._nodes.pipelines
+
+    @property
+    def outages(self) -> int:
+        """Times that the link, or a node of it, went down."""
+        return self._nodes.outages
 
     def start(self) -> None:
         """Begin to connect, without waiting for it; on the event loop."""
-        if self._prober is None:
-            self._loop = asyncio.get_running_loop()
-            self._failed.set()
-            self._prober = asyncio.create_task(self._probe(), name="redis-probe")
-            for lane in (self._reads, self._writes):
-                lane.task = asyncio.create_task(self._serve(lane), name="redis-lane")
+        self._nodes.start()
 
     def connection(self) -> Any:
-        """A connection of one's own, not yet connected: redis-py's, untyped there."""
-        pool: Any = self.pool
-        return pool.make_connection()
+        """A connection of one's own to subscribe with, not yet connected: redis-py's, untyped there."""
+        return self._nodes.connection()
 
     async def ready(self, seconds: float) -> bool:
-        """Wait until the link is up, ``seconds`` at most; whether it is."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._is_up.wait()
-        return self.up
+        """Wait until the link is up, the whole of a Cluster too, ``seconds`` at most; whether it is."""
+        return await self._nodes.ready(seconds)
 
     async def call(self, *command: Any) -> Any:
         """The reply to ``command``. Raises RedisDown within the timeout, ResponseError where the server refuses."""
-        if not self.up:
+        node = self._nodes.node_for(command)
+        if node is None:
             raise RedisDown
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._reads.waiting.append(_Call(command, future))
-        self._reads.wake.set()
         try:
-            async with _Patience(self.timeout):
-                return await future
-        except TimeoutError as error:
-            # The batch before took its time as well; the lane itself decides whether the server is gone.
+            return await node.call(*command)
+        except MovedError as error:
+            # It was not executed: the node that has the key now may be asked.
+            other = self._nodes.moved(error)
+            if other is None:
+                raise
+            return await other.call(*command)
+        except (AskError, TryAgainError, ClusterDownError) as error:
+            # The slot is on its way to another node, or has none.
             raise RedisDown from error
 
     async def script(self, text: str, keys: Sequence[str], *arguments: Any) -> Any:
@@ -195,206 +190,13 @@ class RedisLink:
 
     def post(self, *command: Any, size: int, limit: int) -> bool:
         """Send ``command`` soon, without a reply; False where the link is down or more than ``limit`` bytes would wait."""
-        loop = self._loop
-        if not self.up or loop is None:
-            return False
-        with self._lock:
-            if self._posted_bytes + size > limit:
-                return False
-            self._posted_bytes += size
-            self._posted.append(_Call(command, None, size))
-            first = len(self._posted) == 1
-        if first:
-            try:
-                loop.call_soon_threadsafe(self._take_posted)
-            except RuntimeError:
-                return False
-        return True
+        node = self._nodes.node_for(command)
+        return node is not None and node.post(*command, size=size, limit=limit // self._nodes.parts)
 
     async def flush(self) -> None:
         """Wait until what was posted is sent, or given up."""
-        self._take_posted()
-        if self.up:
-            # Commands of a lane are answered in order.
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self._writes.waiting.append(_Call(("PING",), future))
-            self._writes.wake.set()
-            with suppress(RedisDown, ResponseError):
-                await future
+        await self._nodes.flush()
 
     async def close(self) -> None:
         """Send what waits, then close the connections."""
-        if self._prober is None:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WRITE_TIMEOUT):
-                await self.flush()
-        self._is_up.clear()
-        tasks = [task for task in (self._prober, self._reads.task, self._writes.task) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._drop_waiting()
-        for lane in (self._reads, self._writes):
-            await _disconnect(lane)
-        sentinels: Any = getattr(self.pool, "sentinel_manager", None)
-        if sentinels is not None:
-            with suppress(RedisError, OSError):
-                await sentinels.aclose()
-        self._prober = None
-
-    def _take_posted(self) -> None:
-        with self._lock:
-            self._writes.waiting.extend(self._posted)
-            self._posted.clear()
-        self._writes.wake.set()
-
-    async def _serve(self, lane: _Lane) -> None:
-        while True:
-            await lane.wake.wait()
-            lane.wake.clear()
-            while lane.waiting:
-                batch: list[_Call] = []
-                size = 0
-                while lane.waiting and len(batch) < BATCH and size < BATCH_BYTES:
-                    call = lane.waiting.popleft()
-                    if call.future is None or not call.future.done():
-                        batch.append(call)
-                        size += call.size
-                    else:
-                        self._sent(call)
-                if batch:
-                    await self._exchange(lane, batch)
-
-    async def _exchange(self, lane: _Lane, batch: list[_Call]) -> None:
-        at = 0
-        try:
-            connection = await self._connected(lane)
-            async with _Patience(lane.timeout):
-                self.commands += len(batch)
-                self.pipelines += 1
-                packed = connection.pack_commands([call.command for call in batch])
-                await connection.send_packed_command(packed, check_health=False)
-                while at < len(batch):
-                    try:
-                        _settle(batch[at], await connection.read_response(), None)
-                    except ResponseError as error:
-                        if batch[at].future is None:
-                            log.warning("redis_refused", command=batch[at].command[0], error=str(error)[:200])
-                        _settle(batch[at], None, error)
-                    at += 1
-        except (RedisError, OSError, TimeoutError) as error:
-            self._take_down(error)
-        finally:
-            for call in batch:
-                self._sent(call)
-            if at < len(batch):
-                # Also when this task is cancelled: what is still to come on this connection belongs to nobody.
-                await _disconnect(lane)
-                for call in batch[at:]:
-                    _settle(call, None, RedisDown())
-
-    async def _connected(self, lane: _Lane) -> Any:
-        # It is the probe that connects, and callers end their wait themselves: this may take longer than a command.
-        if lane.connection is None:
-            lane.connection = self.connection()
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await lane.connection.connect()
-        return lane.connection
-
-    def _sent(self, call: _Call) -> None:
-        if call.size:
-            with self._lock:
-                self._posted_bytes -= call.size
-
-    def _take_down(self, error: BaseException) -> None:
-        if self.up:
-            self._is_up.clear()
-            self.outages += 1
-            log.warning("redis_down", error=type(error).__name__)
-        self._failed.set()
-        self._drop_waiting()
-
-    def _drop_waiting(self) -> None:
-        for lane in (self._reads, self._writes):
-            waiting, lane.waiting = lane.waiting, deque()
-            for call in waiting:
-                self._sent(call)
-                _settle(call, None, RedisDown())
-
-    async def _probe(self) -> None:
-        while True:
-            await self._failed.wait()
-            self._failed.clear()
-            while True:
-                if await self._answers():
-                    break
-                await asyncio.sleep(PROBE_EVERY)
-            self._failed.clear()
-            self._is_up.set()
-            log.info("redis_up")
-
-    async def _answers(self) -> bool:
-        calls = []
-        for lane in (self._reads, self._writes):
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            lane.waiting.append(_Call(("PING",), future))
-            lane.wake.set()
-            calls.append(future)
-        replies = await asyncio.gather(*calls, return_exceptions=True)
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                log.error("redis_refused", error=str(reply)[:200])
-        return not any(isinstance(reply, BaseException) for reply in replies)
-
-
-class _Patience:
-    """As asyncio.timeout, but the time in which the event loop was busy with other things is no silence of the server."""
-
-    __slots__ = ("_due", "_extensions", "_loop", "_scope", "_seconds", "_timer")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._scope = asyncio.timeout(None)
-        self._extensions = EXTENSIONS
-
-    async def __aenter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._arm(self._seconds)
-        await self._scope.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        await self._scope.__aexit__(kind, error, trace)
-
-    def _arm(self, seconds: float) -> None:
-        self._due = self._loop.time() + seconds
-        self._timer = self._loop.call_at(self._due, self._over)
-
-    def _over(self) -> None:
-        late = self._loop.time() - self._due
-        if late > LATE and self._extensions:
-            self._extensions -= 1
-            self._arm(min(late, self._seconds))
-        else:
-            self._scope.reschedule(self._due)
-
-
-def _settle(call: _Call, reply: Any, error: Exception | None) -> None:
-    future = call.future
-    if future is None or future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(reply)
-
-
-async def _disconnect(lane: _Lane) -> None:
-    connection, lane.connection = lane.connection, None
-    if connection is not None:
-        # A connection that is broken may fail to close as well; it is not used again either way.
-        with suppress(RedisError, OSError, TimeoutError):
-            await connection.disconnect(nowait=True)
+        await self._nodes.close()

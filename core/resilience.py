@@ -159,7 +159,9 @@ class CircuitBreaker:
                 raise BreakerOpen(self.agent, left)
             if self._probing or (self.peers is not None and now >= self._lent_until):
                 raise BreakerOpen(self.agent, 1.0)
+            # Lent for one probe: after a failure the next one is agreed on anew.
             self._probing = True
+            self._lent_until = 0.0
 
     def succeeded(self) -> None:
         """The call went well: a probe closes the breaker."""
@@ -198,7 +200,7 @@ class CircuitBreaker:
             self._close()
 
     def lend(self, seconds: float) -> None:
-        """The next call within ``seconds`` may probe."""
+        """One call within ``seconds`` may probe."""
         with self._lock:
             self._lent_until = self._clock() + seconds
 

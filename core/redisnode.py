@@ -101,6 +101,7 @@ class RedisNode:
         self._lock = threading.Lock()
         self._failed = asyncio.Event()
         self._prober: asyncio.Task[None] | None = None
+        self._closing = False
 
     @property
     def up(self) -> bool:
@@ -111,6 +112,7 @@ class RedisNode:
         """Begin to connect, without waiting for it; on the event loop."""
         if self._prober is None:
             self._loop = asyncio.get_running_loop()
+            self._closing = False
             self._failed.set()
             self._prober = asyncio.create_task(self._probe(), name="redis-probe")
             for lane in (self._reads, self._writes):
@@ -189,6 +191,10 @@ class RedisNode:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await self.flush()
         self._is_up.clear()
+        # Beside the cancellation, which a connection that is being made may lose.
+        self._closing = True
+        for lane in (self._reads, self._writes):
+            lane.wake.set()
         tasks = [task for task in (self._prober, self._reads.task, self._writes.task) if task is not None]
         for task in tasks:
             task.cancel()
@@ -209,7 +215,7 @@ class RedisNode:
         self._writes.wake.set()
 
     async def _serve(self, lane: _Lane) -> None:
-        while True:
+        while not self._closing:
             await lane.wake.wait()
             lane.wake.clear()
             while lane.waiting:

@@ -123,12 +123,14 @@ class Dispatcher:
         *args: Any,
         deadline: Deadline | None = None,
         retry: RetryPolicy = NO_RETRY,
+        abandoned: Callable[[], None] | None = None,
     ) -> T:
         """Run ``function(*args)`` on a thread of ``agent`` and return its result.
 
         The function is repeated as ``retry`` says, inside the deadline, and only for exceptions that say ``retryable``.
         Raises what the function raises, or BreakerOpen, BulkheadFull, DeadlineExceeded. When the deadline passes, the
-        caller goes on; the thread ends when the function notices (sockets carry the same deadline).
+        caller goes on; the thread ends when the function notices (sockets carry the same deadline). ``abandoned`` is called
+        on the event loop when the caller left or its time is over, so that the function can be told at once.
         """
         limit = deadline or Deadline.never()
         lane = self._lane(agent)
@@ -150,11 +152,15 @@ class Dispatcher:
             if not limit.expired:  # the function's own TimeoutError, not ours
                 raise
             call.stop.set()
+            if abandoned is not None:
+                abandoned()
             ran = 0.0 if call.started is None else time.monotonic() - call.started
             call.settle(error, blame=ran >= BLAME_AFTER)
             raise DeadlineExceeded(f"{agent} did not answer in time") from error
         except asyncio.CancelledError as error:
             call.stop.set()
+            if abandoned is not None:
+                abandoned()
             call.settle(error, blame=False)
             raise
 

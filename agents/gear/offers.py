@@ -19,6 +19,7 @@ from hexar.agents.gear.knowledge import vendor_name
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable
 from hexar.agents.vendors.model import Listing
+from hexar.agents.vendors.sockets import Cancellation
 from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
@@ -132,9 +133,11 @@ class LiveOffers:
     async def _fly(self, flight: _Flight, tenant: str, agent: VendorAgent, request: LightRequest) -> None:
         """Ask, hand the batch to all who wait, then keep it; until it is kept, who comes later joins as well."""
         depends = self._caches.snapshot(tenant, KIND, vendor_name(agent.name))
-        limit = flight.deadline
+        limit, gone = flight.deadline, Cancellation()
         try:
-            batch = await self._dispatcher.call(agent.name, _ask, agent, request, limit, deadline=limit, retry=self._retry)
+            batch = await self._dispatcher.call(
+                agent.name, _ask, agent, request, limit, gone, deadline=limit, retry=self._retry, abandoned=gone.cancel
+            )
             flight.batch.set_result(batch)
             if len(batch) <= INLINE_LISTINGS:
                 value = _encode(batch.listings)
@@ -159,10 +162,10 @@ class LiveOffers:
             del self._flights[flight.key]
 
 
-def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline) -> Batch:
+def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline, gone: Cancellation) -> Batch:
     """On a thread of the vendor: ask and index."""
     try:
-        listings = agent.light(request, deadline)
+        listings = agent.light(request, deadline, cancel=gone)
     except VendorError as error:
         # A query asks each vendor once. Only one that was not reached has not been asked yet.
         error.retryable = error.retryable and isinstance(error, VendorUnreachable)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hexar.agents.vendors.model import Listing
+from hexar.agents.vendors.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 
@@ -30,8 +31,10 @@ class VendorAgent(Protocol):
         """The vendor's configured name, unique in vendors.yaml."""
         ...
 
-    def light(self, request: LightRequest, deadline: Deadline) -> list[Listing]:
+    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
         """Offers for ``request``. Catalogue formats answer with the whole catalogue, whatever the terms.
+
+        ``cancel`` cuts the reading's connections when nobody waits for it any more.
 
         Raises:
             VendorError: one of :mod:`hexar.agents.vendors.errors`; never a library's error.

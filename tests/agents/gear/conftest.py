@@ -50,7 +50,7 @@ class Shelf:
     light_calls: int = 0
     heavy_calls: int = 0
 
-    def light(self, request: LightRequest, deadline: Deadline) -> list[Listing]:
+    def light(self, request: LightRequest, deadline: Deadline, *, cancel: object = None) -> list[Listing]:
         self.light_calls += 1
         time.sleep(max(0.0, min(self.delay, deadline.remaining() + 0.5)))
         if self.error is not None:

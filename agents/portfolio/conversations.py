@@ -4,6 +4,7 @@ All methods block on the store: call them on its threads. Another tenant's row r
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -59,6 +60,10 @@ _TOUCH = (
 )
 
 
+#: Tenant, conversation, portfolio, turn, and the run whose caller came back.
+Record = tuple[str, str, str, Turn, str]
+
+
 def new_conversation_id() -> str:
     """An id that cannot be guessed."""
     return f"v-{random_hex(16)}"
@@ -94,43 +99,53 @@ class Conversations:
         ``again`` names the run of an answer whose caller came back for the rest: its turn may be the last one already.
         """
         try:
-            return self._record(tenant, conversation_id, portfolio_id, turn, again)
+            return self._record((tenant, conversation_id, portfolio_id, turn, again))
         except sa.exc.IntegrityError:
             # Another caller's turn has made the conversation meanwhile.
-            return self._record(tenant, conversation_id, portfolio_id, turn, again)
+            return self._record((tenant, conversation_id, portfolio_id, turn, again))
 
-    def _record(self, tenant: str, conversation_id: str, portfolio_id: str, turn: Turn, again: str) -> int:
-        now = time.time()
+    def record_all(self, kept: Sequence[Record]) -> list[int]:
+        """As `record`, all in one transaction; raises what any of them raises, and then none is kept."""
         with self._database.write() as connection:
-            # Locked: two turns of one conversation take their numbers one after the other.
-            found = connection.execute(_LOCK, {"tenant": tenant, "conversation": conversation_id}).first()
-            if found is None:
-                row = {
-                    "tenant": tenant,
-                    "conversation_id": conversation_id,
-                    "portfolio_id": portfolio_id,
-                    "title": " ".join(turn.message.split())[:80],
-                    "turn_count": 1,
-                    "created_at": now,
-                    "updated_at": now,
-                }
-                key, number = made_key(connection.execute(_INSERT, row)), 1
-            else:
-                key, number = int(found[0]), int(found.turn_count) + 1
-                last = sa.select(turns.c.turn_id).where(turns.c.conversation_key == key, turns.c.number == number - 1)
-                if again and str(connection.execute(last).scalar() or "").startswith(f"{again}:"):
-                    return number - 1
-                connection.execute(_TOUCH, {"conversation": key, "count": number, "now": now})
-            kept = {
-                "conversation_key": key,
-                "number": number,
-                "turn_id": turn.turn_id,
-                "message": turn.message,
-                "answer": turn.answer,
-                "details": turn.details,
+            return [self._write(connection, each) for each in kept]
+
+    def _record(self, record: Record) -> int:
+        with self._database.write() as connection:
+            return self._write(connection, record)
+
+    @staticmethod
+    def _write(connection: sa.Connection, record: Record) -> int:
+        tenant, conversation_id, portfolio_id, turn, again = record
+        now = time.time()
+        # Locked: two turns of one conversation take their numbers one after the other.
+        found = connection.execute(_LOCK, {"tenant": tenant, "conversation": conversation_id}).first()
+        if found is None:
+            row = {
+                "tenant": tenant,
+                "conversation_id": conversation_id,
+                "portfolio_id": portfolio_id,
+                "title": " ".join(turn.message.split())[:80],
+                "turn_count": 1,
                 "created_at": now,
+                "updated_at": now,
             }
-            connection.execute(_INSERT_TURN, kept)
+            key, number = made_key(connection.execute(_INSERT, row)), 1
+        else:
+            key, number = int(found[0]), int(found.turn_count) + 1
+            last = sa.select(turns.c.turn_id).where(turns.c.conversation_key == key, turns.c.number == number - 1)
+            if again and str(connection.execute(last).scalar() or "").startswith(f"{again}:"):
+                return number - 1
+            connection.execute(_TOUCH, {"conversation": key, "count": number, "now": now})
+        kept = {
+            "conversation_key": key,
+            "number": number,
+            "turn_id": turn.turn_id,
+            "message": turn.message,
+            "answer": turn.answer,
+            "details": turn.details,
+            "created_at": now,
+        }
+        connection.execute(_INSERT_TURN, kept)
         return number
 
     def page(self, tenant: str, portfolio_id: str, before: float, limit: int) -> tuple[list[ConversationRow], int]:

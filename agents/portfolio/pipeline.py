@@ -28,6 +28,7 @@ from hexar.agents.portfolio.passages import Found, Mode, Passage
 from hexar.agents.portfolio.profiles import AgentRow, Agents, agent_dependency
 from hexar.agents.portfolio.retrieval import Retriever
 from hexar.agents.portfolio.semantic import SemanticCache, SemanticHit
+from hexar.agents.portfolio.turns import Turns
 from hexar.agents.portfolio.validation import check_chat
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
@@ -133,6 +134,7 @@ class ChatPipeline:
         self._lull = Lull()
         self.finder = Finder(database, retriever, caches, pool, self._lull)
         self.conversations = Conversations(database)
+        self.turns = Turns(database, self.conversations)
         self.agents = Agents(database, caches.versions)
 
     # -------------------------------------------------------------------------------------------------------- planning
@@ -423,9 +425,7 @@ class ChatPipeline:
         turn = messages.turn_of(plan.request, f"{run}:{random_hex(8)}", events, status)
         again = run if plan.request.resume_after else ""
         try:
-            await self.database.run(
-                self.conversations.record, plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again
-            )
+            await self.turns.record((plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again))
         except StoreUnavailable:
             log.warning("turn_not_confirmed")
             return False

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -441,3 +442,38 @@ def test_the_depth_is_told_by_kind(queue: JobQueue) -> None:
     count, age = depth["a"]
     assert count == 2
     assert 0.01 <= age < 60
+
+
+def test_racing_submits_queue_the_same_work_once_and_racing_claims_take_a_job_once(database: Database, store_url: str) -> None:
+    """Eight at once, on connections as of two processes: one job a key, which all get, and each job is claimed by one."""
+    databases = [database, Database(store_url)]
+    queues = [JobQueue(databases[number % 2]) for number in range(8)]
+    together = threading.Barrier(len(queues))
+
+    def submit_all(queue: JobQueue) -> list[tuple[str, bool]]:
+        submitted = []
+        for number in range(20):
+            together.wait(30)
+            job, created = queue.submit("t", "work", b"", priority=5, dedupe_key=f"key {number}", max_attempts=3, delay=0.0)
+            submitted.append((job.id, created))
+        return submitted
+
+    def claim_all(queue: JobQueue) -> list[str]:
+        claimed = []
+        together.wait(30)
+        while len(claimed) < 3:
+            job = queue.claim(["work"], 60)
+            if job is None:
+                break
+            claimed.append(job.id)
+        return claimed
+
+    with ThreadPoolExecutor(len(queues)) as threads:
+        submitted = list(threads.map(submit_all, queues))
+        claimed = Counter(job for jobs in threads.map(claim_all, queues) for job in jobs)
+    for same in zip(*submitted, strict=True):
+        assert len({job for job, _ in same}) == 1
+        assert sum(created for _, created in same) == 1
+    assert set(claimed.values()) == {1}
+    assert len(claimed) >= 10
+    databases[1].close()

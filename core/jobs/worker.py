@@ -64,6 +64,12 @@ class _Room:
             self._inside += not self._closed
             return not self._closed
 
+    def alone_at_once(self) -> bool:
+        """From inside: be alone where nobody else is inside; False, and nothing changed, where somebody is."""
+        with self._changed:
+            self._alone = self._inside == 1 and not self._closed
+            return self._alone
+
     def be_alone(self) -> bool:
         """From inside: wait until all others have left; False once closed, and then not alone."""
         with self._changed:
@@ -172,7 +178,11 @@ class Worker:
     def _work_once(self) -> bool:
         """Run the most urgent job; True where there is none, or it cannot be known."""
         try:
-            job = self._queue.claim(sorted(self._handlers), self._config.lease) if self._handlers else None
+            job = self._claim()
+            if job is not None and job.error == WORKER_DIED and not self._room.alone_at_once():
+                # It is not held while it waits: if a neighbour kills this process, that would count as one of its attempts.
+                self._queue.release(job)
+                job = self._claim() if self._room.be_alone() else None
         except STORE_AWAY as error:
             # Nothing is lost, jobs stay where they are.
             log.warning("job_claim_failed", error=type(error).__name__)
@@ -183,6 +193,9 @@ class Worker:
         self._run(job)
         self._changed(job.id)
         return False
+
+    def _claim(self) -> Job | None:
+        return self._queue.claim(sorted(self._handlers), self._config.lease) if self._handlers else None
 
     def _sleep(self) -> None:
         with self._wake:
@@ -195,9 +208,6 @@ class Worker:
         with self._lock:
             self._running[job.id, job.fence] = context
         try:
-            if job.error == WORKER_DIED and not self._room.be_alone():
-                self._queue.release(job)
-                return
             try:
                 result = self._handlers[job.kind](job.payload, context)
             except LostLease:

@@ -236,39 +236,38 @@ async def test_a_cancelled_job_tells_its_handler(jobs: Jobs, queue: JobQueue) ->
         assert after.state is JobState.CANCELLED
 
 
-async def test_a_job_taken_over_by_another_thread_of_its_process_stops_no_thread(jobs: Jobs, database: Database) -> None:
-    """A process whose lease ran out may hold the same job twice: one delivery counts, and all of its threads work on."""
-    gates = {1: threading.Event(), 2: threading.Event()}
+async def test_a_job_whose_lease_ran_out_in_a_living_process_runs_again_in_it(jobs: Jobs, database: Database) -> None:
+    """The first delivery does not count any more, the second begins after it, and all threads of the process work on."""
+    began, proceed = threading.Semaphore(0), threading.Event()
     together = threading.Barrier(FAST.threads)
     deliveries: list[int] = []
-    delivered = threading.Semaphore(0)
 
     def work(payload: bytes, context: JobContext) -> bytes:
         if payload:
             together.wait(20)
             return payload
         deliveries.append(context.job.fence)
-        delivered.release()
-        gates[context.job.fence].wait(20)
+        began.release()
+        if len(deliveries) == 1:
+            proceed.wait(20)
         return str(context.job.fence).encode()
 
     jobs.handler("work", work)
     jobs.start()
     job = await jobs.submit("work", b"")
-    assert await asyncio.to_thread(delivered.acquire, timeout=20)
+    assert await asyncio.to_thread(began.acquire, timeout=20)
     first = await jobs.get(None, job.id)
     assert first is not None
     with database.write() as connection:
         connection.execute(sa.update(jobs_table).values(run_at=0))
     second = await jobs.changed(first, 20)
     assert second is not None
-    assert (second.fence, second.error, deliveries) == (2, WORKER_DIED, [1])
-    gates[1].set()
-    assert await asyncio.to_thread(delivered.acquire, timeout=20)
-    gates[2].set()
+    assert (second.error, deliveries) == (WORKER_DIED, [1])
+    proceed.set()
     ended = await jobs.wait(job.id, 20)
     assert ended is not None
-    assert (ended.state, ended.result) == (JobState.SUCCEEDED, b"2")
+    assert len(deliveries) == 2
+    assert (ended.state, ended.attempts, ended.result) == (JobState.SUCCEEDED, 2, str(deliveries[1]).encode())
     others = [await jobs.submit("work", str(number).encode()) for number in range(FAST.threads)]
     for other in others:
         ended = await jobs.wait(other.id, 20)
@@ -396,6 +395,11 @@ async def test_a_job_whose_worker_died_runs_alone(jobs: Jobs, queue: JobQueue, d
             if payload.startswith(b"suspect"):
                 at_once["alone"] += 1
             assert at_once["alone"] == 0 or at_once["now"] == 1
+        if payload.startswith(b"suspect"):
+            # None is held for later either: it would be taken along.
+            running = queue.page(None, state=JobState.RUNNING, kind="", limit=9, before=None)
+            assert [job.id for job in running] == [context.job.id]
+            assert context.job.attempts == 2
         time.sleep(0.02)
         with lock:
             at_once["now"] -= 1

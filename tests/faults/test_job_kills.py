@@ -239,7 +239,8 @@ async def test_a_job_that_kills_its_worker_is_put_aside(database: Database, star
     states = history.check(database)
     print("deaths", deaths, dict(states), "seconds", round(time.monotonic() - began, 1))
     assert states == {"succeeded": GOOD, "dead": 2}
-    assert deaths == 6
+    # The first deliveries of the two may be in one process; the others are alone in theirs.
+    assert deaths in (5, 6)
 
 
 def _submit(queue: JobQueue, orders: dict[str, Any], attempts: int = 3) -> str:

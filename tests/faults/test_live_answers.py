@@ -235,7 +235,7 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
     rounds = int(os.environ.get("HEXAR_KILLS", "8"))
     rng = seeded()
     fleet = await replicas(3)
-    began_anew = made_again = 0
+    began_anew = twice = made_again = 0
     for number in range(rounds):
         request = {"name": f"k{number}", "count": 25, "pause": 0.02, "moody": moody}
         before = {replica: (await replica.stats())["productions"] for replica in fleet}
@@ -257,12 +257,14 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
         assert len({b"".join(text) for text in texts}) == 1
         again = sum([(await replica.stats())["productions"] - before[replica] for replica in fleet])
         assert again <= 1, f"round {number}: made again {again} times"
-        assert all(one.restarts <= 1 for one in subscribers)
+        # The second time: a process short of CPU learnt late that the answer was begun anew, and sent its caller round once more.
+        assert all(one.restarts <= 2 for one in subscribers)
         if not moody:
             assert not any(one.restarts for one in subscribers)
         made_again += again
         began_anew += any(one.restarts for one in subscribers)
-    print(f"kills {rounds}, answers made again {made_again}, begun anew {began_anew}")
+        twice += any(one.restarts > 1 for one in subscribers)
+    print(f"kills {rounds}, answers made again {made_again}, begun anew {began_anew}, for a subscriber twice {twice}")
     # Most kills strike while the answer forms.
     assert made_again >= rounds // 4
 

@@ -188,6 +188,7 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     yield gauge("hexar_agent_busy_threads", "Threads that an agent holds", busy)
     yield gauge("hexar_agent_queued_calls", "Calls that wait for a thread", queued)
     yield from _job_gauges(engine.jobs)
+    yield gauge("hexar_store_up", "0: the store is known to be away", [({}, float(engine.database.available))])
     yield gauge("hexar_loop_lag_seconds", "Worst event loop delay of the last 10 s", [({}, engine.loop_lag.worst)])
     yield gauge("hexar_requests_in_flight", "RPCs in progress", [({}, float(engine.metrics.in_flight))])
     yield gauge("hexar_answers_live", "Answers that are being produced", [({}, float(engine.answers.live))])

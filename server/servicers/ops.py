@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hexar.core.cache.caches import tenant_dependencies
-from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, StoreUnavailable, Unavailable
 from hexar.core.jobs import Job, JobState
 from hexar.core.jobs.jobs import BACKGROUND
 from hexar.core.metrics import LatencySummary
@@ -31,6 +31,7 @@ _BREAKER = {state: f"BREAKER_STATE_{state.name}" for state in BreakerState}
 _JOB_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 #: A lag of the event loop that an operator should look at, seconds.
 LAG_PROBLEM = 0.25
+STORE_PROBLEM = "the store does not answer: nothing can be kept, and how many jobs wait is not known"
 
 
 class OpsServicer:
@@ -59,7 +60,11 @@ class OpsServicer:
         """One glance at this process."""
         call.decode(pb.GetStatusRequest)
         engine, app = self._engine, self._app
-        depth, oldest = await engine.jobs.depth()
+        depth, oldest, stored = 0, None, True
+        try:
+            depth, oldest = await engine.jobs.depth()
+        except StoreUnavailable:
+            stored = False
         agents = [
             pb.AgentStatus(
                 agent=lane.agent,
@@ -82,7 +87,7 @@ class OpsServicer:
             queued_jobs=depth,
             oldest_job_age=None if oldest is None else duration(oldest),
             agents=agents,
-            problems=self._problems(agents),
+            problems=[*([] if stored else [STORE_PROBLEM]), *self._problems(agents)],
             worker=app.seat.number,
             workers=app.seat.of,
         )

@@ -249,6 +249,8 @@ async def test_a_server_goes_on_without_postgresql(
             wire.silent = True
         await asyncio.sleep(OUTAGE)
         await until(lambda: not app.engine.database.available)
+        status = await ops_pb2_grpc.OpsServiceStub(channel).GetStatus(ops_pb2.GetStatusRequest())
+        assert any("store does not answer" in problem for problem in status.problems)
         load.phase = "after"
         if fault == "kill":
             await asyncio.to_thread(fragile_postgres.start)

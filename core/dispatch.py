@@ -164,28 +164,6 @@ class Dispatcher:
             call.settle(error, blame=False)
             raise
 
-    async def call_now(self, agent: str, function: Callable[..., T | None], *args: Any) -> T | None:
-        """Run ``function(*args)``, which never blocks, here on the event loop; counted as :meth:`call` counts.
-
-        The function returns None where it would have to block: then nothing was done and nothing is counted. It holds no
-        thread, so no bulkhead bounds it. Raises what the function raises, or BreakerOpen.
-        """
-        lane = self._lane(agent)
-        await lane.breaker.consult()
-        lane.breaker.enter()
-        call = _Call(lane, self._observer)
-        call.started = time.monotonic()
-        try:
-            result = function(*args)
-        except BaseException as error:
-            call.settle(error, blame=counts_as_failure(error))
-            raise
-        if result is None:
-            lane.breaker.abandoned()
-        else:
-            call.settle(None, blame=False)
-        return result
-
     def status(self) -> list[LaneStatus]:
         """Every lane, by agent name."""
         with self._lock:

@@ -29,18 +29,12 @@ class Pool(Protocol):
 
     async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T: ...
 
-    async def call_now(self, agent: str, function: Callable[..., T | None], *args: object) -> T | None: ...
-
 
 @runtime_checkable
 class Openable(Protocol):
     """A provider whose answers are read by the loop."""
 
     def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
-
-    def open_now(self, request: Request, deadline: Deadline) -> OpenAnswer | None: ...
-
-    def send_rest(self, answer: OpenAnswer, deadline: Deadline, cancel: Cancel) -> None: ...
 
 
 def lane_name(config: ModelConfig) -> str:
@@ -106,16 +100,9 @@ class Bridge:
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
         if isinstance(provider, Openable):
-            # Over a kept connection nothing blocks: two changes of threads are saved, which in a rush are most of the time.
-            answer = None if attempts.fresh else await self._pool.call_now(lane, provider.open_now, request, deadline)
-            if answer is None:
-                await self._pool.call(
-                    lane, self._open, provider, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
-                )
-            else:
-                if answer.unsent:
-                    await self._pool.call(lane, provider.send_rest, answer, deadline, cancel, deadline=deadline)
-                reader.add(answer, cancel, channel)
+            await self._pool.call(
+                lane, self._open, provider, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
+            )
         else:
             pumping = asyncio.ensure_future(
                 self._pool.call(lane, _pump, provider, request, deadline, cancel, channel, deadline=deadline)

@@ -69,13 +69,8 @@ class Connector:
 
     def get(self, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> Connection:
         """A kept connection, or a new one. Raises ModelRefused, ModelTimeout, ModelCancelled, DeadlineExceeded."""
-        kept = None if fresh else self.kept()
-        return kept or Connection(self._open(deadline, cancel))
-
-    def kept(self) -> Connection | None:
-        """A kept connection, or None; never blocks."""
-        found = self._kept()
-        return Connection(found, reused=True) if found is not None else None
+        kept = None if fresh else self._kept()
+        return Connection(kept, reused=True) if kept is not None else Connection(self._open(deadline, cancel))
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""

@@ -36,8 +36,6 @@ class OpenAnswer:
     connection: Connection
     exchange: Exchange
     provider: "OpenAIProvider"
-    #: What the socket did not take at once of the request; to be given to :meth:`OpenAIProvider.send_rest`.
-    unsent: bytes = b""
 
     def closed(self) -> list[Delta | Done]:
         """As :meth:`Exchange.closed`; ModelStale where a kept connection was closed before it said anything."""
@@ -76,39 +74,6 @@ class OpenAIProvider:
         """Connect and send; ``fresh`` uses no kept connection. Raises ModelError or DeadlineExceeded."""
         connection = self._send(self._payload(request), deadline, cancel, fresh=fresh)
         return OpenAnswer(connection, Exchange(self.config, request, deadline), self)
-
-    def open_now(self, request: Request, deadline: Deadline) -> OpenAnswer | None:
-        """As :meth:`open` over a kept connection, or None where there is none; never blocks."""
-        connection = self.connector.kept()
-        if connection is None:
-            return None
-        payload = self._payload(request)
-        try:
-            sent = connection.socket.send(payload)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            sent = 0
-        except OSError:
-            connection.close()
-            return None
-        return OpenAnswer(connection, Exchange(self.config, request, deadline), self, payload[sent:])
-
-    def send_rest(self, answer: OpenAnswer, deadline: Deadline, cancel: Cancel) -> None:
-        """Send what is :attr:`OpenAnswer.unsent`; blocking. Raises ModelStale, ModelCancelled or DeadlineExceeded."""
-        sock = answer.connection.socket
-        detach = cancel.attach(lambda: shutdown(sock))
-        try:
-            sock.settimeout(max(0.001, deadline.bounded(self.config.timeouts.connect)))
-            sock.sendall(answer.unsent)
-            answer.unsent = b""
-        except OSError as error:
-            answer.connection.close()
-            if cancel.cancelled:
-                raise ModelCancelled(self.name) from error
-            if deadline.expired:
-                raise DeadlineExceeded(f"model {self.name} did not answer in time") from error
-            raise ModelStale(self.name, "closed a kept connection") from error
-        finally:
-            detach()
 
     def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
         """See :class:`hexar.agents.llm.types.Provider`. Reads on the caller's thread."""

@@ -147,25 +147,3 @@ def test_an_open_breaker_lets_one_call_probe() -> None:
     breaker.succeeded()
     assert breaker.state is BreakerState.CLOSED
     breaker.enter()
-
-
-async def test_work_that_never_blocks_runs_at_once_and_counts(dispatcher: Dispatcher) -> None:
-    """While every thread of an agent is taken it still runs; its failures open the breaker, and None counts for nothing."""
-    gate = threading.Event()
-    taken = [asyncio.create_task(dispatcher.call("busy", gate.wait)) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    assert await dispatcher.call_now("busy", int, "7") == 7
-    gate.set()
-    await asyncio.gather(*taken)
-
-    def fail() -> int:
-        raise ConnectionError
-
-    for _ in range(3):
-        assert await dispatcher.call_now("lost", lambda: None) is None
-        with pytest.raises(ConnectionError):
-            await dispatcher.call_now("lost", fail)
-    with pytest.raises(BreakerOpen):
-        await dispatcher.call_now("lost", fail)
-    lost = next(lane for lane in dispatcher.status() if lane.agent == "lost")
-    assert lost.breaker.state is BreakerState.OPEN

@@ -21,6 +21,8 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
             "data_dir": tmp_path / "data",
             "vendors": tmp_path / "vendors.yaml",
             "drain_seconds": 0,
+            # No answer is made a second time by chance.
+            "chat": {"shadow_share": 0.0},
         }
         return Settings(**(values | changes))
 

@@ -147,13 +147,13 @@ async def measure(port: int, folder: str, quick: bool) -> dict[str, float | int 
     figures["redis_us_write"] = await meter.microseconds(write, times // 2)
     ends = {}
     for name in names:
-        reading = await runs.read(name, "0", seen=True)
+        reading = await runs.read(name, "0", wanted=1.0)
         while reading is not None and reading.more:
-            reading = await runs.read(name, reading.cursor, seen=True)
+            reading = await runs.read(name, reading.cursor, wanted=1.0)
         assert reading is not None
         ends[name] = reading.cursor
     figures["redis_us_read"] = await meter.microseconds(
-        lambda n: runs.read(names[n % CALLERS], ends[names[n % CALLERS]], seen=True), times // 2
+        lambda n: runs.read(names[n % CALLERS], ends[names[n % CALLERS]], wanted=1.0), times // 2
     )
 
     database = Database(f"sqlite:///{folder}/store.db")

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class Seat:
     of: int = 1
 
 
-class Process:
+class Process(ABC):
     """One process over one engine. A subclass says what it listens for."""
 
     def __init__(self, settings: Settings, *, seat: Seat | None = None) -> None:
@@ -86,20 +87,20 @@ class Process:
             thread.join()
         log.info("stopped", instance=self.instance)
 
+    @abstractmethod
     async def listen(self) -> None:
         """Begin to serve; set :attr:`port`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def drain(self, grace: float) -> None:
         """Take no more calls, and let running ones end for ``grace`` seconds."""
-        raise NotImplementedError
 
     @property
     def leave_seconds(self) -> float:
         """Seconds that :meth:`leave` takes at most: every connection was told to go (at its age, give or take a tenth)."""
         return self.settings.limits.connection_seconds * 1.1 + 2.0
 
-    async def leave(self) -> None:
+    async def leave(self) -> None:  # noqa: B027  # who shares no port has nobody to hand over
         """Let others that share the port have the callers: return when none is connected and no answer is made here."""
 
     async def run(self, stopping: asyncio.Event | None = None, started: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hexar.agents.portfolio.blocks import Block, BlockKind, ParsedDocument
+from hexar.agents.portfolio.blocks import BlockKind, ParsedDocument
 from hexar.agents.portfolio.language import detect
 from hexar.agents.portfolio.markdown import heading_text
 
@@ -138,8 +138,3 @@ def chunks(document: ParsedDocument) -> list[Chunk]:
     if fresh:
         made.append(_chunk(document, current))
     return made
-
-
-def block_of(blocks: tuple[Block, ...], offset: int) -> Block | None:
-    """The block that holds ``offset``, or None."""
-    return next((block for block in blocks if block.start <= offset < block.end), None)

@@ -103,11 +103,6 @@ class Budget:
     held_micros: int
     resets_at: float | None
 
-    @property
-    def free_micros(self) -> int:
-        """What is neither spent nor held; negative where calls cost more than was reserved."""
-        return self.limit_micros - self.spent_micros - self.held_micros
-
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -138,7 +138,6 @@ class ComponentMatcher:
             own = [row for key in keys for row in self._by_group.get(key, ())]
             listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
             enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
-        self._texts = texts
         # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
         # Sides were read and taken out, and our own tables rewrote the words: the index needs the positions alone.
         self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})

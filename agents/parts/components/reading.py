@@ -37,11 +37,6 @@ class Reading:
         """The words as one text."""
         return " ".join(self.words)
 
-    @property
-    def without_position(self) -> str:
-        """The words that name no position."""
-        return " ".join(word for word in self.words if word not in ("front", "rear"))
-
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:

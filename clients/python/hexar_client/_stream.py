@@ -18,6 +18,7 @@ import asyncio
 import random
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ class _State:
         return min(self.remaining, PAUSE * 1.5 ** (self._failures - 1) * random.uniform(0.5, 1.0))
 
 
-class _Handle(Generic[B]):
+class _Handle(ABC, Generic[B]):
     """What a caller holds of a stream, whichever way it is driven."""
 
     def __init__(
@@ -187,8 +188,9 @@ class _Handle(Generic[B]):
             with suppress(ValueError, RuntimeError, grpc.RpcError, asyncio.InvalidStateError):
                 self._say(self._open(type(self._state.request)(), timeout=LEAVE_TIMEOUT, metadata=metadata))
 
+    @abstractmethod
     def _say(self, call: Any) -> None:
-        raise NotImplementedError
+        """Let the call that says good-bye end by itself."""
 
 
 class Stream(_Handle[B]):

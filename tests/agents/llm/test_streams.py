@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,23 @@ async def test_an_answer_comes_whole_and_in_order(make_models: MakeModels, setti
         assert (done.cost_micros, done.currency) == (107, "USD")
     else:
         assert done.usage.completion_tokens >= 50
+
+
+async def test_every_call_is_sent_from_its_models_pool(make_models: MakeModels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a new connection and over a kept one: a thread of the model's own bulkhead sends the request."""
+    threads = []
+
+    def send(provider: OpenAIProvider, *args: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return original(provider, *args, **named)
+
+    original = OpenAIProvider._send
+    monkeypatch.setattr(OpenAIProvider, "_send", send)
+    models = make_models("tokens=3")
+    for _ in range(3):
+        assert text(await gather(models)) == answer(3)
+    assert len(threads) == 3
+    assert all(name.startswith(f"agent-{lane_name(models.config(''))}") for name in threads)
 
 
 async def test_a_model_that_thinks_aloud_is_waited_for(make_models: MakeModels) -> None:

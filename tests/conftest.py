@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("hexar", deadline=None, print_blob=True)
 settings.load_profile("hexar")
 
-pytest_plugins = ("tests.fix.redis_server", "tests.fix.redis_kinds", "tests.fix.postgres_server")
+pytest_plugins = ("tests.fix.pace", "tests.fix.redis_server", "tests.fix.redis_kinds", "tests.fix.postgres_server")
 
 
 @pytest.fixture(scope="session")

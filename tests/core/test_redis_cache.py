@@ -110,7 +110,7 @@ async def test_callers_who_leave_never_mix_up_replies(link: RedisLink) -> None:
         except RedisDown:
             assert await link.ready(5)
     assert min(done, cancelled) > 100
-    assert link.outages <= 3
+    assert link.outages == 0
 
 
 async def test_many_commands_travel_together(link: RedisLink) -> None:
@@ -148,10 +148,11 @@ async def test_a_server_that_was_never_there_costs_nothing(versions: Versions) -
     link.start()
     caches = Caches(versions, RedisBackend(link))
     await asyncio.sleep(0.1)
+    # Waiting for each as for a server that is silent would be ten seconds.
     began = time.monotonic()
     for number in range(200):
         assert await caches.get("query_answer", number.to_bytes(32, "big")) is None
-    assert time.monotonic() - began < 0.05 * 4
+    assert time.monotonic() - began < 200 * link.timeout / 4
     caches.put("query_answer", KEY, b"value", {})
     assert await caches.get("query_answer", KEY) is not None
     assert not link.up
@@ -163,7 +164,7 @@ async def test_a_user_of_the_server_is_named_in_the_address(fragile_redis: Redis
     with fragile_redis.client() as client:
         client.acl_setuser("hexar", enabled=True, passwords=["+p@ss/word"], keys=["hexar:*"], commands=["+@all"])
         client.acl_setuser("default", enabled=False)
-    allowed = RedisLink(f"redis://hexar:p%40ss%2Fword@127.0.0.1:{fragile_redis.port}/0")
+    allowed = RedisLink(f"redis://hexar:p%40ss%2Fword@127.0.0.1:{fragile_redis.port}/0", timeout=5.0)
     refused = RedisLink(f"redis://hexar:wrong@127.0.0.1:{fragile_redis.port}/0")
     for link in (allowed, refused):
         link.start()
@@ -192,8 +193,11 @@ def test_addresses_name_tls_sockets_and_sentinels() -> None:
             connection_pool(wrong)
 
 
-async def test_a_busy_event_loop_is_no_silence_of_redis(link: RedisLink) -> None:
+async def test_a_busy_event_loop_is_no_silence_of_redis(redis_server: RedisServer) -> None:
     """A loop that is blocked for longer than the timeout reads the reply that came meanwhile."""
+    link = RedisLink(redis_server.url)
+    link.start()
+    assert await link.ready(5)
     for _ in range(5):
         asking = asyncio.create_task(link.call("PING"))
         await asyncio.sleep(0)
@@ -201,3 +205,4 @@ async def test_a_busy_event_loop_is_no_silence_of_redis(link: RedisLink) -> None
         assert await asking in (b"PONG", "PONG", True)
     assert link.up
     assert link.outages == 0
+    await link.close()

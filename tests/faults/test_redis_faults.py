@@ -20,6 +20,7 @@ from hexar.core.redislink import RedisLink
 from hexar.core.store import Database
 from hexar.core.versions import Versions
 from tests.fix.chaos import seeded
+from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 from tests.fix.wire import Wire
 
@@ -38,7 +39,9 @@ async def wire(fragile_redis: RedisServer) -> AsyncIterator[Wire]:
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
-async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wire, tmp_path: Path, fault: str) -> None:
+async def test_lookups_go_on_without_redis(
+    fragile_redis: RedisServer, wire: Wire, tmp_path: Path, pace: Pace, fault: str
+) -> None:
     """Under load no look-up fails; the fault adds at most 60 ms to the 99th percentile; values come from Redis again in 5 s."""
     rng = seeded()
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
@@ -67,6 +70,7 @@ async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wir
 
     callers = [asyncio.create_task(caller()) for _ in range(20)]
     await asyncio.sleep(2)
+    pace.slack()
     phase = "fault"
     if fault == "kill":
         fragile_redis.kill()
@@ -76,6 +80,7 @@ async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wir
         wire.silent = True
     await asyncio.sleep(OUTAGE)
     assert not link.up
+    slack = pace.slack()
     if fault == "kill":
         await asyncio.to_thread(fragile_redis.start)
     elif fault == "freeze":
@@ -84,23 +89,39 @@ async def test_lookups_go_on_without_redis(fragile_redis: RedisServer, wire: Wir
         wire.silent = False
     began = time.monotonic()
     while not (link.up and invalidation.current()):
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         await asyncio.sleep(0.02)
     recovered = time.monotonic() - began
     running = False
     await asyncio.gather(*callers)
     p99 = {name: sorted(times)[int(len(times) * 0.99)] for name, times in phases.items()}
     worst = max(phases["fault"])
-    print(fault, {name: len(times) for name, times in phases.items()}, p99, "worst", worst, "recovered in", recovered)
-    assert p99["fault"] - p99["before"] < 0.06
-    assert worst < 0.3
+    print(
+        fault,
+        {name: len(times) for name, times in phases.items()},
+        p99,
+        "worst",
+        worst,
+        "recovered in",
+        recovered,
+        "slack",
+        slack,
+    )
+    assert recovered < 5 + slack
+    # What the machine adds is in both phases, but never the same.
+    assert p99["fault"] - p99["before"] < 0.06 + slack
+    assert worst < 0.3 + slack
     await invalidation.close()
     await caches.close()
     database.close()
 
 
-async def test_a_process_that_is_cut_off_asks_the_store(fragile_redis: RedisServer, wire: Wire, tmp_path: Path) -> None:
+async def test_a_process_that_is_cut_off_asks_the_store(
+    fragile_redis: RedisServer, wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without word from Redis for a lease a process trusts nothing in memory: each look-up sees what was committed before it."""
+    # A store that a busy machine makes late is asked all the same: what this is about is not how fast it answers.
+    monkeypatch.setattr("hexar.core.invalidation.TIMEOUT", 10.0)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
     versions, elsewhere = Versions(database), Versions(database)
@@ -109,12 +130,15 @@ async def test_a_process_that_is_cut_off_asks_the_store(fragile_redis: RedisServ
     invalidation = Invalidation(versions, link)
     link.start()
     invalidation.start()
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 20
     while not invalidation.current():
         assert time.monotonic() < give_up
         await asyncio.sleep(0.01)
     wire.silent = True
-    await asyncio.sleep(2.1)
+    give_up = time.monotonic() + 20
+    while invalidation.current():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.01)
     for number in range(20):
         key = number.to_bytes(32, "big")
         caches.put("query_answer", key, b"old", caches.snapshot("t", "query_answer", "a"))
@@ -126,7 +150,7 @@ async def test_a_process_that_is_cut_off_asks_the_store(fragile_redis: RedisServ
         await asyncio.to_thread(elsewhere.bump, "a")
         assert await caches.get("query_answer", key) is None
     wire.silent = False
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 20
     while not invalidation.current():
         assert time.monotonic() < give_up
         await asyncio.sleep(0.01)
@@ -142,10 +166,11 @@ async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
     made: list[tuple[Caches, SharedAnswers]] = []
-    for port in (wire.port, fragile_redis.port):
-        link = RedisLink(f"redis://127.0.0.1:{port}/0")
+    # Only the wire makes Redis silent here, not a busy machine.
+    for port, timeout in ((wire.port, 0.5), (fragile_redis.port, 5.0)):
+        link = RedisLink(f"redis://127.0.0.1:{port}/0", timeout=timeout)
         link.start()
-        assert await link.ready(5)
+        assert await link.ready(20)
         caches = Caches(Versions(database), RedisBackend(link))
         made.append((caches, SharedAnswers(caches, link)))
     (caches, leader), (_, other) = made
@@ -182,7 +207,7 @@ async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is
     assert not link.up
     await step(b"three")
     wire.silent = False
-    assert await link.ready(5)
+    assert await link.ready(20)
     await step(b"four")
     found = await other.find(answer.answer_id, spec, Deadline.after(60))
     assert found is not None

@@ -92,8 +92,8 @@ def fragile_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
-    """A link to the shared server, up."""
-    made = RedisLink(redis_server.url)
+    """A link to the shared server, up; a busy machine does not take it down."""
+    made = RedisLink(redis_server.url, timeout=5.0)
     made.start()
     assert await made.ready(5)
     yield made

@@ -11,6 +11,7 @@ import pytest
 
 from hexar.server.app import App
 from hexar.v1 import chat_pb2, chat_pb2_grpc
+from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 from tests.server.test_chat import Chat, text_of
 from tests.upstream import Upstream
@@ -89,7 +90,7 @@ async def stopped(upstream: Upstream, before: dict[str, Any], seconds: float) ->
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("phase", ["first", "rate"])
 async def test_a_cancel_reaches_the_models_socket_within_250_ms(
-    start: Start, upstream: Upstream, redis_server: RedisServer, shared: bool, phase: str
+    start: Start, upstream: Upstream, redis_server: RedisServer, pace: Pace, shared: bool, phase: str
 ) -> None:
     """The only caller cancels, while the model thinks or writes: its socket is closed, also where Redis shares the answer."""
     changes = {"redis_url": redis_server.url} if shared else {}
@@ -103,11 +104,12 @@ async def test_a_cancel_reaches_the_models_socket_within_250_ms(
             if (await asyncio.to_thread(upstream.stats))["open"] > before["open"]:
                 break
             await asyncio.sleep(0.01)
+        pace.slack()
         left = time.time()
         caller.call.cancel()
-        cut = await stopped(upstream, before, 5)
+        cut = await stopped(upstream, before, 15)
         assert cut
-        took.append(cut - left)
+        took.append(cut - left - pace.slack())
         await caller.channel.close()
     print("seconds from cancel to the closed socket", took)
     assert statistics.median(took) < 0.25, took
@@ -160,7 +162,7 @@ async def test_a_lost_caller_is_waited_for_no_longer_than_it_asked_and_the_serve
 
 @pytest.mark.parametrize("shared", [False, True])
 async def test_a_lingering_caller_who_says_that_it_leaves_stops_the_model_at_once(
-    start: Start, upstream: Upstream, redis_server: RedisServer, shared: bool
+    start: Start, upstream: Upstream, redis_server: RedisServer, pace: Pace, shared: bool
 ) -> None:
     """hexar-leave with the id of the call that was left ends the wait; another caller's word does not."""
     changes = {"redis_url": redis_server.url} if shared else {}
@@ -177,11 +179,12 @@ async def test_a_lingering_caller_who_says_that_it_leaves_stops_the_model_at_onc
 
     assert await leave("another") == []
     assert not await stopped(upstream, before, 0.3)
+    pace.slack()
     left = time.time()
     assert await leave("mine") == []
-    cut = await stopped(upstream, before, 5)
+    cut = await stopped(upstream, before, 15)
     assert cut
-    assert cut - left < 1
+    assert cut - left < 1 + pace.slack()
     await caller.channel.close()
 
 

@@ -16,6 +16,7 @@ from hexar.core.errors import InvalidArgument, Unavailable
 from hexar.core.jobs import JobState
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import Ask, Engine, Shelf, listing, usd
+from tests.fix.pace import Pace
 
 
 def ids(answered):
@@ -61,12 +62,12 @@ async def test_each_vendor_keeps_its_own_offer(engine: Engine, boards: list[Shel
 
 
 async def test_a_hanging_vendor_is_named_and_the_rest_is_complete_before_the_deadline(
-    engine: Engine, boards: list[Shelf], ask: Ask
+    engine: Engine, boards: list[Shelf], ask: Ask, pace: Pace
 ):
     """The final event comes in time, says who is missing and why, and holds the other vendors' products whole."""
     boards[1].delay = 30.0
     answered = await ask(engine.pipeline(*boards), text="snowboard", seconds=1.0)
-    assert answered.times[-1] < 1.0
+    assert answered.times[-1] < 1.0 + pace.slack()
     missing = answered.vendor("beta")
     assert missing.outcome == query_pb2.VENDOR_OUTCOME_MISSING
     assert missing.failure == query_pb2.VENDOR_FAILURE_TIMEOUT
@@ -77,12 +78,13 @@ async def test_a_hanging_vendor_is_named_and_the_rest_is_complete_before_the_dea
     assert answered.vendor("alpha").outcome == query_pb2.VENDOR_OUTCOME_FRESH
 
 
-async def test_the_first_product_comes_with_the_first_vendor(engine: Engine, boards: list[Shelf], ask: Ask):
+async def test_the_first_product_comes_with_the_first_vendor(engine: Engine, boards: list[Shelf], ask: Ask, pace: Pace):
     """A vendor that answers in 50 ms is shown within 150 ms, however slow the others are; the start is at once."""
     boards[0].delay, boards[1].delay, boards[2].delay = 0.05, 0.6, 0.8
     answered = await ask(engine.pipeline(*boards), text="snowboard")
-    assert answered.times[0] < 0.05
-    assert answered.times[answered.kinds().index("upsert")] < 0.15
+    slack = pace.slack()
+    assert answered.times[0] < 0.05 + slack
+    assert answered.times[answered.kinds().index("upsert")] < 0.15 + slack
 
 
 async def test_no_vendor_is_asked_twice_nor_on_a_cache_hit(engine: Engine, boards: list[Shelf], ask: Ask):

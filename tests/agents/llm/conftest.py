@@ -13,7 +13,7 @@ from hexar.core.resilience import RetryPolicy
 from tests.upstream import Upstream
 
 #: Short limits, so that a fault shows soon.
-FAST = Timeouts(connect=1.0, first_token=0.6, idle=0.4, total=5.0)
+FAST = Timeouts(connect=2.0, first_token=1.0, idle=0.8, total=8.0)
 
 REQUEST = Request((Message("user", "hello"),), max_tokens=100)
 
@@ -76,7 +76,7 @@ async def gather(models: Models, request: Request = REQUEST, seconds: float = 10
     return events
 
 
-async def until(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     """True once ``condition`` holds, False where it does not within ``seconds``."""
     deadline = Deadline.after(seconds)
     while not deadline.expired:

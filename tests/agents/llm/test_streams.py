@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -31,6 +32,7 @@ from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, HexarError, StreamBroken
 from hexar.core.resilience import BreakerOpen
 from tests.agents.llm.conftest import FAST, REQUEST, MakeModels, gather, until
+from tests.fix.pace import Pace
 from tests.upstream import Upstream
 
 
@@ -140,7 +142,7 @@ async def test_a_fault_before_the_first_token(make_models: MakeModels, setting: 
     start = time.monotonic()
     with pytest.raises(error) as caught:
         await gather(models)
-    assert time.monotonic() - start < 2.0
+    assert time.monotonic() - start < 6.0
     assert "secret" not in str(caught.value)
     if isinstance(caught.value, ModelBusy):
         assert caught.value.retry_after == 30.0
@@ -264,42 +266,54 @@ async def test_the_deadline_wins(make_models: MakeModels) -> None:
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         await gather(models, seconds=0.3)
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 3.0
 
 
 async def test_a_deadline_in_mid_stream_breaks_it(make_models: MakeModels) -> None:
     """An answer that is not complete in time is broken, with the count of what was sent."""
     models = make_models("tokens=100&rate=20", timeouts=Timeouts())
     with pytest.raises(StreamBroken) as caught:
-        await gather(models, seconds=0.5)
-    assert 1 <= caught.value.last_seq <= 15
+        await gather(models, seconds=1.5)
+    assert 1 <= caught.value.last_seq <= 35
 
 
 async def test_the_total_timeout(make_models: MakeModels) -> None:
     """A stream that never falls silent still ends."""
-    models = make_models("tokens=1000&rate=50", timeouts=Timeouts(first_token=1, idle=1, total=0.5))
+    models = make_models("tokens=1000&rate=50", timeouts=Timeouts(first_token=5, idle=5, total=1.5))
     with pytest.raises(StreamBroken):
         await gather(models)
 
 
+async def stats_until(upstream: Upstream, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The upstream's statistics, once they are such."""
+    for _ in range(500):
+        stats = await asyncio.to_thread(upstream.stats)
+        if holds(stats):
+            return stats
+        await asyncio.sleep(0.02)
+    raise AssertionError(stats)
+
+
 @pytest.mark.parametrize("setting", ["tokens=1000&rate=20", "fault=hang", "tokens=5&fault=silent", "tokens=9&first=30"])
-async def test_cancel_reaches_the_socket(make_models: MakeModels, upstream: Upstream, setting: str) -> None:
+async def test_cancel_reaches_the_socket(make_models: MakeModels, upstream: Upstream, pace: Pace, setting: str) -> None:
     """When the caller leaves, the server sees the connection close within a quarter second."""
     models = make_models(setting, timeouts=Timeouts())
     before = await asyncio.to_thread(upstream.stats)
     task = asyncio.create_task(gather(models))
+    called = models.config().model
+    await stats_until(upstream, lambda stats: stats["calls"].get(called, 0) == 1)
     await asyncio.sleep(0.3)
     assert not task.done()
+    pace.slack()
     start = time.time()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     if setting == "fault=hang":
         return
-    await asyncio.sleep(0.25)
-    after = await asyncio.to_thread(upstream.stats)
+    after = await stats_until(upstream, lambda stats: stats["abandoned"] > before["abandoned"])
     assert after["abandoned"] == before["abandoned"] + 1
-    assert after["last_abandoned"] - start < 0.25
+    assert after["last_abandoned"] - start < 0.25 + pace.slack()
 
 
 async def test_leaving_the_loop_of_events_closes_the_socket(make_models: MakeModels, upstream: Upstream) -> None:
@@ -309,8 +323,8 @@ async def test_leaving_the_loop_of_events_closes_the_socket(make_models: MakeMod
     async with aclosing(models.stream(REQUEST, Deadline.after(10))) as batches:
         async for _ in batches:
             break
-    await asyncio.sleep(0.25)
-    assert (await asyncio.to_thread(upstream.stats))["abandoned"] == before + 1
+    after = await stats_until(upstream, lambda stats: stats["abandoned"] > before)
+    assert after["abandoned"] == before + 1
 
 
 async def test_connections_are_kept_and_a_stale_one_is_replaced(dispatcher: Dispatcher) -> None:
@@ -402,7 +416,7 @@ def test_blocking_stream_and_complete(upstream: Upstream) -> None:
 
 
 @pytest.mark.parametrize("setting", ["tokens=1000&rate=20", "tokens=5&fault=silent", "fault=hang"])
-def test_cancel_ends_a_blocking_stream(upstream: Upstream, setting: str) -> None:
+def test_cancel_ends_a_blocking_stream(upstream: Upstream, pace: Pace, setting: str) -> None:
     """A cancel from another thread ends a blocking read within a quarter second."""
     pool = Dispatcher()
     models = Models([ModelConfig("a", base_url=upstream.base_url, model=f"cancel?{setting}")], pool)
@@ -418,10 +432,11 @@ def test_cancel_ends_a_blocking_stream(upstream: Upstream, setting: str) -> None
     thread.start()
     time.sleep(0.3)
     assert thread.is_alive()
+    pace.slack()
     start = time.monotonic()
     cancel.cancel()
-    thread.join(5)
-    assert ended[0] - start < 0.25
+    thread.join(15)
+    assert ended[0] - start < 0.25 + pace.slack()
     models.close()
     pool.close()
 

@@ -19,6 +19,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
+from hexar.server.affinity import chosen, keep_to
 from hexar.server.config import Settings
 from hexar.server.contract import CONTRACT
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
@@ -58,6 +59,9 @@ class App(Process):
         generic = ServiceHandler(CONTRACT, handlers, self._interceptors())
         self._server = self._listen(generic)
         await self._server.start()
+        cpu = chosen(self.settings.cpu_affinity, self.seat.number, self.seat.of)
+        if cpu is not None:
+            keep_to(cpu, asyncio.get_running_loop())
         for name in ("", *(name for name, state in services.items() if state == "serving")):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 

@@ -87,4 +87,6 @@ def run_loop(work: Coroutine[Any, Any, None]) -> None:
     else:
         import uvloop
 
-        uvloop.run(work)
+        from hexar.server.eventloop import Loop
+
+        uvloop.run(work, loop_factory=Loop)

@@ -1,7 +1,12 @@
-"""Cached queries over Redis: commands that a query costs, counted by the server itself.
+"""Cached queries over Redis: commands that a query costs, counted by the server itself, and what a second process is worth.
 
 The server runs in this process, over a real Valkey and the demo shops. Beside the requests a process renews its lease
 and looks at the shared breakers, each twice a second; those commands are counted apart, and taken off.
+
+Then answers a second of one process and of two, round by round, on a machine of two cores that the load generator shares
+(``generator_cpu_share`` of one core): ``two_process_ratio`` is the median of the rounds' ratios with every process bound to a CPU
+(docs/adr/0016), ``_best`` that of the best rounds; ``_unbound`` is the same with ``cpu_affinity`` off, ``_defaults`` what two processes
+give over one where nothing is configured, ``bound_ratio`` what the binding is worth to one process.
 
 Run: ``python tests/bench/scale.py [--quick]``.
 """
@@ -14,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -142,42 +148,57 @@ def load(port: int, body: bytes, seconds: float) -> dict[str, float]:
 
 
 async def measure_processes(rounds: int, seconds: float) -> dict[str, float]:
-    """Rates of one process and of two over the same store and Redis."""
+    """Rates of one process and of two over the same store and Redis, bound to CPUs and not."""
     body = query_pb2.QueryRequest(text=TEXT).SerializeToString()
-    with tempfile.TemporaryDirectory() as folder, DemoShops() as shops, ValkeyServer(port=free_port()) as server:
-        (Path(folder) / "vendors.yaml").write_text(shops.vendors_yaml())
-        settings = {"REDIS_URL": f"redis://127.0.0.1:{server.port}", "LIMITS__CONNECTION_SECONDS": "3600"}
-        with Fleet(Path(folder), **settings) as one, Fleet(Path(folder), WORKERS="2", **settings) as two:
-            one.started("listening")
-            two.started()
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{one.port}") as channel:
-                method = channel.unary_stream(f"/{PATH}")
-                await settle(method, body)
-                answer, _ = await ask(method, body)
-            for fleet in (one, two):
-                load(fleet.port, body, 0.5)  # both processes have it in memory
-            rates: dict[Fleet, list[dict[str, float]]] = {one: [], two: []}
-            before = await counted(two.port)
-            for _ in range(rounds):
-                for fleet, kept in rates.items():
-                    kept.append(await asyncio.to_thread(load, fleet.port, body, seconds))
-            after = await counted(two.port)
-        answered = [after[name] - before[name] for name in after]
-        received = sum(row["answers"] for row in rates[two])
-        # Those that were on their way when a round ended were counted by the servers alone, or ended as cancelled.
-        assert received <= sum(answered) <= received + rounds * CONNECTIONS * STREAMS, (received, answered)
-        assert all(row["bytes"] / row["answers"] > sum(map(len, answer)) for kept in rates.values() for row in kept)
-        single, double = ([row["answers"] / row["seconds"] for row in kept] for kept in rates.values())
-        print(f"one process: {', '.join(f'{rate:,.0f}' for rate in single)} answers a second")
-        print(f"two processes: {', '.join(f'{rate:,.0f}' for rate in double)}; by process: {answered}")
-        return {
-            "two_process_ratio": max(double) / max(single),
-            "two_process_ratio_median": statistics.median(b / a for a, b in zip(single, double, strict=True)),
-            "one_process_per_s": statistics.median(single),
-            "two_process_per_s": statistics.median(double),
-            "two_process_balance": min(answered) / max(answered),
-            "generator_cpu_share": statistics.median(row["cpu"] / row["seconds"] for row in rates[two]),
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        shops = stack.enter_context(DemoShops())
+        redis_server = stack.enter_context(ValkeyServer(port=free_port()))
+        (folder / "vendors.yaml").write_text(shops.vendors_yaml())
+        settings = {"REDIS_URL": f"redis://127.0.0.1:{redis_server.port}", "LIMITS__CONNECTION_SECONDS": "3600"}
+        fleets = {
+            (workers, affinity): stack.enter_context(
+                Fleet(folder, WORKERS=str(workers), CPU_AFFINITY=affinity, **settings)
+            ).started("listening" if workers == 1 else "all_listening")
+            for affinity in ("on", "off")
+            for workers in (1, 2)
         }
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{fleets[1, 'on'].port}") as channel:
+            method = channel.unary_stream(f"/{PATH}")
+            await settle(method, body)
+            answer, _ = await ask(method, body)
+        for fleet in fleets.values():
+            load(fleet.port, body, 0.5)  # every process has it in memory
+        rows: dict[tuple[int, str], list[dict[str, float]]] = {key: [] for key in fleets}
+        before = await counted(fleets[2, "on"].port)
+        for _ in range(rounds):
+            for key, fleet in fleets.items():
+                rows[key].append(await asyncio.to_thread(load, fleet.port, body, seconds))
+        after = await counted(fleets[2, "on"].port)
+    answered = [after[name] - before[name] for name in after]
+    received = sum(row["answers"] for row in rows[2, "on"])
+    # Those that were on their way when a round ended were counted by the servers alone, or ended as cancelled.
+    assert received <= sum(answered) <= received + rounds * CONNECTIONS * STREAMS, (received, answered)
+    assert all(row["bytes"] / row["answers"] > sum(map(len, answer)) for kept in rows.values() for row in kept)
+    rates = {key: [row["answers"] / row["seconds"] for row in kept] for key, kept in rows.items()}
+    for (workers, affinity), each in rates.items():
+        print(f"{workers} processes, affinity {affinity}: {', '.join(f'{rate:,.0f}' for rate in each)} answers a second")
+    print(f"by process: {answered}")
+
+    def ratio(of: tuple[int, str], over: tuple[int, str]) -> float:
+        return statistics.median(a / b for a, b in zip(rates[of], rates[over], strict=True))
+
+    return {
+        "two_process_ratio": ratio((2, "on"), (1, "on")),
+        "two_process_ratio_best": max(rates[2, "on"]) / max(rates[1, "on"]),
+        "two_process_ratio_unbound": ratio((2, "off"), (1, "off")),
+        "two_process_ratio_defaults": ratio((2, "on"), (1, "off")),
+        "bound_ratio": ratio((1, "on"), (1, "off")),
+        "one_process_per_s": statistics.median(rates[1, "on"]),
+        "two_process_per_s": statistics.median(rates[2, "on"]),
+        "two_process_balance": min(answered) / max(answered),
+        "generator_cpu_share": statistics.median(row["cpu"] / row["seconds"] for row in rows[2, "on"]),
+    }
 
 
 def main() -> None:

@@ -33,8 +33,7 @@ MAX_CHARACTERS = 4000
 MEDIUM_WORDS = 18
 COMPLEX_WORDS = 50
 
-_WORD = re.compile(r"[^\W_]+(?:['’`´ʼ][^\W_]+)*")
-_APOSTROPHES = str.maketrans("", "", "'’`´ʼ")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Level(IntEnum):
@@ -72,11 +71,15 @@ class Complexity:
     reasons: tuple[str, ...]
 
 
+#: A sequence of words and its group.
+_Cue = tuple[tuple[str, ...], str]
+
+
 class _Cues:
     """Sequences of words, found in one pass. Longer sequences win over their beginnings."""
 
     def __init__(self, lexicon: Mapping[str, object]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        by_first: dict[str, list[_Cue]] = {}
         for table in ("scope", "work"):
             groups = lexicon[table]
             if not isinstance(groups, dict):
@@ -84,19 +87,30 @@ class _Cues:
             for name, rows in groups.items():
                 for row in rows:
                     words = tuple(row.split())
-                    self._by_first.setdefault(words[0], []).append((words, f"{table}.{name}"))
-        for entries in self._by_first.values():
+                    by_first.setdefault(words[0], []).append((words, f"{table}.{name}"))
+        #: For each first word: the cues of that word alone, and those that may be met where a second word follows.
+        self._by_first: dict[str, tuple[list[_Cue], dict[str, list[_Cue]]]] = {}
+        for first, entries in by_first.items():
             entries.sort(key=lambda entry: -len(entry[0]))
+            seconds = {words[1] for words, _ in entries if len(words) > 1}
+            self._by_first[first] = (
+                [entry for entry in entries if len(entry[0]) == 1],
+                {second: [entry for entry in entries if entry[0][1:2] in ((), (second,))] for second in seconds},
+            )
 
     def find(self, words: Sequence[str]) -> dict[str, list[str]]:
         """The sequences of ``words`` that are cues, by group."""
         found: dict[str, list[str]] = {}
         taken_scope = -1
         for index, word in enumerate(words):
+            beginning = self._by_first.get(word)
+            if beginning is None:
+                continue
+            alone, by_second = beginning
             longest: dict[str, int] = {}
-            for sequence, group in self._by_first.get(word, ()):
+            for sequence, group in by_second.get(words[index + 1], alone) if index + 1 < len(words) else alone:
                 length = len(sequence)
-                if length > 1 and tuple(words[index : index + length]) != sequence:
+                if length > 2 and tuple(words[index : index + length]) != sequence:
                     continue
                 if length < longest.get(group, 0) or (group == "scope.all" and index <= taken_scope):
                     continue
@@ -124,7 +138,7 @@ def _complexity(level: Level, language: str, reasons: Iterable[str]) -> Complexi
 def classify(text: str) -> Complexity:
     """Class ``text`` by the work that it asks for. Deterministic; never raises."""
     head = text[:MAX_CHARACTERS]
-    words = [word.translate(_APOSTROPHES) for word in _WORD.findall(fold(head))]
+    words = _WORD.findall(fold(head))
     whole = len(text) <= MAX_CHARACTERS
     if not words:
         if whole:
@@ -143,9 +157,8 @@ def classify(text: str) -> Complexity:
 
 def _level(words: Sequence[str], text: str, cues: Mapping[str, Sequence[str]]) -> tuple[Level, list[str]]:
     """The level of a message that is not courtesy, and why."""
-    scope, compare, analyse, gather = (
-        cues.get(name, ()) for name in ("scope.all", "work.compare", "work.analyse", "work.gather")
-    )
+    scope, compare = cues.get("scope.all", ()), cues.get("work.compare", ())
+    analyse, gather = cues.get("work.analyse", ()), cues.get("work.gather", ())
     total = cues.get("work.total", ())
     if total:
         return Level.COMPREHENSIVE, [f"asks for all there is ({_quote(total)})"]

@@ -193,32 +193,42 @@ class Grammar:
         """
         if not 0 < len(words) <= self.max_words:
             return None
-        known: list[str] = []
-        slips = 0
-        for word in words:
-            if word in self._vocabulary:
-                known.append(word)
-                continue
-            corrected = self._lengthened(word)
-            if corrected is None:
-                corrected = self._slip(word)
-                slips += 1
-            if corrected is None or slips * 3 > len(words) + 2:
+        unknown = [word for word in words if word not in self._vocabulary]
+        if not unknown:
+            return self._covered(tuple(words), asks)
+        corrected = self._corrected(unknown, (len(words) + 2) // 3)
+        return self._covered(tuple(corrected.get(word, word) for word in words), asks) if corrected is not None else None
+
+    def _corrected(self, unknown: Sequence[str], most: int) -> dict[str, str] | None:
+        """The known word for each of ``unknown``; None where one has none, or more than ``most`` are slips."""
+        corrected: dict[str, str] = {}
+        slips: list[str] = []
+        for word in unknown:
+            known = self._lengthened(word)
+            if known is not None:
+                corrected[word] = known
+            elif 5 <= len(word) <= 20 and word.isalpha():
+                slips.append(word)
+            else:
                 return None
-            known.append(corrected)
-        return self._covered(tuple(known), asks)
+        if len(slips) > most:
+            return None
+        for word in slips:
+            known = self._slip(word)
+            if known is None:
+                return None
+            corrected[word] = known
+        return corrected
 
     def _lengthened(self, word: str) -> str | None:
         """The known word of which ``word`` is a lengthened form, for every run of letters is at least as long."""
-        short = _RUN.sub(r"\1", word)
-        if short == word:
+        if _RUN.search(word) is None:
             return None
+        short = _RUN.sub(r"\1", word)
         return next((known for known in self._collapsed.get(short, ()) if _stretches(known, word)), None)
 
     def _slip(self, word: str) -> str | None:
-        """The known word that one slip (a missing, doubled, wrong or swapped letter) turns into ``word``."""
-        if not 5 <= len(word) <= 20 or not word.isalpha():
-            return None
+        """The known word that one slip (a missing, doubled, wrong or swapped letter) turns into ``word`` (5 to 20 letters)."""
         for form in (word, *_deletions(word)):
             known = form if len(form) >= 5 and form in self._vocabulary else self._slips.get(form)
             if known is not None and known[0] == word[0] and abs(len(known) - len(word)) <= 1 and _near(known, word):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 #: At most this many words are weighed; a language does not change after them.
 MAX_WORDS = 200
+#: The evidence of a word of at most this many letters is remembered.
+SEEN_LETTERS = 40
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -28,6 +30,7 @@ _SPANISH_SHAPES = re.compile(
     r"(?:[ñáéíóú]|ción|sión|[^s]ll[aeo]|rr[aeiou]|qu[ei]|gü|ue[nrs]|ie[nr]|[aei]r$|[ai]do$|[ai]da$|mente$|dad$"
     r"|[ao]s$|[^aeiou][ao]$|ncia$|[aeo]n$|z$)"
 )
+_OTHER_LETTERS = frozenset("çãõàèìòùâêîôûäöß")
 
 
 def function_words(language: str) -> frozenset[str]:
@@ -38,11 +41,7 @@ def function_words(language: str) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def detect(text: str) -> str:
     """``"en"``, ``"es"`` or ``"und"`` for ``text``. Deterministic; reads at most :data:`MAX_WORDS` words of it."""
-    words = []
-    for match in _WORD.finditer(text[: MAX_WORDS * 20]):
-        words.append(match.group())
-        if len(words) == MAX_WORDS:
-            break
+    words = _WORD.findall(text[: MAX_WORDS * 20])
     return detect_words(words, inverted="¿" in text[:2000] or "¡" in text[:2000])
 
 
@@ -51,25 +50,31 @@ def detect_words(words: Sequence[str], *, inverted: bool = False) -> str:
     english = spanish = other = 0.0
     if inverted:
         spanish += 2.0
-    for raw in words[:MAX_WORDS]:
-        word = raw.lower().replace("’", "'")
-        known = False
-        if word in _ENGLISH:
-            english += 1.0
-            known = True
-        if word in _SPANISH:
-            spanish += 1.0
-            known = True
-        if word in _OTHER:
-            other += 1.0 if not known else 0.5
-            known = True
-        if not known and len(word) > 2:
-            english += 0.3 * bool(_ENGLISH_SHAPES.search(word))
-            spanish += 0.3 * bool(_SPANISH_SHAPES.search(word))
-            if any(letter in "çãõàèìòùâêîôûäöß" for letter in word):
-                other += 1.0
+    for word in words[:MAX_WORDS]:
+        for_english, for_spanish, for_other = _seen(word) if len(word) <= SEEN_LETTERS else _evidence(word)
+        english += for_english
+        spanish += for_spanish
+        other += for_other
     best = max(english, spanish)
     # One ending is no evidence; a tie, or more foreign function words than own ones, is none either.
     if best < 0.5 or other > best or abs(english - spanish) < 0.15 * best:
         return "und"
     return "en" if english > spanish else "es"
+
+
+def _evidence(raw: str) -> tuple[float, float, float]:
+    """How much one word speaks for English, for Spanish, and for another language."""
+    word = raw.lower().replace("’", "'")
+    english, spanish = float(word in _ENGLISH), float(word in _SPANISH)
+    if word in _OTHER:
+        return english, spanish, 0.5 if english or spanish else 1.0
+    if english or spanish or len(word) <= 2:
+        return english, spanish, 0.0
+    return (
+        0.3 * bool(_ENGLISH_SHAPES.search(word)),
+        0.3 * bool(_SPANISH_SHAPES.search(word)),
+        float(not _OTHER_LETTERS.isdisjoint(word)),
+    )
+
+
+_seen = lru_cache(maxsize=8192)(_evidence)

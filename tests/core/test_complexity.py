@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hexar.core.complexity import SIZES, Complexity, Level, classify
 from hexar.core.courtesy import Grammar, fold, grammar
+from hexar.core.language import detect_words
 from tests.bench.complexity import trivial_figures
 
 COURTESY = [
@@ -186,6 +187,39 @@ def test_fold_and_spelling() -> None:
     assert fold("¿CÓMO Estás? That’s") == "¿como estas? thats"
     assert grammar().recognise(["helo"]) is not None
     assert grammar().recognise(["god"]) is None
+
+
+def test_few_slips_and_any_lengthened_letters_are_forgiven() -> None:
+    """One slip in two words is too many; lengthened words are no slips."""
+    recognise = grammar().recognise
+    assert recognise(["thnaks"]) is not None
+    assert recognise(["thnaks", "goodbey"]) is None
+    assert recognise(["thnaks", "so", "much", "goodbey"]) is not None
+    assert recognise(["thaaanks", "sooo", "muuuch", "byeee"]) is not None
+    assert recognise(["thanks", "qqqqq"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("How", "explanation (how)"),
+        ("How many chairs are in the hall", "one fact (how many, are)"),
+        ("Chairs in the hall, how many", "one fact (how many)"),
+        ("How fast and how", "explanation (how)"),
+        ("How and why is it so", "analysis (how and why)"),
+        ("How and when is it so", "explanation (how)"),
+    ],
+)
+def test_a_cue_is_met_as_a_whole(text: str, reason: str) -> None:
+    """What follows a word decides whether the word is a cue of its own, also at the end of the message."""
+    assert any(reason in each for each in classify(text).reasons)
+
+
+def test_long_words_are_evidence_of_a_language_too() -> None:
+    """A word counts by its ending, however long it is and however often it was seen."""
+    for word, language in (("t" * 60 + "ing", "en"), ("r" * 60 + "ción", "es"), ("walking", "en"), ("canción", "es")):
+        for _ in range(2):
+            assert detect_words([word] * 3) == language
 
 
 def test_quality_on_real_messages(hexar_data: Path) -> None:

@@ -8,7 +8,7 @@ its thread of the pool for as long as it answers.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 from hexar.agents.llm.attempts import Attempts, Candidate
 from hexar.agents.llm.cancel import Cancel
@@ -30,11 +30,10 @@ class Pool(Protocol):
     async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T: ...
 
 
-@runtime_checkable
-class Openable(Protocol):
-    """A provider whose answers are read by the loop."""
+class Open(Protocol):
+    """The method ``open`` of a provider whose answers are read by the loop."""
 
-    def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
+    def __call__(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
 
 
 def lane_name(config: ModelConfig) -> str:
@@ -99,9 +98,10 @@ class Bridge:
         lane = lane_name(candidate.config)
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
-        if isinstance(provider, Openable):
+        opening: Open | None = getattr(provider, "open", None)
+        if opening is not None:
             await self._pool.call(
-                lane, self._open, provider, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
+                lane, self._open, opening, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
             )
         else:
             pumping = asyncio.ensure_future(
@@ -120,7 +120,7 @@ class Bridge:
 
     def _open(
         self,
-        provider: Openable,
+        opening: Open,
         request: Request,
         deadline: Deadline,
         cancel: Cancel,
@@ -129,7 +129,7 @@ class Bridge:
         fresh: bool,
     ) -> None:
         """On a thread of the pool. The answer goes to the reader from here: a caller that left leaves no socket behind."""
-        reader.add_from_thread(provider.open(request, deadline, cancel, fresh=fresh), cancel, channel)
+        reader.add_from_thread(opening(request, deadline, cancel, fresh=fresh), cancel, channel)
 
     def _of_loop(self) -> tuple[Waker, Reader]:
         loop = asyncio.get_running_loop()

@@ -38,6 +38,8 @@ ENDPOINT_BATCH = 64
 MAX_CHARACTERS = 8000
 #: Distinct words whose tokens are remembered.
 WORD_CACHE = 200_000
+#: The rank of two pieces that are never merged: behind all others.
+UNRANKED = 1 << 30
 
 
 class Embeddings(Protocol):
@@ -104,7 +106,8 @@ class StaticEmbeddings:
         self._vocabulary: dict[str, int] = config["model"]["vocab"]
         merges = (pair.split(" ") if isinstance(pair, str) else pair for pair in config["model"]["merges"])
         self._ranks: dict[tuple[str, str], int] = {(left, right): rank for rank, (left, right) in enumerate(merges)}
-        self._known: dict[str, tuple[tuple[int, ...], float]] = {}
+        self._tokens: dict[str, tuple[int, ...]] = {}
+        self._words: dict[str, tuple[tuple[int, ...], float]] = {}
         self._similarity = WordSimilarity(self._table)
         self._lock = threading.Lock()
 
@@ -116,18 +119,19 @@ class StaticEmbeddings:
     def dimension(self) -> int:
         return int(self._table.shape[1])
 
-    def _word(self, word: str) -> tuple[tuple[int, ...], float]:
-        """The tokens of one word and the length of the sum of their vectors."""
-        known = self._known.get(word)
-        if known is not None:
-            return known
+    def _tokenize(self, word: str) -> tuple[int, ...]:
+        """The tokens of one word."""
         pieces = ["\u2581", *word[:64]]
-        ranks = self._ranks
-        while len(pieces) > 1:
-            best, place = min((ranks.get(pair, 1 << 30), i) for i, pair in enumerate(pairwise(pieces)))
-            if best == 1 << 30:
-                break
+        rank = self._ranks.get
+        ranks = [rank(pair, UNRANKED) for pair in pairwise(pieces)]
+        while ranks and (best := min(ranks)) < UNRANKED:
+            place = ranks.index(best)
             pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+            del ranks[place]
+            if place:
+                ranks[place - 1] = rank((pieces[place - 1], pieces[place]), UNRANKED)
+            if place < len(ranks):
+                ranks[place] = rank((pieces[place], pieces[place + 1]), UNRANKED)
         tokens: list[int] = []
         for piece in pieces:
             token = self._vocabulary.get(piece)
@@ -135,21 +139,38 @@ class StaticEmbeddings:
                 tokens.append(token)
             else:
                 tokens.extend(self._vocabulary[f"<0x{byte:02X}>"] for byte in piece.encode())
-        made = (tuple(tokens), max(float(np.linalg.norm(self._table[tokens].sum(0))), 1e-9))
-        if len(self._known) >= WORD_CACHE:
-            self._known.clear()
-        self._known[word] = made
+        made = tuple(tokens)
+        if len(self._tokens) >= WORD_CACHE:
+            self._tokens.clear()
+        self._tokens[word] = made
         return made
+
+    def _word(self, word: str) -> tuple[tuple[int, ...], float]:
+        """The tokens of one word and the length of the sum of their vectors."""
+        tokens = self._tokens.get(word) or self._tokenize(word)
+        made = (tokens, _length(self._sum(tokens)))
+        if len(self._words) >= WORD_CACHE:
+            self._words.clear()
+        self._words[word] = made
+        return made
+
+    def _sum(self, tokens: Sequence[int]) -> Matrix:
+        """The sum of the vectors of ``tokens``, shape ``(dimension,)``."""
+        total: Matrix = np.add.reduce(self._table.take(tokens, axis=0), axis=0)
+        return total
 
     def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:
         """Unit rows of ``texts``, case folded; a text without words is a zero row."""
         result = np.zeros((len(texts), self.dimension), np.float32)
+        known = self._tokens
         for i, text in enumerate(texts):
-            tokens = [token for word in text[:MAX_CHARACTERS].lower().split() for token in self._word(word)[0]]
+            tokens: list[int] = []
+            for word in text[:MAX_CHARACTERS].lower().split():
+                tokens += known.get(word) or self._tokenize(word)
             if tokens:
                 # The mean and the sum of vectors point the same way.
-                total = np.add.reduce(self._table[tokens], axis=0)
-                result[i] = total / max(math.sqrt(float(total @ total)), 1e-9)
+                total = self._sum(tokens)
+                result[i] = total / _length(total)
         return result
 
     def encode(self, words: Sequence[str]) -> WordTokens:
@@ -157,7 +178,7 @@ class StaticEmbeddings:
         tokens: list[int] = []
         starts: list[int] = []
         norms: list[float] = []
-        known = self._known
+        known = self._words
         for word in words:
             found = known.get(word) or self._word(word)
             starts.append(len(tokens))
@@ -223,6 +244,11 @@ class EndpointEmbeddings:
         if rows.shape != (len(texts), self._dimension) or not np.isfinite(rows).all():
             raise Unavailable("the embedding endpoint's vectors have another shape than configured")
         return rows
+
+
+def _length(vector: Matrix) -> float:
+    """The Euclidean length of one vector, never zero."""
+    return max(math.sqrt(float(vector @ vector)), 1e-9)
 
 
 @lru_cache(maxsize=1)

@@ -102,14 +102,17 @@ def _lexicon(language: str) -> _Lexicon:
 
 
 _NUMERAL = re.compile(r"\d+(?:[.,]\d+)*")
+_GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 
 
 def _number(text: str) -> str:
     """One form for ``1,000``, ``1.000`` and ``1000``; a single separator before one or two digits is a decimal mark."""
+    if text.isdecimal():
+        return text.lstrip("0") or "0"
     digits = _NUMBER.search(text)
     value = digits.group().strip(".,") if digits else text
-    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", value):
-        value = re.sub(r"[.,]", "", value)
+    if _GROUPED.fullmatch(value):
+        value = value.replace(",", "").replace(".", "")
     value = value.replace(",", ".")
     return value.rstrip("0").rstrip(".") if "." in value else value.lstrip("0") or "0"
 

@@ -19,6 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MADE_ID = re.compile(r"[a-z]-[0-9a-f]{16,64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LANGUAGE = re.compile(r"(?:[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)?")
+_POLICIES = frozenset(common_pb2.CachePolicy.values())
 
 
 def check_text(field: str, text: str, limit: int, *, required: bool = True) -> None:
@@ -54,7 +55,7 @@ def check_language(field: str, language: str) -> None:
 
 def check_policy(field: str, policy: int) -> None:
     """Refuse a cache policy that the contract does not have."""
-    if policy not in common_pb2.CachePolicy.values():
+    if policy not in _POLICIES:
         raise InvalidArgument(field, "is not a known cache policy")
 
 

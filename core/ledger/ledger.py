@@ -228,7 +228,7 @@ class Ledger:
             raise InvalidArgument("micros", "must not be negative")
         now = time.monotonic()
         with self._lock:
-            state = self._tenants.setdefault(tenant, _Tenant())
+            state = self._tenants.get(tenant) or self._tenants.setdefault(tenant, _Tenant())
             if state.unlimited_until > now:
                 held = self._reservation(tenant, micros, None, now + seconds)
                 refill = state.unlimited_until - now < UNLIMITED_SECONDS / 2 and now >= state.refill_after

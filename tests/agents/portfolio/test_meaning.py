@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.meaning import difference, read
+from hexar.agents.portfolio.meaning import difference, numerals, read
 from hexar.agents.portfolio.semantic import THRESHOLDS, SemanticCache
 from hexar.core.versions import Versions
 
@@ -87,3 +87,19 @@ def test_a_purge_reaches_a_cache_of_another_process(words: StaticEmbeddings, ver
 def test_thresholds_exist_for_the_guarded_languages_only() -> None:
     """A language without guards has no threshold, so it never hits."""
     assert set(THRESHOLDS) == {"en", "es"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no digits here", set()),
+        ("series 007, 0 and 00", {"7", "0"}),
+        ("1,000 or 1.000 or 1000", {"1000"}),
+        ("1,000,000.", {"1000000"}),
+        ("1.50 and 2,5", {"1.5", "2.5"}),
+        ("AB-12 and 3rd", {"12", "3"}),
+    ],
+)
+def test_numerals_have_one_form(text: str, expected: set[str]) -> None:
+    """Leading zeros, separators of thousands and both decimal marks make no other number."""
+    assert numerals(text) == expected

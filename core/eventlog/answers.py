@@ -198,14 +198,14 @@ class Answers:
         if spec.read_cache:
             # Where nobody can confirm, running answers are still shared: the sources are spared, nothing kept is served.
             await self._caches.confirmed()
-            joined = self._join(slot, deadline)
+            joined = await self._join(slot, deadline)
             if joined is not None:
                 return joined
             entry = await self._caches.get(spec.kind, spec.key) if not missed else None
             if entry is not None and (answer := self._replayed(entry)) is not None:
                 return answer
             # While the backend was asked, another request may have begun the same answer, or even ended it.
-            joined = self._join(slot, deadline)
+            joined = await self._join(slot, deadline)
             if joined is not None:
                 return joined
             if (answer := self.replay(spec.kind, spec.key)) is not None:
@@ -264,7 +264,21 @@ class Answers:
             entry.view = finished
         return Answer(Origin.REPLAYED, finished=finished, tier=entry.tier)
 
-    def _join(self, slot: tuple[bytes, bool], deadline: Deadline) -> Answer | None:
+    async def _join(self, slot: tuple[bytes, bool], deadline: Deadline) -> Answer | None:
+        """A hold on the running answer, where there is one to share. Waits only where that has to be asked elsewhere."""
+        while (live := self._joinable(slot, deadline)) is not None:
+            if not await self._goes_on(live):
+                if self._live.get(slot) is live:
+                    del self._live[slot]
+            elif self._joinable(slot, deadline) is live:
+                return self._hold(live, Origin.JOINED)
+        return None
+
+    async def _goes_on(self, live: _Live) -> bool:
+        """Whether a running answer may be joined, as far as others decide that."""
+        return True
+
+    def _joinable(self, slot: tuple[bytes, bool], deadline: Deadline) -> _Live | None:
         live = self._live.get(slot)
         if live is None or live.log.done or live.given_up:
             return None
@@ -273,7 +287,7 @@ class Answers:
             return None
         if live.adaptive and not _alike(live.deadline.remaining(), deadline.remaining()):
             return None
-        return self._hold(live, Origin.JOINED)
+        return live
 
     def _hold(self, live: _Live, origin: Origin) -> Answer:
         live.subscribers += 1

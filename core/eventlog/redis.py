@@ -16,7 +16,9 @@ import asyncio
 import hashlib
 import math
 import os
+import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +32,7 @@ from hexar.core.errors import Aborted, HexarError, Unavailable
 from hexar.core.eventlog.answers import ABANDONED, Answer, Answers, AnswerSpec, Completion, Origin, _alike, _Live
 from hexar.core.eventlog.frames import pack
 from hexar.core.eventlog.log import EventLog
-from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described
+from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described, one_write
 from hexar.core.redislink import RedisDown, RedisLink
 
 log = structlog.get_logger(__name__)
@@ -38,11 +40,13 @@ log = structlog.get_logger(__name__)
 #: Writes of a run that are made at once; seconds between two after those. Together under 20 in any second.
 AT_ONCE = 6
 PACE = 0.08
-#: Bytes in one write.
-WRITE_BYTES = 1024 * 1024
 #: Seconds between two reads of a follower: short at first, then long.
 FOLLOW_FIRST = 0.01
 FOLLOW_THEN = 0.05
+#: Seconds from the end of a run that is begun anew to the word to its readers; and how recently a process must have looked at a
+#: run to let a caller join it unseen: less, so that nobody who had that word is given the same run again.
+TELL_AFTER = 1.5 * FOLLOW_THEN
+SURE = 1.2 * FOLLOW_THEN
 #: A leader without subscribers of its own goes on while someone elsewhere has read so recently, seconds.
 WANTED = 1.0
 #: Who reads a run waits so long for a Redis that went silent before it does without, seconds: most silences are shorter.
@@ -69,6 +73,10 @@ class _Shared:
     alone: bool = False
     #: The key of the pointer to this run; empty where there is none.
     pointer: str = ""
+    #: When the call began that last told how the run stands, seconds of the monotonic clock.
+    known: float = -math.inf
+    #: Done when the answer has been begun anew in the place of this run, where this process does that.
+    anew: asyncio.Future[None] | None = None
     #: Looks whether anybody still wants the run.
     look: asyncio.Task[None] | None = None
 
@@ -126,7 +134,7 @@ class SharedAnswers(Answers):
     async def _begin(self, slot: tuple[bytes, bool], spec: AnswerSpec, deadline: Deadline) -> Answer:
         while spec.read_cache and (claim := self._claims.get(slot)) is not None:
             await asyncio.shield(claim)
-            joined = self._join(slot, deadline)
+            joined = await self._join(slot, deadline)
             if joined is not None:
                 return joined
         if self._closing or not self._link.up:
@@ -148,8 +156,9 @@ class SharedAnswers(Answers):
         instead_of = ""
         for _ in range(4):
             run = await self._runs.point(pointer, fresh, instead_of) if pointer else fresh
+            asked = time.monotonic()
             fence = await self._runs.lead(run, deadline.remaining())
-            shared, events = _Shared(run, max(fence, 0), pointer=pointer), EventLog(run)
+            shared, events = _Shared(run, max(fence, 0), pointer=pointer, known=asked), EventLog(run)
             if fence == 1:
                 return self._run(slot, spec, deadline, shared, events)
             reading = await self._read(shared, events)
@@ -173,6 +182,25 @@ class SharedAnswers(Answers):
         self.takeovers += shared.fence > 1
         live.task = asyncio.create_task(self._drive(_Work(slot, spec, live, shared)))
         return self._hold(live, Origin.PRODUCED if shared.fence == 1 else Origin.JOINED)
+
+    async def _goes_on(self, live: _Live) -> bool:
+        """Whether to join the run that ``live`` shows; asks Redis where this process has not looked at the run for a while.
+
+        Another process may have begun the answer anew since. Callers who were told so, and ask again, come here as well.
+        """
+        shared = self._shared.get(id(live))
+        if shared is None or shared.alone:
+            return True
+        if shared.anew is not None:
+            await asyncio.shield(shared.anew)
+            return False
+        # Nobody else can lead, or begin anew, within a lease from its last renewal.
+        if time.monotonic() - shared.known < (LEASE / 2 if shared.fence else SURE):
+            return True
+        try:
+            return await self._runs.state(shared.run) in (RunState.LIVE, RunState.DONE, None)
+        except _GONE:
+            return True
 
     async def close(self, grace: float) -> None:
         """Let running answers end for ``grace`` seconds, then leave them to other processes."""
@@ -203,7 +231,7 @@ class SharedAnswers(Answers):
         try:
             while live.subscribers <= 0 and not live.log.done and live.linger() <= 0 and not self.draining:
                 try:
-                    age = await self._runs.write(shared.run, shared.fence, 0, ())
+                    age = await self._renew(shared, 0, ())
                 except _GONE:
                     age = math.inf
                 if age is None:
@@ -274,9 +302,11 @@ class SharedAnswers(Answers):
     async def _read(self, shared: _Shared, events: EventLog, wanted: float = 0.0) -> Reading | None:
         """Take all that was written and not read yet; the end too, where the run has one."""
         while True:
+            asked = time.monotonic()
             reading = await self._runs.read(shared.run, shared.cursor, wanted)
             if reading is None:
                 return None
+            shared.known = asked
             # After a lost lead the run is read again from its start: what is shown already is skipped.
             events.extend(reading.events[max(0, events.last_seq - shared.read) :])
             shared.read += len(reading.events)
@@ -350,7 +380,7 @@ class SharedAnswers(Answers):
                 if len(pace) == AT_ONCE and not work.shared.alone and not ended:
                     await asyncio.sleep(max(0.0, pace[-1] + PACE - now()))
                 pace.append(now())
-                batch = _batch(made.events, at)
+                batch = one_write(made.events, at)
             elif ended:
                 return True
             else:
@@ -374,7 +404,7 @@ class SharedAnswers(Answers):
         if not shared.alone:
             try:
                 # With nothing to write ``at`` is not looked at.
-                age = await self._runs.write(shared.run, shared.fence, at, batch)
+                age = await self._renew(shared, at, batch)
             except _GONE:
                 # It may be written or not; what this process shows from now on is not in the run.
                 shared.alone = True
@@ -385,6 +415,14 @@ class SharedAnswers(Answers):
             self._unheld(live)
         return True
 
+    async def _renew(self, shared: _Shared, at: int, events: Sequence[bytes]) -> float | None:
+        """Write ``events`` after the first ``at``, or only keep the lead, as :meth:`Runs.write` does."""
+        asked = time.monotonic()
+        age = await self._runs.write(shared.run, shared.fence, at, events)
+        if age is not None:
+            shared.known = asked
+        return age
+
     async def _rejoin(self, shared: _Shared, live: _Live) -> None:
         """Once Redis is back, and nobody else leads: write what was shown alone, so that other processes have it, too."""
         if not shared.fence or not self._link.up:
@@ -393,7 +431,7 @@ class SharedAnswers(Answers):
             reading = await self._runs.read(shared.run, "0")
             if reading is not None and reading.state is RunState.LIVE and reading.last <= live.log.last_seq:
                 missing = live.log.events[reading.last :]
-                shared.alone = await self._runs.write(shared.run, shared.fence, reading.last, missing) is None
+                shared.alone = await self._renew(shared, reading.last, missing) is None
 
     async def _follows(self, shared: _Shared) -> bool:
         """Follow whoever leads now; go on alone where Redis has forgotten the run."""
@@ -409,28 +447,32 @@ class SharedAnswers(Answers):
         old, before = work.shared, work.live
         log.info("answer_begun_anew", kind=work.spec.kind, answer_id=old.run)
         error = Aborted(_BEGUN_ANEW)
-        work.shared = shared = _Shared(os.urandom(16).hex(), alone=old.alone, pointer=old.pointer)
-        if not shared.alone:
-            try:
-                shared.fence = await self._runs.lead(shared.run, before.deadline.remaining())
-                if shared.pointer:
-                    await self._runs.point(shared.pointer, shared.run, old.run)
-                # Last, so that whoever is told to ask again finds the new run.
-                await self._runs.end(old.run, old.fence, RunState.ABORTED, describe(error))
-            except _GONE:
-                shared.alone = True
-        # Nobody listens yet: those who are told to ask again will.
-        work.live = _Live(EventLog(shared.run), before.deadline, before.depends, True, before.adaptive, task=before.task)
-        self._shared[id(work.live)] = shared
-        if self._live.get(work.slot) is before:
-            self._live[work.slot] = work.live
+        work.shared = shared = _Shared(os.urandom(16).hex(), alone=old.alone, pointer=old.pointer, known=time.monotonic())
+        old.anew = asyncio.get_running_loop().create_future()
+        try:
+            if not shared.alone:
+                try:
+                    shared.fence = await self._runs.lead(shared.run, before.deadline.remaining())
+                    if shared.pointer:
+                        await self._runs.point(shared.pointer, shared.run, old.run)
+                    # Last, so that whoever is told to ask again finds the new run.
+                    await self._runs.end(old.run, old.fence, RunState.ABORTED, describe(error))
+                except _GONE:
+                    shared.alone = True
+            # Nobody listens yet: those who are told to ask again will.
+            work.live = _Live(EventLog(shared.run), before.deadline, before.depends, True, before.adaptive, task=before.task)
+            self._shared[id(work.live)] = shared
+            if self._live.get(work.slot) is before:
+                self._live[work.slot] = work.live
+        finally:
+            old.anew.set_result(None)
         await self._abandon(work.slot, before, error)
 
     async def _abandon(self, slot: tuple[bytes, bool], live: _Live, error: HexarError) -> None:
         """End a log that is begun anew elsewhere; its readers are told once every process knows, and gives them the new one."""
         if self._live.get(slot) is live:
             del self._live[slot]
-        await asyncio.sleep(1.5 * FOLLOW_THEN)
+        await asyncio.sleep(TELL_AFTER)
         live.log.fail(error)
 
     async def _end(self, shared: _Shared, state: RunState, detail: str = "") -> None:
@@ -449,12 +491,3 @@ def _pointer(spec: AnswerSpec) -> str:
 def _lost_events(events: EventLog) -> bool:
     """True where the run has ended and its events are no longer kept."""
     return isinstance(events.error, Aborted) and events.error.message == _NOT_KEPT
-
-
-def _batch(events: list[bytes], at: int) -> list[bytes]:
-    size = 0
-    for end in range(at, len(events)):
-        size += len(events[end])
-        if size > WRITE_BYTES and end > at:
-            return events[at:end]
-    return events[at:]

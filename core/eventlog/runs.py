@@ -27,6 +27,8 @@ MAX_LEADERS = 3
 #: Seconds that a finished run can still be read, and that its end is known.
 KEEP = 60
 KNOWN = 660
+#: Bytes in one write.
+WRITE_BYTES = 1024 * 1024
 
 _NO_ID = "00" * 16
 
@@ -164,6 +166,11 @@ class Runs:
         """Give the lead to whoever wants it."""
         await self.link.script(_LET_GO, _keys(run)[:1], fence)
 
+    async def state(self, run: str) -> RunState | None:
+        """How the run stands, None where there is no such run."""
+        found: bytes | None = await self.link.call("HGET", _keys(run)[0], "state")
+        return None if found is None else RunState(found.decode())
+
     async def read(self, run: str, cursor: str, wanted: float = 0.0) -> Reading | None:
         """What was written past ``cursor`` ("0": from the start), None where there is no such run.
 
@@ -183,6 +190,16 @@ class Runs:
         return Reading(
             RunState(state.decode()), lease > 0, last, detail.decode(), events, cursor, len(entries) == 256, left / 1000
         )
+
+
+def one_write(events: list[bytes], after: int) -> list[bytes]:
+    """The events past the first ``after`` that go into one write: one at least, then up to :data:`WRITE_BYTES`."""
+    size = 0
+    for end in range(after, len(events)):
+        size += len(events[end])
+        if size > WRITE_BYTES and end > after:
+            return events[after:end]
+    return events[after:]
 
 
 def _keys(run: str) -> list[str]:

@@ -20,6 +20,7 @@ from hexar.core.redislink import TIMEOUT
 from hexar.core.store import Database
 from hexar.core.versions import Versions
 from tests.fix.chaos import seeded
+from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -230,12 +231,12 @@ async def _until_end(reply: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict
 async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: bool) -> None:
     """Each subscriber's sequence is complete, without duplicate or gap; the answer is made again at most once.
 
-    Where the answer made again differs, subscribers are told to begin anew; they all get the same new answer.
+    Where the answer made again differs, subscribers are told to begin anew, once; they all get the same new answer.
     """
     rounds = int(os.environ.get("HEXAR_KILLS", "8"))
     rng = seeded()
     fleet = await replicas(3)
-    began_anew = twice = made_again = 0
+    began_anew = made_again = 0
     for number in range(rounds):
         request = {"name": f"k{number}", "count": 25, "pause": 0.02, "moody": moody}
         before = {replica: (await replica.stats())["productions"] for replica in fleet}
@@ -257,43 +258,49 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
         assert len({b"".join(text) for text in texts}) == 1
         again = sum([(await replica.stats())["productions"] - before[replica] for replica in fleet])
         assert again <= 1, f"round {number}: made again {again} times"
-        # The second time: a process short of CPU learnt late that the answer was begun anew, and sent its caller round once more.
-        assert all(one.restarts <= 2 for one in subscribers)
+        assert all(one.restarts <= 1 for one in subscribers), f"round {number}: {[one.restarts for one in subscribers]}"
         if not moody:
             assert not any(one.restarts for one in subscribers)
         made_again += again
         began_anew += any(one.restarts for one in subscribers)
-        twice += any(one.restarts > 1 for one in subscribers)
-    print(f"kills {rounds}, answers made again {made_again}, begun anew {began_anew}, for a subscriber twice {twice}")
+    print(f"kills {rounds}, answers made again {made_again}, begun anew {began_anew}")
     # Most kills strike while the answer forms.
     assert made_again >= rounds // 4
 
 
-async def test_redis_hangs_while_answers_run(replicas: Fleet, fragile_redis: RedisServer) -> None:
-    """Redis freezes for three seconds under load: every answer is complete, and none takes longer than a fresh one by much."""
+async def test_redis_hangs_while_answers_run(replicas: Fleet, fragile_redis: RedisServer, pace: Pace) -> None:
+    """Redis freezes for three seconds under load: every answer is complete, and takes less than half a second more than before.
+
+    A follower waits 0.3 s for a Redis that is silent, then makes the answer itself.
+    """
     rng = seeded()
     fleet = await replicas(2, TIMEOUT)
     loop = asyncio.get_running_loop()
-    times: list[float] = []
-    over = loop.time() + 6
+    times: dict[str, list[float]] = {"before": [], "frozen": [], "after": []}
+    phase = "before"
+    over = loop.time() + 6.5
 
     async def caller(number: int) -> None:
         asked = 0
         while loop.time() < over:
             asked += 1
             request = {"name": f"h{number}-{asked}", "count": 5, "pause": 0.01}
-            began = loop.time()
+            began, at = loop.time(), phase
             events = await Subscriber(fleet, request, rng).read(rng.choice(fleet))
-            times.append(loop.time() - began)
+            times[at].append(loop.time() - began)
             assert payloads(events) == events_of(request["name"], 5)
 
     callers = [asyncio.create_task(caller(number)) for number in range(10)]
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2)
+    phase = "frozen"
+    pace.slack()
     fragile_redis.freeze()
     await asyncio.sleep(3)
+    slack = pace.slack()
     fragile_redis.thaw()
+    phase = "after"
     await asyncio.gather(*callers)
-    times.sort()
-    print("answers", len(times), "p50", times[len(times) // 2], "p99", times[int(len(times) * 0.99)], "worst", times[-1])
-    assert len(times) > 200
-    assert times[int(len(times) * 0.99)] < 0.5
+    p99 = {name: sorted(values)[int(len(values) * 0.99)] for name, values in times.items()}
+    print({name: len(values) for name, values in times.items()}, "p99", p99, "slack", slack)
+    assert min(len(values) for values in times.values()) >= 20
+    assert p99["frozen"] < p99["before"] + 0.5 + slack

@@ -74,7 +74,7 @@ async def make(redis_server: RedisServer) -> AsyncIterator[Make]:
         await process.close()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
     """Wait for ``condition``; the seconds it took."""
     began = time.monotonic()
     while not condition():
@@ -159,7 +159,7 @@ async def test_a_process_that_leaves_with_the_probe_hands_it_on(make: Make) -> N
         await other.call("vendor")
     began = time.monotonic()
     while True:
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
         try:
             await other.call("vendor")
             break
@@ -209,9 +209,10 @@ async def test_without_redis_each_process_decides_alone_and_says_so_later(make: 
     with pytest.raises(BreakerOpen):
         await one.call("vendor")
     await until(lambda: one.breaker("vendor").state is BreakerState.HALF_OPEN)
+    # Waiting for Redis would be its timeout.
     began = time.monotonic()
     await one.call("vendor")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < one.link.timeout / 2
     assert one.breaker("vendor").state is BreakerState.CLOSED
     one.breaker("vendor").open_seconds = 60
     await one.fail("vendor")
@@ -221,7 +222,7 @@ async def test_without_redis_each_process_decides_alone_and_says_so_later(make: 
     def told() -> bool:
         return any(known.is_open for known in other.shared._known.values())
 
-    await until(told, 10)
+    await until(told)
     with pytest.raises(BreakerOpen):
         await other.call("vendor")
 

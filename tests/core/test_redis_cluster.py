@@ -122,7 +122,7 @@ async def test_a_dead_master_takes_its_keys_with_it_until_its_replica_serves_the
     """Look-ups go on, those of the other masters from Redis; after the failover all keys are served again."""
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
-    link = RedisLink(cluster.url)
+    link = RedisLink(cluster.url, timeout=0.5)
     caches = Caches(Versions(database), RedisBackend(link), memory_bytes=1)
     link.start()
     assert await link.ready(10)
@@ -145,7 +145,7 @@ async def test_a_dead_master_takes_its_keys_with_it_until_its_replica_serves_the
         await caches.backend.flush()
         return found
 
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 60
     while await hits() != set(keys):
         assert time.monotonic() < give_up
     cluster.nodes[0].signal(fault)
@@ -158,7 +158,7 @@ async def test_a_dead_master_takes_its_keys_with_it_until_its_replica_serves_the
         await link.call("GET", redis_key(min(mine)))
     assert len(kept) > len(keys) // 3
     while await hits() != set(keys):
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
         await asyncio.sleep(0.02)
     took = time.monotonic() - began
     waits.sort()

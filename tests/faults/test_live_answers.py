@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
+from hexar.core.eventlog.runs import LEASE
 from hexar.core.redislink import TIMEOUT
 from hexar.core.store import Database
 from hexar.core.versions import Versions
@@ -228,7 +229,7 @@ async def _until_end(reply: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict
 
 @pytest.mark.parametrize("moody", [False, True])
 @pytest.mark.slow
-async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: bool) -> None:
+async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, pace: Pace, moody: bool) -> None:
     """Each subscriber's sequence is complete, without duplicate or gap; the answer is made again at most once.
 
     Where the answer made again differs, subscribers are told to begin anew, once; they all get the same new answer.
@@ -239,6 +240,7 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
     began_anew = made_again = 0
     for number in range(rounds):
         request = {"name": f"k{number}", "count": 25, "pause": 0.02, "moody": moody}
+        pace.slack()
         before = {replica: (await replica.stats())["productions"] for replica in fleet}
         # Chosen before anything runs, so that a seed repeats it.
         leader, delay = rng.choice(fleet), rng.random() * 0.7
@@ -257,8 +259,10 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, moody: b
         assert texts[0] == events_of(f"k{number}", 25, mood)
         assert len({b"".join(text) for text in texts}) == 1
         again = sum([(await replica.stats())["productions"] - before[replica] for replica in fleet])
-        assert again <= 1, f"round {number}: made again {again} times"
-        assert all(one.restarts <= 1 for one in subscribers), f"round {number}: {[one.restarts for one in subscribers]}"
+        # A leader that the machine keeps from renewing its lease is replaced as a dead one is: that is one more.
+        deaths = 1 + (pace.slack() > LEASE / 2)
+        assert again <= deaths, f"round {number}: made again {again} times"
+        assert all(one.restarts <= deaths for one in subscribers), f"round {number}: {[one.restarts for one in subscribers]}"
         if not moody:
             assert not any(one.restarts for one in subscribers)
         made_again += again

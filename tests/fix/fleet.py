@@ -31,6 +31,8 @@ class Fleet:
             "HEXAR_VENDORS": str(folder / "vendors.yaml"),
             "HEXAR_DRAIN_SECONDS": "5",
             "HEXAR_LOG_FORMAT": "json",
+            # A busy machine is no Redis that is gone.
+            "HEXAR_REDIS_TIMEOUT": "5",
         }
         environment |= {f"HEXAR_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen(

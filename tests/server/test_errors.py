@@ -112,16 +112,18 @@ async def test_a_stream_that_breaks_tells_the_last_event() -> None:
 
 async def test_too_many_calls_are_refused_early_with_the_time_to_come_back() -> None:
     """Beyond the limit a call ends at once with RESOURCE_EXHAUSTED and RetryInfo; those inside go on."""
-    gate = asyncio.Event()
+    gate, entered = asyncio.Event(), asyncio.Semaphore(0)
     admission = Admission(limit=4)
 
     async def handler(call: Call) -> None:
         with admission.work():
+            entered.release()
             await gate.wait()
 
     server, port = await served(handler, admission)
     inside = [asyncio.create_task(stream(port)) for _ in range(4)]
-    await asyncio.sleep(0.2)
+    for _ in inside:
+        await asyncio.wait_for(entered.acquire(), 20)
     error = await failure(stream(port))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert details(error, error_details_pb2.RetryInfo)
@@ -147,7 +149,7 @@ async def test_the_callers_deadline_ends_the_handler() -> None:
     server, port = await served(handler)
     error = await failure(stream(port, timeout=0.2))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await asyncio.wait_for(ended.wait(), 2)
+    await asyncio.wait_for(ended.wait(), 20)
     await server.stop(0)
 
 
@@ -165,9 +167,9 @@ async def test_a_cancelled_client_ends_the_handler() -> None:
     server, port = await served(handler)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = query_pb2_grpc.QueryServiceStub(channel).Query(query_pb2.QueryRequest())
-        await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(began.wait(), 20)
         call.cancel()
-        await asyncio.wait_for(ended.wait(), 2)
+        await asyncio.wait_for(ended.wait(), 20)
     await server.stop(0)
 
 

@@ -14,7 +14,7 @@ async def test_two_engines_share_what_they_cache_and_what_they_forget(
 ) -> None:
     """With HEXAR_REDIS_URL set, engines on one store read each other's values, and a bump in one is a miss in the other."""
     monkeypatch.setenv("HEXAR_REDIS_URL", redis_server.url)
-    engines = [build_engine(Settings(data_dir=tmp_path)) for _ in range(2)]
+    engines = [build_engine(Settings(data_dir=tmp_path, redis_timeout=5.0)) for _ in range(2)]
     for engine in engines:
         engine.open()
         assert engine.redis is not None

@@ -39,7 +39,7 @@ async def engines(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[li
             database = Database(url)
             stack.callback(database.close)
             database.create_tables()
-            link = RedisLink(redis_server.url)
+            link = RedisLink(redis_server.url, timeout=5.0)
             versions = Versions(database)
             versions.load()
             invalidation = Invalidation(versions, link)

@@ -108,7 +108,7 @@ def test_a_slow_drip_does_not_outlive_the_deadline(serve, client_for, where: str
     begun = time.monotonic()
     with pytest.raises(VendorTimeout):
         client_for(server.port, read_timeout=5).get(_url(server), Deadline.after(0.4))
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 4.0
 
 
 def test_a_silent_server_is_given_up_after_the_read_timeout(serve, client_for) -> None:
@@ -278,7 +278,7 @@ def test_a_tls_handshake_that_never_ends_is_bounded(serve, client_for) -> None:
     begun = time.monotonic()
     with pytest.raises((VendorTimeout, VendorUnreachable)):
         client_for(server.port, scheme="https").get(_url(server, scheme="https"), Deadline.after(0.3))
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 4.0
 
 
 def test_a_redirect_from_https_to_http_is_refused(serve, client_for) -> None:

@@ -32,6 +32,10 @@ struct Hit {
     double score;
 };
 
+struct Weight {
+    double score, window;
+};
+
 // Best first; among equals the lower key.
 inline bool better(const Hit &a, const Hit &b) { return a.score > b.score || (a.score == b.score && a.key < b.key); }
 
@@ -43,7 +47,7 @@ class Index {
 
     // About: what the containers hold, without the allocator's own.
     size_t bytes() const {
-        return words_.size() * 96 + letters_ + lists_.size() * sizeof(lists_[0]) + pairs_ * sizeof(Posting) +
+        return words_.size() * 96 + letters_ + lists_.size() * (sizeof(lists_[0]) + 1) + pairs_ * sizeof(Posting) +
                lines_.size() * (sizeof(lines_[0]) + 16) + ids_ * sizeof(uint32_t) + slots_.size() * 40;
     }
 
@@ -166,38 +170,19 @@ class Index {
         return hits;
     }
 
-    // For one document: BM25 over groups of words that count as one, and the most rarity that stands together in two
-    // neighbouring lines. `groups`: (term, group) ordered by term; at most 64 groups. Zeros for a key that is not held.
-    std::pair<double, double> weigh(int64_t key, const std::vector<std::pair<uint32_t, uint32_t>> &groups,
-                                    const std::vector<double> &rarities) const {
-        auto found = slots_.find(key);
-        if (found == slots_.end() || groups.empty()) return {0.0, 0.0};
-        const uint32_t slot = found->second;
-        uint32_t counts[64] = {};
-        uint64_t before = 0, here = 0;
-        double most = 0.0;
-        const std::vector<uint32_t> &line = lines_[slot];
-        for (size_t i = 0; i <= line.size(); ++i) {
-            if (i == line.size() || line[i] == LINE_END) {
-                if (here) most = std::max(most, sum(before | here, rarities));
-                if (i < line.size()) {
-                    before = here;
-                    here = 0;
-                }
-                continue;
-            }
-            auto place = std::lower_bound(groups.begin(), groups.end(), std::make_pair(line[i], 0u));
-            if (place != groups.end() && place->first == line[i]) {
-                ++counts[place->second];
-                here |= uint64_t(1) << place->second;
-            }
+    // For each document: BM25 over groups of words that count as one, and the most rarity that stands together in two neighbouring
+    // lines. `groups`: (term, group), the last of a term counts; at most 64 groups. Zeros for a key that is not held.
+    std::vector<Weight> weigh(const std::vector<int64_t> &keys, const std::vector<std::pair<uint32_t, uint32_t>> &groups,
+                              const std::vector<double> &rarities) {
+        std::vector<Weight> weights(keys.size(), Weight{0.0, 0.0});
+        group_of_.resize(lists_.size(), 0);
+        for (const auto &[term, group] : groups) group_of_[term] = uint8_t(group + 1);
+        for (size_t i = 0; i < keys.size(); ++i) {
+            auto found = slots_.find(keys[i]);
+            if (found != slots_.end()) weights[i] = weighed(found->second, rarities);
         }
-        const double length = K1 * (1 - B + B * lengths_[slot] / average());
-        double score = 0.0;
-        for (size_t i = 0; i < rarities.size(); ++i) {
-            if (counts[i]) score += rarities[i] * counts[i] * (K1 + 1) / (counts[i] + length);
-        }
-        return {score, most};
+        for (const auto &each : groups) group_of_[each.first] = 0;
+        return weights;
     }
 
     // The number of a word, or NONE.
@@ -241,6 +226,30 @@ class Index {
         return terms;
     }
 
+    // For the document at `slot`, of terms that `group_of_` knows.
+    Weight weighed(uint32_t slot, const std::vector<double> &rarities) const {
+        uint32_t counts[64] = {};
+        uint64_t before = 0, here = 0;
+        double most = 0.0;
+        const std::vector<uint32_t> &line = lines_[slot];
+        for (size_t i = 0; i <= line.size(); ++i) {
+            if (i == line.size() || line[i] == LINE_END) {
+                if (here) most = std::max(most, sum(before | here, rarities));
+                before = here;
+                here = 0;
+            } else if (const uint8_t group = group_of_[line[i]]) {
+                ++counts[group - 1];
+                here |= uint64_t(1) << (group - 1);
+            }
+        }
+        const double length = K1 * (1 - B + B * lengths_[slot] / average());
+        double score = 0.0;
+        for (size_t i = 0; i < rarities.size(); ++i) {
+            if (counts[i]) score += rarities[i] * counts[i] * (K1 + 1) / (counts[i] + length);
+        }
+        return Weight{score, most};
+    }
+
     static double sum(uint64_t groups, const std::vector<double> &rarities) {
         double total = 0.0;
         for (size_t i = 0; i < rarities.size(); ++i) {
@@ -258,7 +267,8 @@ class Index {
     std::vector<uint32_t> lengths_;
     std::vector<std::vector<uint32_t>> lines_;
     std::vector<uint32_t> free_;
-    std::vector<double> scores_;  // zeros between searches
+    std::vector<double> scores_;      // zeros between searches
+    std::vector<uint8_t> group_of_;  // term: 1 + its group; zeros but while documents are weighed
     uint64_t terms_ = 0;
     size_t pairs_ = 0, ids_ = 0, letters_ = 0;
 };

@@ -12,7 +12,6 @@ from libcpp cimport bool as cbool
 from libcpp.pair cimport pair
 from libcpp.string cimport string
 from libcpp.vector cimport vector
-from libcpp.algorithm cimport sort as std_sort
 
 #: Groups of words that :meth:`Postings.weigh` takes.
 GROUPS = 64
@@ -25,6 +24,10 @@ cdef extern from "postings.hpp" namespace "hexar::postings" nogil:
         int64_t key
         double score
 
+    cdef cppclass Weight:
+        double score
+        double window
+
     cdef cppclass Index:
         size_t documents()
         uint64_t terms()
@@ -36,7 +39,9 @@ cdef extern from "postings.hpp" namespace "hexar::postings" nogil:
         uint32_t frequency(const string& word)
         double rarity(uint32_t frequency)
         vector[Hit] search(const vector[string]& words, size_t limit, size_t budget) except +
-        pair[double, double] weigh(int64_t key, const vector[pair[uint32_t, uint32_t]]& groups, const vector[double]& rarities)
+        vector[Weight] weigh(
+            const vector[int64_t]& keys, const vector[pair[uint32_t, uint32_t]]& groups, const vector[double]& rarities
+        ) except +
         uint32_t term(const string& word)
 
 
@@ -96,7 +101,7 @@ cdef class Postings:
         hits = self.index.search(words, limit, budget)
         return [hits[i].key for i in range(hits.size())], [hits[i].score for i in range(hits.size())]
 
-    def weigh(self, keys, groups):
+    def weigh(self, const vector[int64_t]& keys, groups):
         """For each of ``keys`` its BM25 over ``groups``, and the most rarity in two neighbouring lines; also each group's
         rarity.
 
@@ -105,12 +110,11 @@ cdef class Postings:
         """
         cdef vector[pair[uint32_t, uint32_t]] members
         cdef vector[double] rarities
-        cdef pair[double, double] scores
+        cdef vector[Weight] weights
         cdef uint32_t place = 0, number, most, each
         cdef string word
         if len(groups) > GROUPS:
             raise ValueError(f"at most {GROUPS} groups")
-        owner = {}
         for group in groups:
             most = 0
             for term in group:
@@ -119,15 +123,12 @@ cdef class Postings:
                 most = max(most, each)
                 number = self.index.term(word)
                 if number != NONE:
-                    owner[number] = place
+                    members.push_back(pair[uint32_t, uint32_t](number, place))
             rarities.push_back(self.index.rarity(most))
             place += 1
-        for number, place in owner.items():
-            members.push_back(pair[uint32_t, uint32_t](number, place))
-        std_sort(members.begin(), members.end())
-        lexical, window = [], []
-        for key in keys:
-            scores = self.index.weigh(key, members, rarities)
-            lexical.append(scores.first)
-            window.append(scores.second)
-        return lexical, window, [rarities[i] for i in range(rarities.size())]
+        weights = self.index.weigh(keys, members, rarities)
+        return (
+            [weights[i].score for i in range(weights.size())],
+            [weights[i].window for i in range(weights.size())],
+            [rarities[i] for i in range(rarities.size())],
+        )

@@ -37,8 +37,9 @@ inline std::vector<Near> nearest(const float *matrix, const int64_t *keys, size_
     std::vector<Near> found(rows);
     for (size_t i = 0; i < rows; ++i) found[i] = Near{dot(matrix + i * columns, query, columns), keys[i]};
     count = std::min(count, rows);
-    std::partial_sort(found.begin(), found.begin() + count, found.end(), better);
+    if (count < rows) std::nth_element(found.begin(), found.begin() + count, found.end(), better);
     found.resize(count);
+    std::sort(found.begin(), found.end(), better);
     return found;
 }
 
@@ -50,7 +51,7 @@ class Words {
 
     size_t rows() const { return place_.size(); }
 
-    void query(const uint16_t *tokens, const int64_t *starts, const float *norms, size_t words, size_t size) {
+    void query(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size) {
         vectors_.assign(words * columns_, 0.0f);
         words_ = words;
         for (size_t word = 0; word < words; ++word) {
@@ -68,7 +69,7 @@ class Words {
     }
 
     // The best cosine of each query word to any word of the document, in `best` (zero or more).
-    void document(const uint16_t *tokens, const int64_t *starts, const float *norms, size_t words, size_t size, float *best) {
+    void document(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size, float *best) {
         std::fill(best, best + words_, 0.0f);
         sums_.resize(words_);
         for (size_t word = 0; word < words; ++word) {

@@ -4,15 +4,20 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-_Words = tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.float32]]
-
 def nearest(
     matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray[np.float32], count: int
 ) -> tuple[list[int], list[float]]: ...
 
 @final
+class WordTokens:
+    def __init__(self, words: Iterable[tuple[Sequence[int], float]]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+@final
 class WordSimilarity:
     def __init__(self, table: NDArray[np.float32]) -> None: ...
     def scores(
-        self, query: _Words, documents: Iterable[_Words | None], weights: Sequence[float], floor: float
+        self, query: WordTokens, documents: Iterable[WordTokens | None], weights: Sequence[float], floor: float
     ) -> list[float]: ...

@@ -6,7 +6,8 @@ the late interaction: Khattab and Zaharia, *ColBERT* (2020), where it is called 
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint16_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
 
@@ -22,9 +23,9 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
     cdef cppclass Words:
         Words(const float* table, size_t rows, size_t columns) except +
         size_t rows()
-        void query(const uint16_t* tokens, const int64_t* starts, const float* norms, size_t words, size_t size) except +
+        void query(const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size) except +
         void document(
-            const uint16_t* tokens, const int64_t* starts, const float* norms, size_t words, size_t size, float* best
+            const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size, float* best
         ) except +
 
 
@@ -43,28 +44,54 @@ def nearest(const float[:, ::1] matrix not None, const int64_t[::1] keys not Non
     return [found[i].key for i in range(found.size())], [found[i].product for i in range(found.size())]
 
 
-cdef int checked(const uint16_t[::1] tokens, const int64_t[::1] starts, const float[::1] norms, size_t rows) except -1:
-    """Raise ValueError where reading would leave the arrays."""
-    cdef Py_ssize_t i
-    cdef int64_t before = 0
-    if starts.shape[0] != norms.shape[0]:
-        raise ValueError("one length a word")
-    for i in range(starts.shape[0]):
-        if starts[i] < before or starts[i] > tokens.shape[0]:
-            raise ValueError("words begin inside the tokens, in order")
-        before = starts[i]
-    for i in range(tokens.shape[0]):
-        if tokens[i] >= rows:
-            raise ValueError("a token is not in the table")
-    return 0
+@cython.final
+cdef class WordTokens:
+    """Words as rows of a table: each is the sum of its tokens' rows, divided by that sum's length.
+
+    Made of ``(tokens, length)`` of each word. Raises OverflowError for a token that is not an unsigned 16-bit number, ValueError for
+    a length that is not positive. It never changes.
+    """
+
+    cdef vector[uint16_t] tokens
+    # Word i is tokens[starts[i]:starts[i + 1]], the last one goes to the end.
+    cdef vector[uint32_t] starts
+    cdef vector[float] lengths
+    cdef uint16_t highest
+
+    def __cinit__(self, words):
+        cdef uint16_t token
+        cdef float length
+        for tokens, length in words:
+            if not length > 0:
+                raise ValueError("a word's length is positive")
+            if self.tokens.size() + <size_t>len(tokens) > 0xFFFFFFFF:
+                raise ValueError("too many tokens")
+            self.starts.push_back(<uint32_t>self.tokens.size())
+            self.lengths.push_back(length)
+            for token in tokens:
+                self.tokens.push_back(token)
+                self.highest = max(self.highest, token)
+        self.tokens.shrink_to_fit()
+        self.starts.shrink_to_fit()
+        self.lengths.shrink_to_fit()
+
+    def __len__(self):
+        """Words that are held."""
+        return self.starts.size()
+
+    @property
+    def nbytes(self):
+        """Bytes of memory that the words take."""
+        return 120 + 2 * self.tokens.capacity() + 4 * (self.starts.capacity() + self.lengths.capacity())
+
+    cdef cbool within(self, size_t rows) noexcept:
+        """Whether all tokens are rows of a table of so many."""
+        return self.tokens.empty() or self.highest < rows
 
 
 @cython.final
 cdef class WordSimilarity:
     """Late interaction over a ``table`` of token vectors, shape (tokens, columns), which is kept.
-
-    Words are given as ``(tokens, starts, norms)``: word ``i`` is ``tokens[starts[i]:starts[i + 1]]``, and its vector, the sum of
-    its tokens' rows, has the length ``norms[i]``.
 
     Thread-safety: each method is one step under the interpreter lock.
     """
@@ -81,37 +108,40 @@ cdef class WordSimilarity:
     def __dealloc__(self):
         del self.words
 
-    def scores(self, query, documents, weights, float floor):
+    def scores(self, WordTokens query not None, documents, weights, float floor):
         """For each of ``documents`` (words, or None) the sum over the query's words of ``weights[i]`` times the best cosine to any
         word of the document, where that is above ``floor``.
 
         Raises ValueError for words that are not in the table or more weights than words.
         """
-        cdef const uint16_t[::1] tokens
-        cdef const int64_t[::1] starts
-        cdef const float[::1] norms
+        cdef WordTokens document
         cdef vector[float] best
         cdef vector[double] weight
         cdef size_t i
         cdef double total
-        tokens, starts, norms = query
-        checked(tokens, starts, norms, self.words.rows())
         for each in weights:
             weight.push_back(each)
-        if <Py_ssize_t>weight.size() > starts.shape[0]:
+        if weight.size() > query.starts.size():
             raise ValueError("one weight a word")
-        if not weight.size() or not tokens.shape[0]:
+        if not query.within(self.words.rows()):
+            raise ValueError("a token is not in the table")
+        if not weight.size() or query.tokens.empty():
             return [0.0 for _ in documents]
-        self.words.query(&tokens[0], &starts[0], &norms[0], starts.shape[0], tokens.shape[0])
-        best.resize(starts.shape[0])
+        self.words.query(
+            query.tokens.data(), query.starts.data(), query.lengths.data(), query.starts.size(), query.tokens.size()
+        )
+        best.resize(query.starts.size())
         result = []
         for document in documents:
             total = 0.0
             if document is not None:
-                tokens, starts, norms = document
-                checked(tokens, starts, norms, self.words.rows())
-                if starts.shape[0] and tokens.shape[0]:
-                    self.words.document(&tokens[0], &starts[0], &norms[0], starts.shape[0], tokens.shape[0], best.data())
+                if not document.within(self.words.rows()):
+                    raise ValueError("a token is not in the table")
+                if not document.tokens.empty():
+                    self.words.document(
+                        document.tokens.data(), document.starts.data(), document.lengths.data(), document.starts.size(),
+                        document.tokens.size(), best.data(),
+                    )
                     for i in range(weight.size()):
                         if best[i] > floor:
                             total += weight[i] * best[i]

@@ -15,7 +15,6 @@ import math
 import struct
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hexar.core.errors import Unavailable
-from hexar.core.similarity import WordSimilarity
+from hexar.core.similarity import WordSimilarity, WordTokens
 
 Matrix = NDArray[np.float32]
 
@@ -74,18 +73,6 @@ def _read_table(path: Path) -> Matrix:
     kind = {"F16": np.float16, "F32": np.float32}[entry["dtype"]]
     start, end = (8 + header_length + offset for offset in entry["data_offsets"])
     return np.frombuffer(raw[start:end], kind).reshape(entry["shape"]).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class WordTokens:
-    """Words as tokens: word ``i`` is ``tokens[starts[i]:starts[i + 1]]`` and its vector has the length ``norms[i]``."""
-
-    tokens: NDArray[np.uint16]
-    starts: NDArray[np.int64]
-    norms: Matrix
-
-    def __len__(self) -> int:
-        return len(self.starts)
 
 
 class StaticEmbeddings:
@@ -175,25 +162,15 @@ class StaticEmbeddings:
 
     def encode(self, words: Sequence[str]) -> WordTokens:
         """The tokens of ``words`` (at least one), ready for `late_interaction`."""
-        tokens: list[int] = []
-        starts: list[int] = []
-        norms: list[float] = []
         known = self._words
-        for word in words:
-            found = known.get(word) or self._word(word)
-            starts.append(len(tokens))
-            tokens += found[0]
-            norms.append(found[1])
-        return WordTokens(np.array(tokens, np.uint16), np.array(starts, np.int64), np.array(norms, np.float32))
+        return WordTokens([known.get(word) or self._word(word) for word in words])
 
     def late_interaction(
         self, query: WordTokens, documents: Sequence[WordTokens | None], weights: Sequence[float], floor: float
     ) -> list[float]:
         """For each document the weighed sum of the best cosines of the query's words to its words, of those above ``floor``."""
-        asked = (query.tokens, query.starts, query.norms)
-        held = [(each.tokens, each.starts, each.norms) if each is not None else None for each in documents]
         with self._lock:
-            return self._similarity.scores(asked, held, weights, floor)
+            return self._similarity.scores(query, documents, weights, floor)
 
 
 class EndpointEmbeddings:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from hexar.core.cache import Tier
 
@@ -15,8 +16,7 @@ class Mode(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A chunk that was found. Ranks count from 1; 0: not found by that side."""
 
     key: int
@@ -37,10 +37,7 @@ class Passage:
 
     def found(self, score: float, lexical_rank: int, vector_rank: int, similarity: float) -> "Passage":
         """This passage as a search found it."""
-        return Passage(
-            self.key, self.chunk_id, self.document_id, self.document_version, self.document_title, self.start, self.end,
-            self.text, self.headings, self.language, self.url, score, lexical_rank, vector_rank, similarity,
-        )  # fmt: skip
+        return Passage._make((*self[:11], score, lexical_rank, vector_rank, similarity))
 
 
 @dataclass(frozen=True, slots=True)

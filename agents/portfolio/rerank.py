@@ -15,22 +15,23 @@ The weights lie on a plateau: halving or doubling any one changes recall@1 by le
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hexar.agents.llm.embeddings import StaticEmbeddings, WordTokens
+from hexar.agents.llm.embeddings import StaticEmbeddings
 from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, fold, stem, words
 from hexar.agents.portfolio.lexical import inverse_frequency
+from hexar.core.fusion import combine
+from hexar.core.similarity import WordTokens
 
 #: BM25 parameters, as SQLite has them.
 K1, B = 1.2, 0.75
 #: Cosines of words below this say nothing.
 WORD_FLOOR = 0.35
 #: Of BM25, window, cosine and words.
-_WEIGHTS = np.array([1.0, 1.0, 0.3, 0.5])
-
-Scores = NDArray[np.float64]
+_WEIGHTS = (1.0, 1.0, 0.3, 0.5)
+#: Stop words in whichever language a text is.
+_STOPWORDS_OF_ALL = STOPWORDS["en"] & STOPWORDS["es"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Query:
     @property
     def terms(self) -> list[str]:
         """All index terms, each once."""
-        return list(dict.fromkeys(term for group in self.groups for term in group))
+        return list(dict.fromkeys(chain.from_iterable(self.groups)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,14 @@ class Corpus:
 
 def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
     """The words of a query without the stop words of its language, stemmed for every one of ``languages``."""
-    stop = STOPWORDS.get(language) or STOPWORDS["en"] & STOPWORDS["es"]
+    spoken = tuple(languages)
     surface: list[str] = []
     groups: list[tuple[str, ...]] = []
     for word in dict.fromkeys(words(text)):
         if word.isalnum():
-            if fold(word) in stop:
+            group = _standing(word, language, spoken)
+            if not group:
                 continue
-            stems = [stem(word, each) for each in languages if each in LANGUAGES] or [stem(word, language)]
-            group = tuple(dict.fromkeys((*stems, fold(word)) if len(stems) > 1 else stems))
         else:
             parts = [fold(part) for part in word.replace("-", ".").replace("/", ".").split(".") if part]
             group = ("_".join(parts),)
@@ -95,6 +95,15 @@ def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
         surface.append(word)
         groups.append(group)
     return Query(text, language, tuple(surface), tuple(groups))
+
+
+@lru_cache(maxsize=50_000)
+def _standing(word: str, language: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    """The index terms that a word of letters and digits may stand as; none for a stop word."""
+    if fold(word) in (STOPWORDS.get(language) or _STOPWORDS_OF_ALL):
+        return ()
+    stems = [stem(word, each) for each in languages if each in LANGUAGES] or [stem(word, language)]
+    return tuple(dict.fromkeys((*stems, fold(word)) if len(stems) > 1 else stems))
 
 
 class Reranker:
@@ -136,8 +145,8 @@ class Reranker:
     def combined(
         self,
         query: Query,
-        lexical: Sequence[float] | Scores,
-        window: Sequence[float] | Scores,
+        lexical: Sequence[float],
+        window: Sequence[float],
         similarities: Sequence[float],
         tokens: Sequence[WordTokens | None],
         rarity: Sequence[float],
@@ -146,31 +155,26 @@ class Reranker:
 
         Words past the last that has a rarity are left out of late interaction.
         """
-        rows: Scores = np.zeros((4, len(similarities)))
-        rows[0], rows[1], rows[2] = lexical, window, similarities
+        rows = [lexical, window, similarities]
         if self._words is not None and rarity:
-            rows[3] = self._words.late_interaction(self._words.encode(query.surface), tokens, rarity, WORD_FLOOR)
-        rows -= np.add.reduce(rows, axis=1, keepdims=True) / rows.shape[1]
-        spread = np.sqrt(np.add.reduce(rows * rows, axis=1) / rows.shape[1])
-        weights = np.where(spread > 1e-9, _WEIGHTS / np.maximum(spread, 1e-9), 0.0)
-        total: list[float] = (weights @ rows).tolist()
-        return total
+            rows.append(self._words.late_interaction(self._words.encode(query.surface), tokens, rarity, WORD_FLOOR))
+        return combine(rows, _WEIGHTS[: len(rows)])
 
     @staticmethod
     def _lexical(
         query: Query, candidates: Sequence[Candidate], rarity: Sequence[float], corpus: Corpus
-    ) -> tuple[Scores, Scores]:
+    ) -> tuple[list[float], list[float]]:
         group_of = {term: i for i, group in enumerate(query.groups) for term in group}
         wanted = frozenset(group_of)
-        lexical: Scores = np.zeros(len(candidates))
-        window: Scores = np.zeros(len(candidates))
-        for place, candidate in enumerate(candidates):
+        lexical: list[float] = []
+        window: list[float] = []
+        for candidate in candidates:
             features = candidate.features
             counts: dict[int, int] = {}
             for term in wanted.intersection(features.counts):
                 counts[group_of[term]] = counts.get(group_of[term], 0) + features.counts[term]
             length = K1 * (1 - B + B * features.term_count / max(corpus.average, 1.0))
-            lexical[place] = sum([rarity[i] * count * (K1 + 1) / (count + length) for i, count in counts.items()])
+            lexical.append(sum([rarity[i] * count * (K1 + 1) / (count + length) for i, count in counts.items()], 0.0))
             before: frozenset[str] = frozenset()
             most = 0.0
             for line in features.lines if counts else ():
@@ -178,5 +182,5 @@ class Reranker:
                 if here:
                     most = max(most, sum([rarity[i] for i in {group_of[term] for term in before | here}]))
                 before = here
-            window[place] = most
+            window.append(most)
         return lexical, window

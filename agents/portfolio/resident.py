@@ -11,13 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hexar.agents.llm.embeddings import WordTokens
 from hexar.agents.portfolio.language import LANGUAGES
 from hexar.agents.portfolio.passages import Passage
 from hexar.agents.portfolio.rerank import Corpus
 from hexar.agents.portfolio.tables import chunks, documents
 from hexar.agents.portfolio.vectors import VectorIndex
 from hexar.core.postings import Postings
+from hexar.core.similarity import WordTokens
 
 #: Passages that are kept of a portfolio for all of whose passages there is no room: those that were found lately.
 LATELY = 4096
@@ -131,9 +131,9 @@ class Resident:
         self._documents.clear()
         self.characters = 0
 
-    def has(self, keys: Sequence[int]) -> bool:
+    def has(self, keys: Iterable[int]) -> bool:
         """Whether the passages of all ``keys`` are in memory."""
-        return all(key in self.rows for key in keys)
+        return all(map(self.rows.__contains__, keys))
 
     def late(self, connection: sa.Connection, keys: Sequence[int]) -> None:
         """Read the passages of ``keys`` that are not in memory."""

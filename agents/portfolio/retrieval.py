@@ -19,7 +19,7 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import OperationalError
 
-from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, WordTokens
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
 from hexar.agents.portfolio import pgvector
 from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.lexical import LexicalHits
@@ -30,7 +30,9 @@ from hexar.agents.portfolio.resident import Resident, Row
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import EXACT_LIMIT, VectorIndex
 from hexar.core.errors import NotFound, Unavailable
+from hexar.core.fusion import fuse
 from hexar.core.postings import GROUPS
+from hexar.core.similarity import WordTokens
 from hexar.core.store import STORE_ERRORS, Database
 
 log = structlog.get_logger(__name__)
@@ -189,28 +191,30 @@ class Retriever:
         answered = Mode.LEXICAL if vector is None else mode
         by_words = terms.search(query.terms, width, POSTINGS)[0] if mode is not Mode.VECTOR else []
         nearest, near = resident.index.search(vector, width) if vector is not None else ([], [])
-        order = _fused(by_words, nearest)[: max(top_k, RERANKED)]
-        if not resident.has(order):
+        ranked = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
+        keys = [key for key, _, _ in ranked]
+        if not resident.has(keys):
             with self._database.read() as connection:
-                resident.late(connection, order)
-            order = [key for key in order if key in resident.rows]
-        scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
-        cosines: dict[int, float] = dict(zip(nearest, near, strict=True))
+                resident.late(connection, keys)
+            ranked = [each for each in ranked if each[0] in resident.rows]
+            keys = [key for key, _, _ in ranked]
+        far: dict[int, float] = {}
         if vector is not None:
-            cosines |= resident.index.similarities(vector, [key for key in order if key not in cosines])
-        if answered is Mode.HYBRID and order:
-            head = order[:RERANKED]
+            far = resident.index.similarities(vector, [key for key, _, place in ranked if not place])
+        cosines = [near[place - 1] if place else far.get(key, 0.0) for key, _, place in ranked]
+        scores = [1.0 / (FUSION + place) for place in range(1, len(ranked) + 1)]
+        if answered is Mode.HYBRID and ranked:
+            head = keys[:RERANKED]
             lexical, window, rarity = terms.weigh(head, query.groups[:GROUPS])
             tokens = [self._tokens(resident.rows[key]) for key in head]
-            weighed = self._reranker.combined(query, lexical, window, [cosines.get(k, 0.0) for k in head], tokens, rarity)
+            weighed = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
             # Reranked passages stay in front of the others: their scores are moved above every fused score.
             lowest = min(weighed)
-            scores |= {key: 1.0 + score - lowest for key, score in zip(head, weighed, strict=True)}
-            order = sorted(head, key=lambda key: (-scores[key], key)) + order[RERANKED:]
-        kept = [
-            resident.rows[key].passage.found(scores[key], _place(by_words, key), _place(nearest, key), cosines.get(key, 0.0))
-            for key in order[:top_k]
-        ]
+            scores[: len(head)] = [1.0 + score - lowest for score in weighed]
+        kept = []
+        for place in sorted(range(len(keys)), key=lambda place: (-scores[place], keys[place]))[:top_k]:
+            key, word_rank, vector_rank = ranked[place]
+            kept.append(resident.rows[key].passage.found(scores[place], word_rank, vector_rank, cosines[place]))
         return kept, answered
 
     def _in_store(
@@ -236,8 +240,8 @@ class Retriever:
         elif vector is not None:
             nearest = resident.index.search(vector, width)[0]
         answered = Mode.LEXICAL if vector is None else mode
-        ranked = _fused(lexical.keys if mode is not Mode.VECTOR else [], nearest)
-        passages = self._passages(connection, version, ranked[: max(top_k, RERANKED)])
+        ranked = fuse(lexical.keys if mode is not Mode.VECTOR else [], nearest, FUSION, max(top_k, RERANKED))
+        passages = self._passages(connection, version, [key for key, _, _ in ranked])
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
         cosines: dict[int, float] = {}
         if vector is not None and resident.stored and self.embeddings is not None:
@@ -477,18 +481,3 @@ class Retriever:
 
 def _places(keys: Sequence[int]) -> dict[int, int]:
     return {key: place for place, key in enumerate(keys, 1)}
-
-
-def _place(keys: Sequence[int], key: int) -> int:
-    """Counted from 1; 0 where it is not there."""
-    return keys.index(key) + 1 if key in keys else 0
-
-
-def _fused(lexical: Sequence[int], nearest: Sequence[int]) -> list[int]:
-    """Chunk keys by reciprocal rank fusion; ties go to the one found by words, then to the older."""
-    first = {key: place for place, key in enumerate(lexical, 1)}
-    scores = {key: -1.0 / (FUSION + place) for key, place in first.items()}
-    for place, key in enumerate(nearest, 1):
-        scores[key] = scores.get(key, 0.0) - 1.0 / (FUSION + place)
-    last = len(first) + 1
-    return [key for _, _, key in sorted([(score, first.get(key, last), key) for key, score in scores.items()])]

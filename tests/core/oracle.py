@@ -1,10 +1,11 @@
 """The oracles: what each kernel must do, written slowly and plainly. Hypothesis compares; none of this is shipped.
 
-One module a kernel: ``oracle.cachekey``, ``oracle.fuzzy``, ``oracle.merge``, ``oracle.normalization``,
-``oracle.postings``, ``oracle.ranking``, ``oracle.similarity``.
+One module a kernel: ``oracle.cachekey``, ``oracle.fusion``, ``oracle.fuzzy``, ``oracle.merge``,
+``oracle.normalization``, ``oracle.postings``, ``oracle.ranking``, ``oracle.similarity``.
 """
 
 from tests.core import oracle_cachekey as cachekey
+from tests.core import oracle_fusion as fusion
 from tests.core import oracle_fuzzy as fuzzy
 from tests.core import oracle_merge as merge
 from tests.core import oracle_normalization as normalization
@@ -12,4 +13,4 @@ from tests.core import oracle_postings as postings
 from tests.core import oracle_ranking as ranking
 from tests.core import oracle_similarity as similarity
 
-__all__ = ["cachekey", "fuzzy", "merge", "normalization", "postings", "ranking", "similarity"]
+__all__ = ["cachekey", "fusion", "fuzzy", "merge", "normalization", "postings", "ranking", "similarity"]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Words = tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.float32]]
+#: Tokens and length of each word.
+Words = list[tuple[list[int], float]]
 
 
 def nearest(matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray[np.float32]) -> list[tuple[int, float]]:
@@ -16,12 +17,7 @@ def nearest(matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray
 
 def vectors(table: NDArray[np.float32], words: Words) -> list[NDArray[np.float64]]:
     """The vector of each word."""
-    tokens, starts, norms = words
-    ends = [*starts[1:].tolist(), len(tokens)] if len(starts) else []
-    return [
-        table[tokens[start:end]].astype(np.float64).sum(0) / float(norm)
-        for start, end, norm in zip(starts.tolist(), ends, norms, strict=True)
-    ]
+    return [table[tokens].astype(np.float64).sum(0) / length for tokens, length in words]
 
 
 def scores(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexar.core.similarity import WordSimilarity, nearest
+from hexar.core.similarity import WordSimilarity, WordTokens, nearest
 from tests.core import oracle_similarity as oracle
 from tests.core.oracle_similarity import Words
 
@@ -27,14 +27,10 @@ def test_nearest_equals_the_oracle(rows: int, columns: int, count: int, seed: in
     assert list(zip(*found, strict=True)) == oracle.nearest(matrix, keys, query)[:count]
 
 
-@st.composite
-def words(draw: st.DrawFn, tokens: int, least: int = 0) -> Words:
-    """Words of one to three tokens, some of none."""
-    lengths = draw(st.lists(st.integers(0, 3), min_size=least, max_size=6))
-    numbers = draw(st.lists(st.integers(0, tokens - 1), min_size=sum(lengths), max_size=sum(lengths)))
-    norms = draw(st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=len(lengths), max_size=len(lengths)))
-    starts = np.concatenate(([0], np.cumsum(lengths)))[: len(lengths)]
-    return np.array(numbers, np.uint16), starts.astype(np.int64), np.array(norms, np.float32)
+def words(tokens: int, least: int = 0) -> st.SearchStrategy[Words]:
+    """Words of up to three tokens, some of none."""
+    word = st.tuples(st.lists(st.integers(0, tokens - 1), max_size=3), st.sampled_from([0.5, 1.0, 2.0]))
+    return st.lists(word, min_size=least, max_size=6)
 
 
 @given(data=st.data(), columns=st.integers(1, 36))
@@ -48,36 +44,48 @@ def test_late_interaction_equals_the_oracle(data: st.DataObject, columns: int) -
     for _ in range(2):
         query = data.draw(words(4, least=1))
         documents = data.draw(st.lists(st.none() | words(4), max_size=5))
-        weights = data.draw(st.lists(st.floats(0, 5), max_size=len(query[1])))
+        weights = data.draw(st.lists(st.floats(0, 5), max_size=len(query)))
         expected = oracle.scores(table, query, documents, weights, 0.25)
-        if len(query[0]):
-            assert similarity.scores(query, documents, weights, 0.25) == pytest.approx(expected, abs=1e-4)
-        else:
-            assert similarity.scores(query, documents, weights, 0.25) == [0.0] * len(documents)
+        held = [WordTokens(document) if document is not None else None for document in documents]
+        assert similarity.scores(WordTokens(query), held, weights, 0.25) == pytest.approx(expected, abs=1e-4)
 
 
-WORD: Words = (np.array([0, 1], np.uint16), np.array([0], np.int64), np.array([1.0], np.float32))
+def test_words_outside_the_table_are_refused() -> None:
+    """Nothing is read past the table, in the query or in a document, and no weight past the words."""
+    similarity = WordSimilarity(np.eye(4, dtype=np.float32))
+    word, outside = WordTokens([((0, 1), 1.0)]), WordTokens([((3,), 1.0), ((4, 0), 1.0)])
+    for query, document, weights in ((word, outside, [1.0]), (outside, word, [1.0]), (word, word, [1.0, 1.0])):
+        with pytest.raises(ValueError):
+            similarity.scores(query, [document], weights, 0.0)
+    assert similarity.scores(word, [word], [1.0], 0.0) == pytest.approx([2.0])
 
 
 @pytest.mark.parametrize(
-    ("query", "document", "weights"),
+    ("made", "error"),
     [
-        (WORD, (np.array([9], np.uint16), np.array([0], np.int64), np.array([1.0], np.float32)), [1.0]),
-        (WORD, (np.array([0], np.uint16), np.array([5], np.int64), np.array([1.0], np.float32)), [1.0]),
-        (WORD, (np.array([0, 0], np.uint16), np.array([1, 0], np.int64), np.array([1.0, 1.0], np.float32)), [1.0]),
-        (WORD, (np.array([0], np.uint16), np.array([-1], np.int64), np.array([1.0], np.float32)), [1.0]),
-        (WORD, (np.array([0], np.uint16), np.array([0], np.int64), np.zeros(0, np.float32)), [1.0]),
-        ((np.array([7], np.uint16), np.array([0], np.int64), np.array([1.0], np.float32)), WORD, [1.0]),
-        (WORD, WORD, [1.0, 1.0]),
-        (WORD, (np.array([0], np.int64), np.array([0], np.int64), np.array([1.0], np.float32)), [1.0]),
+        ([((-1,), 1.0)], OverflowError),
+        ([((1 << 16,), 1.0)], OverflowError),
+        ([(("a",), 1.0)], TypeError),
+        ([((1,), 0.0)], ValueError),
+        ([((1,), float("nan"))], ValueError),
+        ([((1,), 1.0, 2)], ValueError),
+        ([7], TypeError),
     ],
 )
-def test_words_outside_the_table_are_refused(query: Any, document: Any, weights: list[float]) -> None:
-    """Nothing is read past the arrays, whatever is given."""
-    similarity = WordSimilarity(np.eye(4, dtype=np.float32))
-    with pytest.raises(ValueError):
-        similarity.scores(query, [document], weights, 0.0)
-    assert similarity.scores(WORD, [WORD], [1.0], 0.0) == pytest.approx([2.0])
+def test_words_that_are_none_are_refused(made: Any, error: type[Exception]) -> None:
+    """Tokens are unsigned 16-bit numbers, lengths are positive, and a word is two things."""
+    with pytest.raises(error):
+        WordTokens(made)
+
+
+def test_only_words_are_compared() -> None:
+    """What is no WordTokens is refused by its type, not read."""
+    similarity: Any = WordSimilarity(np.eye(4, dtype=np.float32))
+    word = WordTokens([((0, 1), 1.0)])
+    for query, documents in ((None, [word]), ([((0,), 1.0)], [word]), (word, [[((0,), 1.0)]])):
+        with pytest.raises(TypeError):
+            similarity.scores(query, documents, [1.0], 0.0)
+    assert len(word) == 1 and 0 < word.nbytes < WordTokens([((0, 1), 1.0)] * 100).nbytes
 
 
 def test_shapes_that_do_not_match_are_refused() -> None:

@@ -84,30 +84,33 @@ class Finder:
 
         ``hurry``: what was found is put into the cache in the next lull.
         """
+        provider = self.retriever.embeddings
+        far = provider is not None and provider.blocking
         fields: dict[str, object] = {
             "portfolio": portfolio_id,
             "query": normalize_text(text),
             "top_k": top_k,
             "mode": mode.value,
             "language": language,
-            "identity": self.retriever.embeddings.identity if self.retriever.embeddings else "",
+            "identity": provider.identity if provider is not None else "",
         }
         key = cache_key(tenant, PASSAGES_KIND, fields)
         entry = None
         if read:
             # Where no network is asked for vectors, a search costs no more than a read from the second tier.
-            far = self.retriever.embeddings is not None and self.retriever.embeddings.blocking
             entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
         if entry is not None:
+            kept: Found | None = entry.view
+            if kept is not None:
+                return replace(kept, tier=entry.tier, embedding_seconds=0.0, seconds=0.0)
             return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
         depends = self.caches.snapshot(tenant, PASSAGES_KIND, dependency(tenant, portfolio_id))
         started = time.perf_counter()
-        provider = self.retriever.embeddings
         given = vector
-        if given is None and provider is not None and provider.blocking and mode is not Mode.LEXICAL:
+        if given is None and far and mode is not Mode.LEXICAL:
             given = await self.vector(text, deadline)
         embedding = time.perf_counter() - started
-        wanted = mode if given is not None or provider is None or not provider.blocking else Mode.LEXICAL
+        wanted = mode if given is not None or not far else Mode.LEXICAL
         now: Found | None = None
         if wanted is mode:
             if given is None and provider is not None and mode is not Mode.LEXICAL:
@@ -123,10 +126,16 @@ class Finder:
         if given is not vector and embedding > found.embedding_seconds:
             found = replace(found, embedding_seconds=embedding)
         if found.confirmed and (found.mode is mode or provider is None):
-            keep = self._lull.later(partial(self._keep, key, found, depends))
-            if not hurry:
-                keep.now()
+            keep = partial(self._keep, key, found, depends, far)
+            if hurry:
+                self._lull.later(keep)
+            else:
+                keep()
         return found
 
-    def _keep(self, key: bytes, found: Found, depends: Mapping[str, int]) -> None:
-        self.caches.put(PASSAGES_KIND, key, messages.search_response(found).SerializeToString(), depends)
+    def _keep(self, key: bytes, found: Found, depends: Mapping[str, int], far: bool) -> None:
+        if far:
+            self.caches.put(PASSAGES_KIND, key, messages.search_response(found).SerializeToString(), depends, view=found)
+        else:
+            # The second tier is not asked for it.
+            self.caches.hold(PASSAGES_KIND, key, found, depends, size=found.nbytes)

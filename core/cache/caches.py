@@ -28,7 +28,8 @@ class Caches:
 
     An entry is served only while every version in its ``depends`` still holds.
 
-    Thread-safety: :meth:`peek`, :meth:`put` and :meth:`snapshot` may be called from any thread, the rest on the event loop.
+    Thread-safety: :meth:`peek`, :meth:`put`, :meth:`hold` and :meth:`snapshot` may be called from any thread, the rest on the
+    event loop.
     """
 
     def __init__(
@@ -98,13 +99,24 @@ class Caches:
 
     def put(self, kind: str, key: bytes, value: bytes, depends: Mapping[str, int], *, view: object = None) -> Entry:
         """Keep ``value`` for the time of its kind; it is in memory when this returns, in the backend soon after."""
+        entry = self._put(kind, key, value, depends, view, 0)
+        if self.backend is not None:
+            self.backend.put(key, encode(key, entry), entry.expires_at)
+        return entry
+
+    def hold(self, kind: str, key: bytes, view: object, depends: Mapping[str, int], *, size: int) -> Entry:
+        """Keep ``view``, which takes about ``size`` bytes, for the time of its kind in memory only.
+
+        For what is made anew sooner than a backend answers.
+        """
+        return self._put(kind, key, b"", depends, view, size)
+
+    def _put(self, kind: str, key: bytes, value: bytes, depends: Mapping[str, int], view: object, size: int) -> Entry:
         shape = self.kinds[kind]
         now = self._clock()
         ttl = shape.ttl * (1.0 - random.random() * JITTER)
-        entry = Entry(value, now, now + ttl, now + ttl + shape.stale_for, depends, Tier.MEMORY, view=view)
+        entry = Entry(value, now, now + ttl, now + ttl + shape.stale_for, depends, Tier.MEMORY, view=view, size=size)
         self.memory.put(key, entry)
-        if self.backend is not None:
-            self.backend.put(key, encode(key, entry), entry.expires_at)
         return entry
 
     async def close(self) -> None:

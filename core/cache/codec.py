@@ -34,7 +34,8 @@ _DIGEST_FROM = 20
 class Entry:
     """A cached value. ``stale`` is true past ``fresh_until``; ``depends`` are the versions that it was made from.
 
-    ``view`` may hold a parsed form of ``value``; it lives as long as the entry stays in memory.
+    ``view`` may hold a parsed form of ``value``; it lives as long as the entry stays in memory. One that never leaves memory
+    may have no ``value``: ``size`` is then about what its view takes, in bytes.
     """
 
     value: bytes
@@ -45,6 +46,7 @@ class Entry:
     tier: Tier = Tier.SOURCE
     stale: bool = False
     view: Any = field(default=None, compare=False)
+    size: int = 0
 
 
 def encode(key: bytes, entry: Entry) -> bytes:

@@ -71,4 +71,4 @@ class MemoryTier:
 
 def _cost(entry: Entry) -> int:
     # A parsed view holds about the same bytes again.
-    return 2 * len(entry.value) + ENTRY_OVERHEAD
+    return 2 * len(entry.value) + entry.size + ENTRY_OVERHEAD

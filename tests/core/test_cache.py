@@ -64,6 +64,20 @@ async def test_a_value_comes_from_memory_then_from_the_backend(caches: Caches) -
     assert caches.stats.misses["query_answer"] == 1
 
 
+async def test_what_is_only_held_never_leaves_memory(caches: Caches) -> None:
+    """A held view is served while its versions hold, counts as many bytes as it says, and the backend does not get it."""
+    view = object()
+    caches.hold("rag_chunks", KEY, view, caches.snapshot("t", "rag_chunks", "portfolio:p"), size=700)
+    assert caches.memory.used_bytes == 700 + ENTRY_OVERHEAD
+    found = caches.peek("rag_chunks", KEY)
+    assert found is not None and found.view is view and found.tier is Tier.MEMORY
+    caches.versions.bump("portfolio:p")
+    assert caches.peek("rag_chunks", KEY) is None and not caches.memory.used_bytes
+    assert caches.backend is not None
+    await caches.backend.flush()
+    assert await caches.backend.get(KEY) is None
+
+
 async def test_values_survive_a_restart(versions: Versions, tmp_path: Path) -> None:
     """What was put before the close is read by the next process."""
     first = Caches(versions, SqliteBackend(tmp_path / "c.db", 1 << 20))

@@ -10,23 +10,20 @@ class Cancel:
     Thread-safety: all methods may be called from any thread.
     """
 
-    __slots__ = ("_callbacks", "_event", "_lock")
+    __slots__ = ("_callbacks", "_lock", "cancelled")
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        #: Whether it is set; only :meth:`cancel` writes it.
+        self.cancelled = False
         self._lock = threading.Lock()
         self._callbacks: dict[int, Callable[[], None]] = {}
-
-    @property
-    def cancelled(self) -> bool:
-        return self._event.is_set()
 
     def cancel(self) -> None:
         """Set the flag and run the callbacks. A second call does nothing."""
         with self._lock:
-            if self._event.is_set():
+            if self.cancelled:
                 return
-            self._event.set()
+            self.cancelled = True
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
         for callback in callbacks:
@@ -36,7 +33,7 @@ class Cancel:
         """Run ``callback`` when cancelled (now, where that has happened). Returns what detaches it again."""
         key = id(callback)
         with self._lock:
-            if not self._event.is_set():
+            if not self.cancelled:
                 self._callbacks[key] = callback
                 return lambda: self._detach(key)
         callback()
@@ -48,4 +45,9 @@ class Cancel:
 
     def wait(self, seconds: float) -> bool:
         """Sleep for ``seconds``, or until cancelled. True where cancelled."""
-        return self._event.wait(seconds)
+        event = threading.Event()
+        detach = self.attach(event.set)
+        try:
+            return event.wait(seconds)
+        finally:
+            detach()

@@ -69,8 +69,8 @@ class Channel:
         self._produced = 0
         self._consumed = 0
         self._resume: Callable[[], None] | None = None
-        self._room = threading.Event()
-        self._room.set()
+        # Made by a producer that waits for room; most channels have none.
+        self._room: threading.Event | None = None
         #: Set by a producer that stopped until ``resume``.
         self.paused = False
 
@@ -102,9 +102,10 @@ class Channel:
         full = not self.put(events)
         self._waker.flush()
         while full and self.waiting > LOW_WATER and not cancel.cancelled:
-            self._room.clear()
+            room = self._room = self._room or threading.Event()
+            room.clear()
             if self.waiting > LOW_WATER:
-                self._room.wait(0.1)
+                room.wait(0.1)
 
     def fail(self, error: BaseException) -> None:
         """Producer: nothing more comes, for ``error``. What was put before is still consumed. Flushes."""
@@ -137,7 +138,7 @@ class Channel:
             events.extend(self._batches.popleft())
         self._consumed += len(events)
         if self.waiting <= LOW_WATER:
-            if not self._room.is_set():
+            if self._room is not None:
                 self._room.set()
             if self.paused and self._resume is not None:
                 self._resume()

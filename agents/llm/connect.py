@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -48,6 +49,21 @@ def shutdown(sock: socket.socket) -> None:
         return  # already closed: that is what was wanted
 
 
+def send(sock: socket.socket, data: bytes, seconds: float) -> None:
+    """Send all of ``data``, waiting for at most ``seconds``. Raises OSError.
+
+    A kept connection has room in nearly all cases: it is asked at once, without waiting for it first.
+    """
+    sent = 0
+    if sock.gettimeout() == 0.0:
+        with suppress(BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = sock.send(data)
+        if sent == len(data):
+            return
+    sock.settimeout(max(0.001, seconds))
+    sock.sendall(memoryview(data)[sent:])
+
+
 class Connector:
     """Makes and keeps connections for one model.
 
@@ -74,6 +90,7 @@ class Connector:
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
+        unblock(connection.socket)
         with self._lock:
             if len(self._idle) < MAX_IDLE:
                 self._idle.append((time.monotonic(), connection.socket))
@@ -168,9 +185,14 @@ class Connector:
         return ModelTimeout(self._name, "connect")
 
 
+def unblock(sock: socket.socket) -> None:
+    """Make a socket non-blocking. Each call to the system costs a thread the interpreter's lock, so not twice."""
+    if sock.gettimeout() != 0.0:
+        sock.setblocking(False)
+
+
 def _silent(sock: socket.socket) -> bool:
-    """Whether nothing came, not even the end; the socket is left non-blocking."""
-    sock.setblocking(False)
+    """Whether nothing came over a non-blocking socket, not even the end."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             return not _poll(sock, select.POLLIN, 0.0)

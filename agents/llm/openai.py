@@ -1,8 +1,7 @@
 """Models behind an OpenAI-compatible endpoint: OpenAI, Mistral, vLLM, Ollama, llama.cpp and others.
 
 ``stream`` reads one answer on the caller's thread. ``open`` stops after the request is sent and hands the answer over
-to :class:`hexar.agents.llm.readers.Reader`, which reads all of them on the event loop. ``open_now`` is ``open`` over a kept
-connection, which neither resolves nor connects and so needs no thread (docs/adr/0013).
+to :class:`hexar.agents.llm.readers.Reader`, which reads all of them on the event loop (docs/adr/0013).
 """
 
 import socket
@@ -14,7 +13,7 @@ import orjson
 
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
-from hexar.agents.llm.connect import Connection, Connector, shutdown
+from hexar.agents.llm.connect import Connection, Connector, send, shutdown
 from hexar.agents.llm.errors import ModelCancelled, ModelRefused, ModelStale
 from hexar.agents.llm.exchange import Exchange
 from hexar.agents.llm.http1 import request_bytes
@@ -130,8 +129,7 @@ class OpenAIProvider:
         connection = self.connector.get(deadline, cancel, fresh=fresh)
         detach = cancel.attach(lambda: shutdown(connection.socket))
         try:
-            connection.socket.settimeout(max(0.001, deadline.bounded(self.config.timeouts.connect)))
-            connection.socket.sendall(payload)
+            send(connection.socket, payload, deadline.bounded(self.config.timeouts.connect))
         except OSError as error:
             connection.close()
             if cancel.cancelled:

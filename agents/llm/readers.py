@@ -14,7 +14,7 @@ from functools import partial
 
 from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.channel import Channel
-from hexar.agents.llm.connect import shutdown
+from hexar.agents.llm.connect import shutdown, unblock
 from hexar.agents.llm.errors import ModelCancelled, ModelMalformed
 from hexar.agents.llm.openai import OpenAnswer, receive
 from hexar.agents.llm.types import Done
@@ -65,7 +65,7 @@ class Reader:
         if cancel.cancelled:
             self._fail(stream, ModelCancelled(answer.provider.name))
             return
-        sock.setblocking(False)
+        unblock(sock)
         self._streams.add(stream)
         if self._timer is None:
             self._timer = self._loop.call_later(TICK, self._tick)

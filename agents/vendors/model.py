@@ -5,7 +5,7 @@ Every type encodes to plain JSON values (:meth:`Listing.to_json`) so that caches
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -90,7 +90,7 @@ class Listing:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; empty fields are left out."""
-        return {name: value for name in _LISTING_FIELDS if (value := _plain(getattr(self, name))) not in (None, "", [], {})}
+        return _plain(self, _LISTING)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Listing:
@@ -108,9 +108,6 @@ class Listing:
         return cls(**values)
 
 
-_LISTING_FIELDS = tuple(Listing.__dataclass_fields__)
-
-
 def _variant(row: Mapping[str, Any]) -> Variant:
     values = dict(row)
     for name in ("price", "list_price"):
@@ -121,16 +118,44 @@ def _variant(row: Mapping[str, Any]) -> Variant:
     return Variant(**values)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Money):
-        return [value.currency, value.micros]
-    if isinstance(value, Availability):
-        return None if value is Availability.UNKNOWN else value.value
-    if isinstance(value, (Variant, Review)):
-        fields = type(value).__dataclass_fields__
-        return {name: plain for name in fields if (plain := _plain(getattr(value, name))) not in (None, "", [], {})}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value
+def _money(value: Money | None) -> list[Any] | None:
+    return [value.currency, value.micros] if value is not None else None
+
+
+def _availability(value: Availability) -> str:
+    return "" if value is Availability.UNKNOWN else value.value
+
+
+#: How fields that are no plain JSON values become some.
+_ENCODERS: dict[str, Callable[[Any], Any]] = {
+    "price": _money,
+    "list_price": _money,
+    "shipping": _money,
+    "availability": _availability,
+    "attributes": dict,
+    "tags": list,
+    "sizes": list,
+    "variants": lambda rows: [_plain(row, _VARIANT) for row in rows],
+    "reviews": lambda rows: [_plain(row, _REVIEW) for row in rows],
+}
+
+_Fields = tuple[tuple[str, Callable[[Any], Any] | None], ...]
+
+
+def _fields(shape: type[Listing] | type[Variant] | type[Review]) -> _Fields:
+    return tuple((name, _ENCODERS.get(name)) for name in shape.__dataclass_fields__)
+
+
+_LISTING, _VARIANT, _REVIEW = _fields(Listing), _fields(Variant), _fields(Review)
+
+
+def _plain(row: Listing | Variant | Review, fields: _Fields) -> dict[str, Any]:
+    """The fields of ``row`` that say something; zero does."""
+    out = {}
+    for name, encode in fields:
+        value = getattr(row, name)
+        if value or value == 0:
+            plain = value if encode is None else encode(value)
+            if plain != "":
+                out[name] = plain
+    return out

@@ -146,7 +146,9 @@ def _fields(shape: type[Listing] | type[Variant] | type[Review]) -> _Fields:
     return tuple((name, _ENCODERS.get(name)) for name in shape.__dataclass_fields__)
 
 
-_LISTING, _VARIANT, _REVIEW = _fields(Listing), _fields(Variant), _fields(Review)
+_LISTING: _Fields = _fields(Listing)
+_VARIANT: _Fields = _fields(Variant)
+_REVIEW: _Fields = _fields(Review)
 
 
 def _plain(row: Listing | Variant | Review, fields: _Fields) -> dict[str, Any]:

@@ -203,7 +203,8 @@ class Grammar:
         """The known word for each of ``unknown``; None where one has none, or more than ``most`` are slips."""
         corrected: dict[str, str] = {}
         slips: list[str] = []
-        for word in unknown:
+        # A short word, such as a number or an abbreviation, is no slip: many a question ends with the first one.
+        for word in sorted(unknown, key=len):
             known = self._lengthened(word)
             if known is not None:
                 corrected[word] = known

@@ -13,7 +13,8 @@ from pathlib import Path
 
 #: At most this many words are weighed; a language does not change after them.
 MAX_WORDS = 200
-#: The evidence of a word of at most this many letters is remembered.
+#: The evidence of so many words of at most so many letters is remembered.
+SEEN_WORDS = 10_000
 SEEN_LETTERS = 40
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -31,6 +32,8 @@ _SPANISH_SHAPES = re.compile(
     r"|[ao]s$|[^aeiou][ao]$|ncia$|[aeo]n$|z$)"
 )
 _OTHER_LETTERS = frozenset("çãõàèìòùâêîôûäöß")
+#: What :func:`_evidence` said of words as they were written.
+_seen: dict[str, tuple[float, float, float]] = {}
 
 
 def function_words(language: str) -> frozenset[str]:
@@ -51,7 +54,7 @@ def detect_words(words: Sequence[str], *, inverted: bool = False) -> str:
     if inverted:
         spanish += 2.0
     for word in words[:MAX_WORDS]:
-        for_english, for_spanish, for_other = _seen(word) if len(word) <= SEEN_LETTERS else _evidence(word)
+        for_english, for_spanish, for_other = _seen.get(word) or _evidence(word)
         english += for_english
         spanish += for_spanish
         other += for_other
@@ -63,18 +66,18 @@ def detect_words(words: Sequence[str], *, inverted: bool = False) -> str:
 
 
 def _evidence(raw: str) -> tuple[float, float, float]:
-    """How much one word speaks for English, for Spanish, and for another language."""
+    """How much one word speaks for English, for Spanish, and for another language; from now on in ``_seen``."""
     word = raw.lower().replace("’", "'")
-    english, spanish = float(word in _ENGLISH), float(word in _SPANISH)
+    english, spanish, other = float(word in _ENGLISH), float(word in _SPANISH), 0.0
     if word in _OTHER:
-        return english, spanish, 0.5 if english or spanish else 1.0
-    if english or spanish or len(word) <= 2:
-        return english, spanish, 0.0
-    return (
-        0.3 * bool(_ENGLISH_SHAPES.search(word)),
-        0.3 * bool(_SPANISH_SHAPES.search(word)),
-        float(not _OTHER_LETTERS.isdisjoint(word)),
-    )
-
-
-_seen = lru_cache(maxsize=8192)(_evidence)
+        other = 0.5 if english or spanish else 1.0
+    elif not (english or spanish) and len(word) > 2:
+        english = 0.3 * bool(_ENGLISH_SHAPES.search(word))
+        spanish = 0.3 * bool(_SPANISH_SHAPES.search(word))
+        other = float(not _OTHER_LETTERS.isdisjoint(word))
+    evidence = (english, spanish, other)
+    if len(raw) <= SEEN_LETTERS:
+        if len(_seen) >= SEEN_WORDS:
+            _seen.clear()
+        _seen[raw] = evidence
+    return evidence

@@ -24,6 +24,14 @@ inline float dot(const float *a, const float *b, size_t n) {
     return lanes[0] + rest;
 }
 
+inline void add(float *total, const float *row, size_t columns) {
+    for (size_t j = 0; j < columns; ++j) total[j] += row[j];
+}
+
+inline void divide(float *row, float divisor, size_t columns) {
+    for (size_t j = 0; j < columns; ++j) row[j] /= divisor;
+}
+
 struct Near {
     float product;
     int64_t key;

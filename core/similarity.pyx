@@ -6,12 +6,20 @@ the late interaction: Khattab and Zaharia, *ColBERT* (2020), where it is called 
 """
 
 cimport cython
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
 
+cdef extern from "<algorithm>" namespace "std" nogil:
+    void copy(const float* first, const float* last, float* place)
+
+
 cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
+    void add(float* total, const float* row, size_t columns)
+    void divide(float* row, float divisor, size_t columns)
+
     cdef cppclass Near:
         float product
         int64_t key
@@ -147,3 +155,29 @@ cdef class WordSimilarity:
                             total += weight[i] * best[i]
             result.append(total)
         return result
+
+    def unit_sum(self, tokens, row not None):
+        """Write the sum of the rows of ``tokens``, one after the other, to ``row`` (float32, a number a column) and divide it by
+        its length, which is returned (at least 1e-9). The square of the length is NumPy's: equal bits on one machine.
+
+        Raises ValueError for a token that is not in the table or a ``row`` of another length.
+        """
+        cdef float[::1] total = row
+        cdef Py_ssize_t token
+        cdef size_t columns = self.table.shape[1]
+        cdef bint first = True
+        if <size_t>total.shape[0] != columns:
+            raise ValueError("one number a column")
+        for token in tokens:
+            if not 0 <= token < self.table.shape[0]:
+                raise ValueError("a token is not in the table")
+            if first:
+                copy(&self.table[token, 0], &self.table[token, 0] + columns, &total[0])
+                first = False
+            else:
+                add(&total[0], &self.table[token, 0], columns)
+        if first:
+            total[:] = 0.0
+        cdef double length = max(sqrt(<double>row.dot(row)), 1e-9)
+        divide(&total[0], <float>length, columns)
+        return length

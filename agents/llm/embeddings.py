@@ -11,7 +11,6 @@ made-up vector. Every provider has an ``identity``: vectors of different identit
 
 import importlib.util
 import json
-import math
 import struct
 import threading
 from collections.abc import Sequence
@@ -95,6 +94,7 @@ class StaticEmbeddings:
         self._ranks: dict[tuple[str, str], int] = {(left, right): rank for rank, (left, right) in enumerate(merges)}
         self._tokens: dict[str, tuple[int, ...]] = {}
         self._words: dict[str, tuple[tuple[int, ...], float]] = {}
+        self._dimension = int(self._table.shape[1])
         self._similarity = WordSimilarity(self._table)
         self._lock = threading.Lock()
 
@@ -104,7 +104,7 @@ class StaticEmbeddings:
 
     @property
     def dimension(self) -> int:
-        return int(self._table.shape[1])
+        return self._dimension
 
     def _tokenize(self, word: str) -> tuple[int, ...]:
         """The tokens of one word."""
@@ -135,29 +135,22 @@ class StaticEmbeddings:
     def _word(self, word: str) -> tuple[tuple[int, ...], float]:
         """The tokens of one word and the length of the sum of their vectors."""
         tokens = self._tokens.get(word) or self._tokenize(word)
-        made = (tokens, _length(self._sum(tokens)))
+        made = (tokens, self._similarity.unit_sum(tokens, np.empty(self._dimension, np.float32)))
         if len(self._words) >= WORD_CACHE:
             self._words.clear()
         self._words[word] = made
         return made
 
-    def _sum(self, tokens: Sequence[int]) -> Matrix:
-        """The sum of the vectors of ``tokens``, shape ``(dimension,)``."""
-        total: Matrix = np.add.reduce(self._table.take(tokens, axis=0), axis=0)
-        return total
-
     def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:
         """Unit rows of ``texts``, case folded; a text without words is a zero row."""
-        result = np.zeros((len(texts), self.dimension), np.float32)
+        result = np.empty((len(texts), self._dimension), np.float32)
         known = self._tokens
-        for i, text in enumerate(texts):
+        for row, text in zip(result, texts, strict=True):
             tokens: list[int] = []
             for word in text[:MAX_CHARACTERS].lower().split():
                 tokens += known.get(word) or self._tokenize(word)
-            if tokens:
-                # The mean and the sum of vectors point the same way.
-                total = self._sum(tokens)
-                result[i] = total / _length(total)
+            # The mean and the sum of vectors point the same way.
+            self._similarity.unit_sum(tokens, row)
         return result
 
     def encode(self, words: Sequence[str]) -> WordTokens:
@@ -221,11 +214,6 @@ class EndpointEmbeddings:
         if rows.shape != (len(texts), self._dimension) or not np.isfinite(rows).all():
             raise Unavailable("the embedding endpoint's vectors have another shape than configured")
         return rows
-
-
-def _length(vector: Matrix) -> float:
-    """The Euclidean length of one vector, never zero."""
-    return max(math.sqrt(float(vector @ vector)), 1e-9)
 
 
 @lru_cache(maxsize=1)

@@ -40,6 +40,8 @@ NEIGHBOURS = 8
 SHADOW_SHARE = 0.02
 #: Cosine above which two answers without citations say the same.
 AGREEMENT = 0.8
+#: The numbers of the rows of a scope, of which the first are in use.
+_PLACES = np.arange(SCOPE_QUESTIONS)
 #: Seconds that a question is kept; its answer may go earlier.
 KEEP_SECONDS = 3600.0
 
@@ -165,7 +167,7 @@ class SemanticCache:
             return None
         written = numerals(question)
         now = time.monotonic()
-        for place, cosine in zip(*nearest(rows, np.arange(len(entries)), vector, NEIGHBOURS), strict=True):
+        for place, cosine in zip(*nearest(rows, _PLACES[: len(rows)], vector, NEIGHBOURS), strict=True):
             if cosine < threshold:
                 break
             entry = entries[place]

@@ -18,7 +18,7 @@ PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MADE_ID = re.compile(r"[a-z]-[0-9a-f]{16,64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_LANGUAGE = re.compile(r"(?:[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)?")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _POLICIES = frozenset(common_pb2.CachePolicy.values())
 
 
@@ -49,7 +49,7 @@ def check_made_id(field: str, value: str, *, required: bool = True) -> None:
 
 def check_language(field: str, language: str) -> None:
     """Refuse what is no BCP 47 language tag; empty is allowed."""
-    if not _LANGUAGE.fullmatch(language):
+    if language and not _LANGUAGE.fullmatch(language):
         raise InvalidArgument(field, "must be a language tag such as 'en' or 'es'")
 
 

@@ -31,3 +31,10 @@ def scores(
         best = [max((float(word @ other) for other in held), default=0.0) for word in asked]
         result.append(sum(weight * value for weight, value in zip(weights, best, strict=True) if value > floor))
     return result
+
+
+def unit_sum(table: NDArray[np.float32], tokens: Sequence[int]) -> tuple[NDArray[np.float64], float]:
+    """The sum of the rows of ``tokens`` divided by its length, and that length."""
+    total = table[list(tokens)].astype(np.float64).sum(0)
+    length = max(float(np.linalg.norm(total)), 1e-9)
+    return total / length, length

@@ -96,3 +96,36 @@ def test_shapes_that_do_not_match_are_refused() -> None:
             nearest(*arguments)
     with pytest.raises(ValueError):
         WordSimilarity(np.zeros((0, 3), np.float32))
+
+
+@given(rows=st.integers(1, 20), columns=st.integers(1, 40), count=st.integers(0, 12), seed=st.integers(0, 2**32))
+@settings(max_examples=100)
+def test_unit_sum_equals_the_oracle(rows: int, columns: int, count: int, seed: int) -> None:
+    """A row of length one, whatever stood there before, and the length of the sum; no token is a row of zeros."""
+    random = np.random.default_rng(seed)
+    table = (random.integers(-4, 5, (rows, columns)) / 2).astype(np.float32)
+    tokens = random.integers(0, rows, count).tolist()
+    row = random.random(columns, np.float32)
+    length = WordSimilarity(table).unit_sum(tokens, row)
+    expected, expected_length = oracle.unit_sum(table, tokens)
+    assert length == pytest.approx(expected_length, rel=1e-5)
+    assert row == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "row"),
+    [
+        ([4], np.zeros(4, np.float32)),
+        ([0, -1], np.zeros(4, np.float32)),
+        ([1 << 40], np.zeros(4, np.float32)),
+        ([0], np.zeros(3, np.float32)),
+        ([0], np.zeros(0, np.float32)),
+        ([0], np.zeros(4, np.float64)),
+        ([0], np.zeros(8, np.float32)[::2]),
+        ([0], np.zeros((1, 4), np.float32)),
+    ],
+)
+def test_sums_outside_the_table_are_refused(tokens: list[int], row: Any) -> None:
+    """Nothing is read or written past the arrays, whatever is given."""
+    with pytest.raises(ValueError):
+        WordSimilarity(np.eye(4, dtype=np.float32)).unit_sum(tokens, row)

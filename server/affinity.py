@@ -6,7 +6,8 @@ of the loop for that byte. Where both keep to one CPU, and the thread does not p
 loop has nothing left to do, finds all completions at once, and the loop takes them in one turn. ``python tests/bench/scale.py``
 shows what that is worth. All other threads of the process, those of agents and models among them, stay free to run anywhere.
 
-Linux, for processes that have their CPUs for themselves: docs/adr/0016.
+A CPU may get crowded by others. :class:`Tether` looks once a second how long the loop has waited for its CPU, and where that is
+long moves to one that idles (docs/adr/0016). Linux.
 """
 
 from __future__ import annotations
@@ -15,17 +16,13 @@ import asyncio
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
-Affinity = Literal["auto", "on", "off"]
-
-#: Where a container's share of the CPUs is told: "max 100000", or microseconds of each 100,000.
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
 #: The class of grpc.aio that waits for completions in a thread, and takes them in the loop.
 _COMPLETIONS = "PollerCompletionQueue"
 
@@ -35,44 +32,94 @@ def is_completions(callback: object) -> bool:
     return type(getattr(callback, "__self__", None)).__name__ == _COMPLETIONS
 
 
-def chosen(affinity: Affinity, number: int, of: int) -> int | None:
-    """The CPU of process ``number`` (from 1) of ``of``; None: it runs anywhere.
+class Tether:
+    """Ties the thread that made it, which runs an event loop, and gRPC's thread to one CPU.
 
-    "auto" is for processes that have a CPU each and use up all of them, without a quota that says that others share them.
+    Everything belongs to the event loop. OSError where the system does not let a process choose its CPUs.
     """
-    if affinity == "off" or sys.platform != "linux":
-        return None
-    usable = sorted(os.sched_getaffinity(0))
-    if affinity == "auto" and (of < 2 or of != len(usable) or _has_quota()):
-        return None
-    return usable[(number - 1) % len(usable)]
+
+    #: Seconds between two looks at how long the loop has waited, the share of them that is too long, the seconds for which
+    #: it is seen then which CPUs idle, and those after which the CPU is left again at the earliest.
+    LOOK = 1.0
+    CROWDED = 0.25
+    CHOICE = 0.2
+    REST = 10.0
+
+    def __init__(self, poller: int) -> None:
+        assert sys.platform == "linux"
+        self._threads = (threading.get_native_id(), poller)
+        self._everywhere = os.sched_getaffinity(0)
+        self._folder = Path(f"/proc/self/task/{self._threads[0]}")
+        #: The CPU.
+        self.cpu = self._running_on()
+        os.sched_setscheduler(poller, os.SCHED_BATCH, os.sched_param(0))
+        self._waited()
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop, number: int = 1, of: int = 1) -> Tether | None:
+        """Tie the calling thread, which runs ``loop``, as that of process ``number`` of ``of``; None where that is no help.
+
+        It is none for more processes than CPUs, without gRPC's thread (which is there as soon as a server is made), and where
+        ``loop`` cannot take completions together (:class:`hexar.server.eventloop.Loop` can). Several processes have a CPU each;
+        one takes the CPU that it runs on.
+        """
+        take_together = getattr(loop, "take_together", None)
+        poller = next(
+            (each.native_id for each in threading.enumerate() if is_completions(getattr(each, "_target", None))), None
+        )
+        if sys.platform != "linux" or take_together is None or poller is None:
+            return None
+        usable = os.sched_getaffinity(0)
+        if of > len(usable):
+            return None
+        try:
+            made = cls(poller)
+            made.tie(sorted(usable)[number - 1] if of > 1 else made.cpu)
+        except OSError as error:
+            log.info("cpu_affinity_refused", reason=type(error).__name__)
+            return None
+        _free_new_threads(made._everywhere)
+        take_together()
+        log.info("cpu_affinity", cpu=made.cpu)
+        return made
+
+    def tie(self, cpu: int) -> None:
+        """Keep to ``cpu`` from now on."""
+        for thread in self._threads:
+            os.sched_setaffinity(thread, {cpu})
+        self.cpu = cpu
+
+    async def watch(self) -> None:
+        """Leave a CPU that is crowded for one that idles, until cancelled."""
+        while True:
+            before = self._waited()
+            await asyncio.sleep(self.LOOK)
+            share = (self._waited() - before) / self.LOOK
+            if share < self.CROWDED:
+                continue
+            idle = _idle()
+            await asyncio.sleep(self.CHOICE)
+            idled = {cpu: ticks - idle.get(cpu, ticks) for cpu, ticks in _idle().items() if cpu in self._everywhere}
+            crowded, best = self.cpu, max(idled, key=idled.__getitem__, default=self.cpu)
+            if idled.get(best, 0) > idled.get(crowded, 0):
+                self.tie(best)
+            log.info("cpu_crowded", cpu=crowded, waited=round(share, 2), now=self.cpu)
+            await asyncio.sleep(self.REST)
+
+    def _running_on(self) -> int:
+        """The CPU that the loop's thread ran on last."""
+        # The 39th field; the second one, in brackets, may hold anything.
+        return int((self._folder / "stat").read_text().rpartition(")")[2].split()[36])
+
+    def _waited(self) -> float:
+        """Seconds that the loop's thread has been ready to run without a CPU."""
+        return int((self._folder / "schedstat").read_text().split()[1]) / 1e9
 
 
-def _has_quota() -> bool:
-    try:
-        return not QUOTA.read_text().startswith("max")
-    except OSError:
-        return False
-
-
-def keep_to(cpu: int, loop: asyncio.AbstractEventLoop) -> bool:
-    """Bind the calling thread, which runs ``loop``, and gRPC's to ``cpu``; False, and nothing is bound, where that is no help.
-
-    It is none without gRPC's thread, which is there as soon as a server is made, or where ``loop`` cannot take completions
-    together (:class:`hexar.server.eventloop.Loop` can).
-    """
-    assert sys.platform == "linux"
-    take_together = getattr(loop, "take_together", None)
-    poller = next((each.native_id for each in threading.enumerate() if is_completions(getattr(each, "_target", None))), None)
-    log.info("cpu_affinity", cpu=cpu, bound=take_together is not None and poller is not None)
-    if take_together is None or poller is None:
-        return False
-    _free_new_threads(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpu})
-    os.sched_setaffinity(poller, {cpu})
-    os.sched_setscheduler(poller, os.SCHED_BATCH, os.sched_param(0))
-    take_together()
-    return True
+def _idle() -> dict[int, int]:
+    """Ticks that each CPU has had nothing to do, or nothing but what yields to others (niced, waiting for a disk)."""
+    rows = (line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu"))
+    return {int(name[3:]): int(nice) + int(idle) + int(disk) for name, _, nice, _, idle, disk, *_ in rows if name != "cpu"}
 
 
 def _free_new_threads(cpus: set[int]) -> None:
@@ -80,7 +127,8 @@ def _free_new_threads(cpus: set[int]) -> None:
     before = threading.getprofile()
 
     def free(*event: object) -> None:
-        os.sched_setaffinity(0, cpus)
+        with suppress(OSError):
+            os.sched_setaffinity(0, cpus)
         sys.setprofile(before)
 
     threading.setprofile(free)

@@ -19,7 +19,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from hexar.server.affinity import chosen, keep_to
+from hexar.server.affinity import Tether
 from hexar.server.config import Settings
 from hexar.server.contract import CONTRACT
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
@@ -44,6 +44,7 @@ class App(Process):
         self.health = HealthServicer()
         self._reuse_port = reuse_port
         self._server: grpc.aio.Server | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def listen(self) -> None:
         """Listen, and report healthy."""
@@ -59,9 +60,8 @@ class App(Process):
         generic = ServiceHandler(CONTRACT, handlers, self._interceptors())
         self._server = self._listen(generic)
         await self._server.start()
-        cpu = chosen(self.settings.cpu_affinity, self.seat.number, self.seat.of)
-        if cpu is not None:
-            keep_to(cpu, asyncio.get_running_loop())
+        if self.settings.cpu_affinity and (tether := Tether.of(asyncio.get_running_loop(), self.seat.number, self.seat.of)):
+            self._watching = asyncio.create_task(tether.watch())
         for name in ("", *(name for name, state in services.items() if state == "serving")):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -78,6 +78,8 @@ class App(Process):
         await self.health.enter_graceful_shutdown()
         if self._server is not None:
             await self._server.stop(grace)
+        if self._watching is not None:
+            self._watching.cancel()
 
     def _interceptors(self) -> Sequence[Interceptor]:
         auth = self.settings.auth

@@ -18,7 +18,6 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from hexar.core.ratelimit import Rate
 from hexar.core.redislink import check_address
 from hexar.core.store.database import store_url
-from hexar.server.affinity import Affinity
 from hexar.server.contract import names
 from hexar.server.interceptors.rate import Rates
 from hexar.server.models import ChatConfig, EmbeddingsConfig, LlmConfig
@@ -156,8 +155,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")
     workers: int = Field(default=1, ge=1, le=256, description="processes that share the port (they need redis_url)")
-    cpu_affinity: Affinity = Field(
-        default="auto", description="whether a process keeps its event loop to one CPU; auto: where workers are as many as CPUs"
+    cpu_affinity: bool = Field(
+        default=True, description="whether the event loop keeps to one CPU, as long as others leave it free"
     )
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
     data_dir: Path = Path(".hexar")

@@ -7,7 +7,10 @@ import os
 import socket
 import sys
 import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hexar.server import affinity
-from hexar.server.affinity import chosen, keep_to
+from hexar.server.affinity import Tether, is_completions
 from hexar.server.app import App
 from hexar.server.config import Settings
 
@@ -25,43 +27,6 @@ if sys.platform != "linux":
     pytest.skip("CPU affinity is Linux's", allow_module_level=True)
 
 from hexar.server.eventloop import AtOnce, Loop
-
-
-@pytest.fixture
-def four(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine of four CPUs; the file that holds its quota, which says nothing yet."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 3, 5, 7})
-    quota = tmp_path / "cpu.max"
-    monkeypatch.setattr(affinity, "QUOTA", quota)
-    return quota
-
-
-def test_processes_that_use_up_the_cpus_have_one_each(four: Path) -> None:
-    """As many processes as CPUs, and no quota: one CPU each, of those that the processes may use."""
-    assert [chosen("auto", number, 4) for number in (1, 2, 3, 4)] == [1, 3, 5, 7]
-    four.write_text("max 100000\n")
-    assert chosen("auto", 4, 4) == 7
-
-
-@pytest.mark.parametrize("of", [1, 3, 5])
-@pytest.mark.usefixtures("four")
-def test_other_numbers_of_processes_run_anywhere(of: int) -> None:
-    """One process does not know who else uses the machine; fewer or more than CPUs are dealt by the kernel."""
-    assert chosen("auto", 1, of) is None
-
-
-def test_a_share_of_cpus_runs_anywhere(four: Path) -> None:
-    """With a quota others use the same CPUs."""
-    four.write_text("150000 100000\n")
-    assert chosen("auto", 1, 4) is None
-    assert chosen("on", 2, 4) == 3
-
-
-@pytest.mark.usefixtures("four")
-def test_the_setting_decides_where_it_is_given() -> None:
-    """ "on" goes round where there are more processes than CPUs; "off" binds nothing."""
-    assert [chosen("on", number, 6) for number in (1, 4, 5, 6)] == [1, 7, 1, 3]
-    assert chosen("off", 1, 4) is None
 
 
 def test_bytes_of_a_socket_pair_are_read_together() -> None:
@@ -73,45 +38,93 @@ def test_bytes_of_a_socket_pair_are_read_together() -> None:
         assert ours.recv(1) == b"1" * 300
 
 
-async def test_an_event_loop_that_cannot_help_binds_nothing() -> None:
-    """Without completions that are taken together the binding would cost: the threads stay as they are."""
+async def test_nothing_is_tied_without_help() -> None:
+    """An event loop that takes completions one by one, or more processes than CPUs: the threads run anywhere."""
     before = os.sched_getaffinity(0)
-    assert not keep_to(min(before), asyncio.get_running_loop())
+    assert Tether.of(asyncio.get_running_loop()) is None
     assert os.sched_getaffinity(0) == before
 
 
-async def _serve(folder: Path) -> dict[str, Any]:
-    app = App(Settings(port=0, data_dir=folder, vendors=folder / "none.yaml", drain_seconds=0, cpu_affinity="on"))
+@asynccontextmanager
+async def _app(folder: Path, affinity: bool) -> AsyncIterator[App]:
+    settings = Settings(
+        port=0, data_dir=folder, vendors=folder / "none.yaml", drain_seconds=0, cpu_affinity=affinity, log_level="warning"
+    )
+    app = App(settings)
     await app.start()
     try:
-        poller = next(each for each in threading.enumerate() if affinity.is_completions(getattr(each, "_target", None)))
+        yield app
+    finally:
+        await app.stop(0)
+
+
+async def _serve(folder: Path) -> dict[str, Any]:
+    everywhere = os.sched_getaffinity(0)
+    async with _app(folder, affinity=True) as app:
+        poller = next(each for each in threading.enumerate() if is_completions(getattr(each, "_target", None)))
         assert poller.native_id is not None
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
             replies = await asyncio.gather(*(check(health_pb2.HealthCheckRequest()) for _ in range(500)))
         return {
             "loop": os.sched_getaffinity(0),
-            "poller": (os.sched_getaffinity(poller.native_id), os.sched_getscheduler(poller.native_id)),
-            "pool": await asyncio.to_thread(os.sched_getaffinity, 0),
+            "poller": os.sched_getaffinity(poller.native_id),
+            "class": os.sched_getscheduler(poller.native_id),
+            "pool": await asyncio.to_thread(os.sched_getaffinity, 0) == everywhere,
             "replies": {reply.status for reply in replies},
+            "crowd": Tether.of(asyncio.get_running_loop(), 1, len(everywhere) + 1),
         }
-    finally:
-        await app.stop(0)
 
 
-def served(folder: Path) -> dict[str, Any]:
-    """What a server that is bound says of its threads; run in a process of its own."""
+async def _crowd(folder: Path) -> tuple[int, int]:
+    """The CPU that a busy loop was tied to while two other processes were tied to it as well, and the one it went to."""
+    Tether.LOOK, Tether.REST = 0.2, 0.1
+    async with _app(folder, affinity=False):
+        tether = Tether.of(asyncio.get_running_loop())
+        assert tether is not None
+        first = tether.cpu
+        hogs = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(2)]
+        watching = asyncio.create_task(tether.watch())
+        try:
+            for hog in hogs:
+                os.sched_setaffinity(hog.pid, {first})
+            until = time.monotonic() + 60
+            while tether.cpu == first and time.monotonic() < until:  # noqa: ASYNC110  # it is to be busy
+                await asyncio.sleep(0)
+        finally:
+            watching.cancel()
+            for hog in hogs:
+                hog.kill()
+                await hog.wait()
+        assert os.sched_getaffinity(0) == {tether.cpu}
+        return first, tether.cpu
+
+
+def run(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) -> Any:
+    """``work`` on the server's event loop, in a process of its own."""
     with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(_serve(folder))
+        return runner.run(work(folder))
+
+
+def elsewhere(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) -> Any:
+    """What ``work`` returns from another process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(run, work, folder).result(90)
 
 
 def test_the_loop_and_grpcs_thread_share_a_cpu_and_others_do_not(tmp_path: Path) -> None:
-    """Both are bound to the CPU; a thread that is begun later runs anywhere; all calls of a crowd are answered."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        found = process.submit(served, tmp_path).result(60)
-    everywhere = os.sched_getaffinity(0)
-    one = {min(everywhere)}
-    assert found["loop"] == one
-    assert found["poller"] == (one, os.SCHED_BATCH)
-    assert found["pool"] == everywhere
+    """Both are tied to one CPU; a thread that is begun later runs anywhere; all calls of a crowd are answered."""
+    found = elsewhere(_serve, tmp_path)
+    assert len(found["loop"]) == 1
+    assert found["poller"] == found["loop"]
+    assert found["class"] == os.SCHED_BATCH
+    assert found["pool"]
     assert found["replies"] == {health_pb2.HealthCheckResponse.SERVING}
+    assert found["crowd"] is None
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other CPU")
+def test_a_crowded_cpu_is_left(tmp_path: Path) -> None:
+    """A loop that waits for its CPU, because others use it, is tied to another one."""
+    first, then = elsewhere(_crowd, tmp_path)
+    assert then != first

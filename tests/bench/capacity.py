@@ -122,7 +122,7 @@ async def measure(port: int, folder: str, quick: bool) -> dict[str, float | int 
     meter = Meter(port)
     link = RedisLink(f"redis://127.0.0.1:{port}/0", timeout=5.0)
     link.start()
-    assert await link.ready(5)
+    assert await link.ready(20)
     backend, runs = RedisBackend(link), Runs(link)
     times = 4_000 if quick else 40_000
     figures: dict[str, float | int | str | None] = {}

@@ -95,7 +95,7 @@ def test_an_unreachable_server_is_unavailable() -> None:
         began = time.monotonic()
         with pytest.raises((hexar_client.Unavailable, hexar_client.DeadlineExceeded)):
             list(client.query("x", timeout=2.0))
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
 def test_operators_calls(server: str) -> None:
@@ -114,7 +114,7 @@ def test_operators_calls(server: str) -> None:
         assert kinds["query_answer"].ttl.seconds == 3600
         warmed = client.ops.warm(["helmet"])
         assert len(warmed.job_ids) == 1
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while client.ops.job(warmed.job_ids[0]).state != ops_pb2.JOB_STATE_SUCCEEDED:
             assert time.monotonic() < until
             time.sleep(0.05)

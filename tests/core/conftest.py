@@ -34,7 +34,7 @@ async def caches(request: pytest.FixtureRequest, versions: Versions, tmp_path: P
         # A busy machine is no outage: what these tests are about is not how fast the server answers.
         link = RedisLink(request.getfixturevalue("redis_server").url, timeout=5.0)
         link.start()
-        assert await link.ready(5)
+        assert await link.ready(20)
         backend = RedisBackend(link)
     else:
         backend = SqliteBackend(tmp_path / "cache.db", 1 << 24)

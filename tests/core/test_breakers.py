@@ -29,7 +29,7 @@ class Process:
 
     async def start(self) -> None:
         self.link.start()
-        assert await self.link.ready(5)
+        assert await self.link.ready(20)
         self.shared.start()
 
     async def close(self) -> None:
@@ -116,7 +116,7 @@ async def test_one_process_probes_and_its_success_opens_the_way_for_all(make: Ma
     await until(lambda: all(process.breaker("vendor").state is BreakerState.HALF_OPEN for process in processes))
     before = sum(process.calls for process in processes)
     outcomes = await asyncio.gather(
-        *(process.call("vendor", seconds=0.3) for process in processes for _ in range(5)), return_exceptions=True
+        *(process.call("vendor", seconds=1.0) for process in processes for _ in range(5)), return_exceptions=True
     )
     assert sum(process.calls for process in processes) - before == 1
     assert sum(outcome is None for outcome in outcomes) == 1

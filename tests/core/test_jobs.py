@@ -43,7 +43,7 @@ async def test_a_job_runs_and_its_result_is_kept(jobs: Jobs) -> None:
     jobs.handler("double", lambda payload, context: payload * 2)
     jobs.start()
     job = await jobs.submit("double", b"ab")
-    ended = await jobs.wait(job.id, 5)
+    ended = await jobs.wait(job.id, 30)
     assert ended is not None
     assert (ended.state, ended.result, ended.attempts) == (JobState.SUCCEEDED, b"abab", 1)
 
@@ -59,8 +59,8 @@ async def test_a_failing_job_is_tried_again_and_then_dead(jobs: Jobs) -> None:
     jobs.handler("fail", fail)
     jobs.start()
     ours, library = await jobs.submit("fail", b"ours"), await jobs.submit("fail", b"theirs", max_attempts=1)
-    dead = await jobs.wait(ours.id, 5)
-    other = await jobs.wait(library.id, 5)
+    dead = await jobs.wait(ours.id, 30)
+    other = await jobs.wait(library.id, 30)
     assert dead is not None
     assert other is not None
     assert (dead.state, dead.error, dead.attempts) == (JobState.DEAD, "the shop is closed", 3)
@@ -168,7 +168,7 @@ async def test_a_long_job_keeps_its_lease(jobs: Jobs) -> None:
     jobs.handler("slow", slow)
     jobs.start()
     job = await jobs.submit("slow", b"")
-    ended = await jobs.wait(job.id, 10)
+    ended = await jobs.wait(job.id, 30)
     assert ended is not None
     assert (ended.state, ended.result, len(runs)) == (JobState.SUCCEEDED, b"held", 1)
 

@@ -187,7 +187,7 @@ def test_an_expired_reservation_is_returned(ledger: Ledger, database: Database) 
     forgotten = ledger.reserve("t", 1000, seconds=0.2)
     with pytest.raises(ResourceExhausted):
         ledger.reserve("t", 1000)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             ledger.reserve("t", 1000).release()
@@ -208,7 +208,7 @@ def test_what_a_process_does_not_need_comes_back_to_the_others(make_ledger: Call
     with pytest.raises(ResourceExhausted) as caught:
         two.reserve("t", 1000)
     assert caught.value.retry_after <= 5.0
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             two.reserve("t", 1000).release()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hexar.core import ratelimit
 from hexar.core.ratelimit import LEASE, Bucket, Rate, RateLimiter
 from hexar.core.redislink import RedisLink
+from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 
 Make = Callable[..., Awaitable[list[RateLimiter]]]
@@ -33,7 +34,7 @@ async def make(redis_server: RedisServer) -> AsyncIterator[Make]:
             links.append(link)
             limiters.append(RateLimiter(link, lambda: count))
         for link in links:
-            assert await link.ready(5)
+            assert await link.ready(20)
         return limiters[-count:]
 
     yield start
@@ -179,7 +180,7 @@ async def test_tenants_do_not_touch_each_other(make: Make) -> None:
     assert admitted == {name: rate.burst for name, rate in rates.items()}
 
 
-async def test_without_redis_each_process_admits_its_share(make: Make, fragile_redis: RedisServer) -> None:
+async def test_without_redis_each_process_admits_its_share(make: Make, fragile_redis: RedisServer, pace: Pace) -> None:
     """Redis gone: no request waits or fails, and all processes together stay within the rate; back, they share again."""
     limiters, rate = await make(2, server=fragile_redis), Rate(20, 20)
     assert await limiters[0].take([("t", rate)]) is None
@@ -197,15 +198,16 @@ async def test_without_redis_each_process_admits_its_share(make: Make, fragile_r
             waits.append(time.perf_counter() - asked)
         await asyncio.sleep(0.01)
     took = time.monotonic() - began
-    assert sorted(waits)[len(waits) * 99 // 100] < 0.05
+    # Waiting for Redis would be its timeout, for each.
+    assert sorted(waits)[len(waits) * 99 // 100] < 0.05 + pace.slack()
     assert 0.8 * (rate.burst + rate.per_second * took) <= admitted <= rate.burst + rate.per_second * took + 1
     await asyncio.to_thread(fragile_redis.start)
     for limiter in limiters:
-        assert limiter._link is not None and await limiter._link.ready(10)
+        assert limiter._link is not None and await limiter._link.ready(20)
     before = limiters[0].asked
     began = time.monotonic()
     while limiters[0].asked == before:
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         await limiters[0].take([("t", rate)])
         await asyncio.sleep(0.01)
 

@@ -110,7 +110,7 @@ async def test_callers_who_leave_never_mix_up_replies(link: RedisLink) -> None:
         except asyncio.CancelledError:
             cancelled += 1
         except RedisDown:
-            assert await link.ready(5)
+            assert await link.ready(20)
     assert min(done, cancelled) > 100
     assert link.outages == 0
 
@@ -170,7 +170,7 @@ async def test_a_user_of_the_server_is_named_in_the_address(fragile_redis: Redis
     refused = RedisLink(f"redis://hexar:wrong@127.0.0.1:{fragile_redis.port}/0")
     for link in (allowed, refused):
         link.start()
-    assert await allowed.ready(5)
+    assert await allowed.ready(20)
     backend = RedisBackend(allowed)
     backend.put(KEY, b"value", time.time() + 9)
     await backend.flush()
@@ -199,7 +199,7 @@ async def test_a_busy_event_loop_is_no_silence_of_redis(redis_server: RedisServe
     """A loop that is blocked for longer than the timeout reads the reply that came meanwhile."""
     link = RedisLink(redis_server.url)
     link.start()
-    assert await link.ready(5)
+    assert await link.ready(20)
     for _ in range(5):
         asking = asyncio.create_task(link.call("PING"))
         await asyncio.sleep(0)

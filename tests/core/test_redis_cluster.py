@@ -95,7 +95,7 @@ async def test_a_slot_that_moves_is_followed(cluster: Cluster) -> None:
     """The first caller is sent on and has its answer; after that the new node is asked at once, for writes too."""
     link = RedisLink(cluster.url, timeout=5.0)
     link.start()
-    assert await link.ready(10)
+    assert await link.ready(20)
     key = next(
         redis_key(bytes([number]) * 32) for number in range(256) if key_slot(redis_key(bytes([number]) * 32).encode()) < 5000
     )
@@ -125,7 +125,7 @@ async def test_a_dead_master_takes_its_keys_with_it_until_its_replica_serves_the
     link = RedisLink(cluster.url, timeout=0.5)
     caches = Caches(Versions(database), RedisBackend(link), memory_bytes=1)
     link.start()
-    assert await link.ready(10)
+    assert await link.ready(20)
     keys = [number.to_bytes(32, "little") for number in range(300)]
     mine = {key for key in keys if key_slot(redis_key(key).encode()) <= 16384 // MASTERS - 1}
     waits: list[float] = []

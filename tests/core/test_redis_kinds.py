@@ -49,7 +49,7 @@ async def use_everything(url: str, folder: Path) -> None:
         engine.open()
     for engine in engines:
         assert engine.redis is not None and engine.invalidation is not None
-        assert await engine.redis.ready(10)
+        assert await engine.redis.ready(20)
         await until(engine.invalidation.current)
 
     async def share_a_value() -> None:
@@ -260,7 +260,7 @@ async def test_another_master_is_found_when_the_first_is_gone(
     link = RedisLink(watched.url, timeout=0.5)
     caches = Caches(Versions(database), RedisBackend(link), memory_bytes=20_000)
     link.start()
-    assert await link.ready(10)
+    assert await link.ready(20)
     lookups, running = 0, True
 
     async def caller() -> None:

@@ -92,7 +92,7 @@ class Replica:
         self.versions.load()
         self.link.start()
         self.invalidation.start()
-        await self.link.ready(5)
+        await self.link.ready(20)
         server = await asyncio.start_server(self.reply, "127.0.0.1", port)
         print("listening", flush=True)
         await server.serve_forever()

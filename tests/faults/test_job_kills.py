@@ -198,7 +198,7 @@ async def test_kills_lose_no_job_and_apply_none_twice(database: Database, start:
             fleet[number] = await start()
 
     await asyncio.gather(*(place(number, random.Random(rng.getrandbits(64))) for number in range(FLEET)))
-    assert await all_ended(database, 60)
+    assert await all_ended(database, 180)
     states = history.check(database)
     with database.read() as connection:
         again = connection.execute(sa.select(sa.func.count()).where(jobs_table.c.error == WORKER_DIED)).scalar_one()
@@ -232,7 +232,7 @@ async def test_a_job_that_kills_its_worker_is_put_aside(database: Database, star
             deaths += 1
 
     places = [asyncio.create_task(place()) for _ in range(2)]
-    assert await all_ended(database, 120)
+    assert await all_ended(database, 300)
     for task in places:
         task.cancel()
     await asyncio.gather(*places, return_exceptions=True)

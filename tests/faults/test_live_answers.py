@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 #: Seconds that a process waits for Redis where a test is not about Redis: one that is short of CPU does not find it gone, which
 #: would be a second fault at once.
-PATIENT = 2.0
+PATIENT = 0.5
 
 
 class Replica:

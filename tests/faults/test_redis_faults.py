@@ -52,7 +52,7 @@ async def test_lookups_go_on_without_redis(
     invalidation = Invalidation(versions, link)
     link.start()
     invalidation.start()
-    assert await link.ready(5)
+    assert await link.ready(20)
     phases: dict[str, list[float]] = {"before": [], "fault": []}
     phase = "before"
     running = True

@@ -51,12 +51,13 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
     database.create_tables()
     import_catalogue(database, CATALOGUE)
     database.close()
-    delays = {"alpine": 0.2, "boardroom": 0.5, "summit": 0.9}
+    # Slow enough that all callers of a test are there while the answer is made, on a busy machine too.
+    delays = {"alpine": 0.3, "boardroom": 1.2, "summit": 2.5}
     redis = RedisServer()
     try:
         with DemoShops(delay=delays) as shops, Upstream() as upstream:
             (folder / "vendors.yaml").write_text(shops.vendors_yaml())
-            model = {"name": "slow", "base_url": upstream.base_url, "model": "slow?tokens=24&rate=15"}
+            model = {"name": "slow", "base_url": upstream.base_url, "model": "slow?tokens=24&rate=10"}
 
             def server(name: str) -> ServerProcess:
                 return ServerProcess(

@@ -95,6 +95,6 @@ async def link(redis_server: RedisServer) -> AsyncIterator[RedisLink]:
     """A link to the shared server, up; a busy machine does not take it down."""
     made = RedisLink(redis_server.url, timeout=5.0)
     made.start()
-    assert await made.ready(5)
+    assert await made.ready(20)
     yield made
     await made.close()

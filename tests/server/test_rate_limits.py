@@ -122,7 +122,7 @@ async def test_two_servers_on_one_redis_share_a_tenants_rate(serve: Serve, redis
     channels = []
     for _ in range(2):
         app, channel = await serve(limits=limits, redis_url=redis_server.url)
-        assert app.engine.redis is not None and await app.engine.redis.ready(5)
+        assert app.engine.redis is not None and await app.engine.redis.ready(20)
         channels.append(channel)
     admitted = await asyncio.gather(*(lists(channel, "acme", 30) for channel in channels))
     assert sum(admitted) == 20

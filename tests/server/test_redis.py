@@ -18,7 +18,7 @@ async def test_two_engines_share_what_they_cache_and_what_they_forget(
     for engine in engines:
         engine.open()
         assert engine.redis is not None
-        assert await engine.redis.ready(5)
+        assert await engine.redis.ready(20)
     one, other = engines
     key = bytes(32)
     one.caches.put("query_answer", key, b"value", one.caches.snapshot("t", "query_answer", "portfolio:p"))

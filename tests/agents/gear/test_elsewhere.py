@@ -45,7 +45,7 @@ async def engines(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[li
             invalidation = Invalidation(versions, link)
             link.start()
             invalidation.start()
-            assert await link.ready(5)
+            assert await link.ready(20)
             caches = Caches(versions, RedisBackend(link))
             stack.push_async_callback(caches.close)
             stack.push_async_callback(invalidation.close)

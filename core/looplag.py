@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 #: How often the loop is probed, seconds, and how long a measurement counts.
 PROBE_SECONDS = 0.05
 KEEP_SECONDS = 10.0
+#: A loop that is late by less has nothing else to do, or hardly anything, seconds.
+QUIET_SECONDS = 0.002
 
 
 class LoopLag:
     """Measures by how much a short sleep overshoots."""
 
     def __init__(self) -> None:
+        #: Called in quiet moments, at most once a probe: for work that is better done before the next rush than in it.
+        self.quiet: Callable[[], None] | None = None
         self._lags: deque[float] = deque(maxlen=int(KEEP_SECONDS / PROBE_SECONDS))
         self._task: asyncio.Task[None] | None = None
 
@@ -37,4 +42,7 @@ class LoopLag:
         while True:
             before = loop.time()
             await asyncio.sleep(PROBE_SECONDS)
-            self._lags.append(max(0.0, loop.time() - before - PROBE_SECONDS))
+            lag = max(0.0, loop.time() - before - PROBE_SECONDS)
+            self._lags.append(lag)
+            if self.quiet is not None and lag < QUIET_SECONDS:
+                self.quiet()

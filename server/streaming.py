@@ -13,10 +13,16 @@ says when it leaves for good: it calls the method again with ``hexar-answer-id``
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar
 
+from google.protobuf.message import Message
+
+from hexar.core.cache import Caches
+from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, InvalidArgument
-from hexar.core.eventlog import Answer, Answers, AnswerSpec
+from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog
 from hexar.server.interceptors import Admission
 from hexar.server.rpc import Call, Handler, Method
 
@@ -48,6 +54,56 @@ class Leaving:
             return None
 
         return call_or_leave
+
+
+class Planned(Protocol):
+    """What an answer system knows of a request before it is answered."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def depends(self) -> Sequence[str]: ...
+    @property
+    def read_cache(self) -> bool: ...
+    @property
+    def write_cache(self) -> bool: ...
+
+
+P = TypeVar("P", bound=Planned)
+#: Makes the answer of a plan by the deadline, handing over its events one by one.
+Produce = Callable[[P, Callable[[Any], None], Deadline], Awaitable[Completion]]
+
+
+def answer_spec(
+    kind: str,
+    plan: P,
+    produce: Produce[P],
+    caches: Caches,
+    deadline: Deadline,
+    *,
+    finish_alone: bool = False,
+    adaptive: bool = False,
+) -> AnswerSpec:
+    """How the answer of ``plan`` is made by ``deadline``, shared, and kept under ``kind``; the rest as in AnswerSpec."""
+
+    async def produced(events: EventLog) -> Completion:
+        def emit(event: Message) -> None:
+            events.append(event.SerializeToString())
+
+        return await produce(plan, emit, deadline)
+
+    return AnswerSpec(
+        kind=kind,
+        key=plan.key,
+        produce=produced,
+        depends=caches.snapshot(plan.tenant, kind, *plan.depends),
+        read_cache=plan.read_cache,
+        write_cache=plan.write_cache,
+        finish_alone=finish_alone,
+        adaptive=adaptive,
+    )
 
 
 async def stream_answer(call: Call, spec: AnswerSpec, answers: Answers, gate: Admission, after: int) -> None:

@@ -18,7 +18,17 @@ from selectolax.lexbor import LexborHTMLParser
 from hexar.agents.vendors import jsliteral, microdata, schema, state, text, tiles
 from hexar.agents.vendors.model import Availability, Listing
 from hexar.agents.vendors.money import currency_code, money
-from hexar.agents.vendors.reading import Reading, availability, filled, list_price, merged, name_key, same_product, web_url
+from hexar.agents.vendors.reading import (
+    Reading,
+    availability,
+    filled,
+    list_price,
+    merged,
+    name_key,
+    objects,
+    same_product,
+    web_url,
+)
 from hexar.agents.vendors.text import words
 
 #: Characters of a page, and places in its scripts, that are looked at.
@@ -109,7 +119,7 @@ def _listings(tree: LexborHTMLParser, page: Page, reading: Reading) -> list[List
     if stated and all(row.price and row.price.currency and row.availability is not Availability.UNKNOWN for row in stated):
         return _with_meta(stated, page, reading)
     page.roots = list(_roots(tree))
-    embedded_nodes = [node for node in state.objects(page.roots) if schema.is_product(node) and "@type" in node]
+    embedded_nodes = [node for node in objects(page.roots, state.MAX_OBJECTS) if schema.is_product(node) and "@type" in node]
     page.currencies.update(state.currencies(page.roots))
     reading = replace(reading, currency=_currency(page, reading))
     if page.nodes or embedded_nodes:

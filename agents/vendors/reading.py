@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
@@ -242,3 +242,16 @@ def text_of(value: Any, *names: str) -> str:
     if isinstance(value, dict):
         return next((found for name in (names or ("name",)) if (found := text_of(value.get(name), *names))), "")
     return text.clean(value, text.MAX_NAME)
+
+
+def objects(roots: Iterable[Any], most: int) -> Iterator[dict[str, Any]]:
+    """Every object in embedded data, outer before inner, as it is written; of ``most`` values at the most."""
+    stack = list(roots)[::-1]
+    while stack and most:
+        most -= 1
+        node = stack.pop()
+        if isinstance(node, list):
+            stack.extend(node[::-1])
+        elif isinstance(node, dict):
+            yield node
+            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])

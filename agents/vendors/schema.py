@@ -25,6 +25,7 @@ from hexar.agents.vendors.reading import (
     list_price,
     merged,
     number,
+    objects,
     rating,
     review,
     text_of,
@@ -110,22 +111,9 @@ def breadcrumb(roots: list[Any]) -> str:
     return _breadcrumb(roots, single=False)
 
 
-def _walk(roots: Iterable[Any]) -> Iterator[Node]:
-    stack = list(roots)[::-1]
-    budget = MAX_NODES
-    while stack and budget:
-        budget -= 1
-        node = stack.pop()
-        if isinstance(node, list):
-            stack.extend(node[::-1])
-        elif isinstance(node, dict):
-            yield node
-            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])
-
-
 def _index(roots: list[Any]) -> dict[str, Node]:
     index: dict[str, Node] = {}
-    for node in _walk(roots):
+    for node in objects(roots, MAX_NODES):
         name = node.get("@id")
         if isinstance(name, str) and len(node) > 1:
             index.setdefault(name, node)
@@ -188,7 +176,7 @@ def _parent_ids(node: Node) -> list[str]:
 
 
 def _breadcrumb(roots: list[Any], *, single: bool) -> str:
-    for node in _walk(roots):
+    for node in objects(roots, MAX_NODES):
         if "breadcrumblist" not in types(node):
             continue
         rows = [row for row in _each(node.get("itemListElement")) if isinstance(row, dict)]

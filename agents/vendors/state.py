@@ -23,6 +23,7 @@ from hexar.agents.vendors.reading import (
     list_price,
     merged,
     number,
+    objects,
     rating,
     text_of,
     unique,
@@ -94,7 +95,7 @@ def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
     """The products in embedded data, each once, in page order."""
     found = []
     outer: dict[int, Mapping[str, Any]] = {}
-    for raw in objects(roots):
+    for raw in objects(roots, MAX_OBJECTS):
         for child in raw.values():
             if isinstance(child, dict):
                 outer[id(child)] = raw
@@ -119,22 +120,8 @@ def currencies(roots: Iterable[Any]) -> Iterator[str]:
                 yield code
 
 
-def objects(roots: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
-    """Every object in embedded data, outer before inner, as it is written."""
-    stack = list(roots)[::-1]
-    budget = MAX_OBJECTS
-    while stack and budget:
-        budget -= 1
-        node = stack.pop()
-        if isinstance(node, list):
-            stack.extend(node[::-1])
-        elif isinstance(node, dict):
-            yield node
-            stack.extend([child for child in node.values() if isinstance(child, (list, dict))][::-1])
-
-
 def _objects(roots: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    return (_folded(node) for node in objects(roots))
+    return (_folded(node) for node in objects(roots, MAX_OBJECTS))
 
 
 def _folded(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,14 +29,14 @@ from hexar.core.cache import Tier
 from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
-from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog
+from hexar.core.eventlog import Answer, AnswerSpec
 from hexar.core.eventlog.answers import Origin
 from hexar.core.metrics import counter, gauge
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.portfolio import PortfolioHandlers
-from hexar.server.streaming import ANSWER_ID, CACHE, NOT_KEPT, linger
+from hexar.server.streaming import ANSWER_ID, CACHE, NOT_KEPT, answer_spec, linger
 from hexar.v1 import chat_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
@@ -172,20 +172,7 @@ class ChatServicer:
         return answer
 
     def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
-        async def produce(events: EventLog) -> Completion:
-            def emit(event: chat_pb2.ChatEvent) -> None:
-                events.append(event.SerializeToString())
-
-            return await self.pipeline.produce(plan, emit, deadline)
-
-        return AnswerSpec(
-            kind=KIND,
-            key=plan.key,
-            produce=produce,
-            depends=self._engine.caches.snapshot(plan.tenant, KIND, *plan.depends),
-            read_cache=plan.read_cache,
-            write_cache=plan.write_cache,
-        )
+        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline)
 
     async def _send(self, call: Call, plan: Plan, held: _Held) -> None:
         """Write the answer past what the caller saw. Its turn is kept before its last event, which says where it is not."""

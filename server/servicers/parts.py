@@ -25,7 +25,7 @@ from hexar.core.jobs.model import JobContext
 from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import send_answer, stream_answer
+from hexar.server.streaming import answer_spec, send_answer, stream_answer
 from hexar.v1 import parts_pb2 as pb
 
 T = TypeVar("T")
@@ -98,21 +98,7 @@ class PartsServicer:
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
     def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
-        async def produce(events: EventLog) -> Completion:
-            def emit(event: pb.DiscoverEvent) -> None:
-                events.append(event.SerializeToString())
-
-            return await self.pipeline.produce(plan, emit, deadline)
-
-        return AnswerSpec(
-            kind=KIND,
-            key=plan.key,
-            produce=produce,
-            depends=self._engine.caches.snapshot(plan.tenant, KIND, *plan.depends),
-            read_cache=plan.read_cache,
-            write_cache=plan.write_cache,
-            adaptive=True,
-        )
+        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, adaptive=True)
 
     def _remember(self, memo_key: tuple[str, bytes], plan: Plan) -> None:
         self._memo[memo_key] = (plan.key, plan.view)

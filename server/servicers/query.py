@@ -16,11 +16,11 @@ from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.dispatch import LaneConfig
 from hexar.core.errors import InvalidArgument
-from hexar.core.eventlog import AnswerSpec, Completion, EventLog
+from hexar.core.eventlog import AnswerSpec
 from hexar.core.jobs.model import JobContext
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import send_answer, stream_answer
+from hexar.server.streaming import answer_spec, send_answer, stream_answer
 from hexar.v1 import query_pb2
 
 PATH = "hexar.v1.QueryService/Query"
@@ -74,23 +74,9 @@ class QueryServicer:
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
     def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
-        async def produce(events: EventLog) -> Completion:
-            def emit(event: query_pb2.QueryEvent) -> None:
-                events.append(event.SerializeToString())
-
-            return await self.pipeline.produce(plan, emit, deadline)
-
-        return AnswerSpec(
-            kind=KIND,
-            key=plan.key,
-            produce=produce,
-            depends=self._engine.caches.snapshot(plan.tenant, KIND, *plan.depends),
-            read_cache=plan.read_cache,
-            write_cache=plan.write_cache,
-            # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
-            finish_alone=True,
-            adaptive=True,
-        )
+        # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
+        produce, caches = self.pipeline.produce, self._engine.caches
+        return answer_spec(KIND, plan, produce, caches, deadline, finish_alone=True, adaptive=True)
 
     def _remember(self, memo_key: tuple[str, bytes], key: bytes) -> None:
         self._memo[memo_key] = key

@@ -80,7 +80,7 @@ class Tether:
             return None
         _free_new_threads(made._everywhere)
         take_together()
-        log.info("cpu_affinity", cpu=made.cpu)
+        log.debug("cpu_affinity", cpu=made.cpu)
         return made
 
     def tie(self, cpu: int) -> None:

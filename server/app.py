@@ -105,9 +105,10 @@ class App(Process):
 
     def _listen(self, generic: ServiceHandler) -> grpc.aio.Server:
         server = grpc.aio.server(options=options(self.settings, self._reuse_port))
+        # A call is offered to the handlers in this order.
+        server.add_generic_rpc_handlers((generic,))
         add_HealthServicer_to_server(self.health, server)
         _add_reflection(server, [*generic.services, "grpc.health.v1.Health", *REFLECTION])
-        server.add_generic_rpc_handlers((generic,))
         self.port = bind(server, self.settings)
         return server
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from hexar.core.ids import random_hex
 from hexar.server.rpc import Call, Handler, Method
@@ -20,7 +20,8 @@ def request_id(method: Method, handler: Handler) -> Handler:
         given = call.text(HEADER)
         call.request_id = given if _USABLE(given) else random_hex(16)
         call.trailers.append((HEADER, call.request_id))
-        with bound_contextvars(request_id=call.request_id):
-            return await handler(call)
+        # Each call is a task of its own: what is bound here ends with it.
+        bind_contextvars(request_id=call.request_id)
+        return await handler(call)
 
     return call_with_id

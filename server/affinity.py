@@ -16,6 +16,7 @@ import asyncio
 import os
 import sys
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,11 +26,27 @@ log = structlog.get_logger(__name__)
 
 #: The class of grpc.aio that waits for completions in a thread, and takes them in the loop.
 _COMPLETIONS = "PollerCompletionQueue"
+#: Where Linux tells which CPUs share a core.
+_TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def is_completions(callback: object) -> bool:
     """Whether ``callback`` is a method of gRPC's queue of completions."""
     return type(getattr(callback, "__self__", None)).__name__ == _COMPLETIONS
+
+
+def cores_first(cpus: Collection[int], topology: Path = _TOPOLOGY) -> list[int]:
+    """``cpus`` in an order in which two that share a core do not stand together while there are other cores."""
+    cores: set[str] = set()
+    first, again = [], []
+    for cpu in sorted(cpus):
+        try:
+            core = (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()
+        except OSError:
+            core = str(cpu)
+        (again if core in cores else first).append(cpu)
+        cores.add(core)
+    return first + again
 
 
 class Tether:
@@ -60,8 +77,8 @@ class Tether:
         """Tie the calling thread, which runs ``loop``, as that of process ``number`` of ``of``; None where that is no help.
 
         It is none for more processes than CPUs, without gRPC's thread (which is there as soon as a server is made), and where
-        ``loop`` cannot take completions together (:class:`hexar.server.eventloop.Loop` can). Several processes have a CPU each;
-        one takes the CPU that it runs on.
+        ``loop`` cannot take completions together (:class:`hexar.server.eventloop.Loop` can). Several processes have a CPU each,
+        of different cores while there are some; one takes the CPU that it runs on.
         """
         take_together = getattr(loop, "take_together", None)
         poller = next(
@@ -74,7 +91,7 @@ class Tether:
             return None
         try:
             made = cls(poller)
-            made.tie(sorted(usable)[number - 1] if of > 1 else made.cpu)
+            made.tie(cores_first(usable)[number - 1] if of > 1 else made.cpu)
         except OSError as error:
             log.info("cpu_affinity_refused", reason=type(error).__name__)
             return None

@@ -19,7 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hexar.server.affinity import Tether, is_completions
+from hexar.server.affinity import Tether, cores_first, is_completions
 from hexar.server.app import App
 from hexar.server.config import Settings
 
@@ -36,6 +36,24 @@ def test_bytes_of_a_socket_pair_are_read_together() -> None:
         ours.__class__ = AtOnce
         theirs.sendall(b"1" * 300)
         assert ours.recv(1) == b"1" * 300
+
+
+@pytest.mark.parametrize(
+    ("siblings", "order"),
+    [
+        (["0-1", "0-1", "2-3", "2-3"], [0, 2, 1, 3]),
+        (["0,2", "1,3", "0,2", "1,3"], [0, 1, 2, 3]),
+        (["0", "1", "2", "3"], [0, 1, 2, 3]),
+        ([], [0, 1, 2, 3]),
+    ],
+)
+def test_cores_are_used_before_their_second_threads(tmp_path: Path, siblings: list[str], order: list[int]) -> None:
+    """However the system numbers the threads of a core; where it does not tell, in the order of the numbers."""
+    for cpu, others in enumerate(siblings):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{others}\n")
+    assert cores_first({3, 1, 0, 2}, tmp_path) == order
 
 
 async def test_nothing_is_tied_without_help() -> None:

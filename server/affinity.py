@@ -37,8 +37,8 @@ def is_completions(callback: object) -> bool:
 
 def cores_first(cpus: Collection[int], topology: Path = _TOPOLOGY) -> list[int]:
     """``cpus`` in an order in which two that share a core do not stand together while there are other cores."""
-    cores: set[str] = set()
-    first, again = [], []
+    cores = set[str]()
+    first, again = list[int](), list[int]()
     for cpu in sorted(cpus):
         try:
             core = (topology / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
 from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, fold, stem, words
@@ -34,8 +35,7 @@ _WEIGHTS = (1.0, 1.0, 0.3, 0.5)
 _STOPWORDS_OF_ALL = STOPWORDS["en"] & STOPWORDS["es"]
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query as words: ``groups[i]`` are the index terms that word ``surface[i]`` may stand as, one a language."""
 
     text: str

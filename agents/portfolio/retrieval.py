@@ -202,18 +202,20 @@ class Retriever:
         if vector is not None:
             far = resident.index.similarities(vector, [key for key, _, place in ranked if not place])
         cosines = [near[place - 1] if place else far.get(key, 0.0) for key, _, place in ranked]
-        scores = [1.0 / (FUSION + place) for place in range(1, len(ranked) + 1)]
+        scores: list[float] = []
         if answered is Mode.HYBRID and ranked:
             head = keys[:RERANKED]
             lexical, window, rarity = terms.weigh(head, query.groups[:GROUPS])
-            tokens = [self._tokens(resident.rows[key]) for key in head]
+            rows = [resident.rows[key] for key in head]
+            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows]
             weighed = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
             # Reranked passages stay in front of the others: their scores are moved above every fused score.
             lowest = min(weighed)
-            scores[: len(head)] = [1.0 + score - lowest for score in weighed]
+            scores = [1.0 + score - lowest for score in weighed]
+        scores += [1.0 / (FUSION + place) for place in range(len(scores) + 1, len(ranked) + 1)]
         kept = []
-        for place in sorted(range(len(keys)), key=lambda place: (-scores[place], keys[place]))[:top_k]:
-            key, word_rank, vector_rank = ranked[place]
+        for _, key, place in sorted(zip([-score for score in scores], keys, range(len(keys)), strict=True))[:top_k]:
+            _, word_rank, vector_rank = ranked[place]
             kept.append(resident.rows[key].passage.found(scores[place], word_rank, vector_rank, cosines[place]))
         return kept, answered
 

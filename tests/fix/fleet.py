@@ -54,7 +54,7 @@ class Fleet:
                 self._lines.put(orjson.loads(line))
         self._lines.put(None)
 
-    def until(self, event: str, seconds: float = 60.0, **values: Any) -> dict[str, Any]:
+    def until(self, event: str, seconds: float = 120.0, **values: Any) -> dict[str, Any]:
         """The next logged ``event`` that has ``values``."""
         end = time.monotonic() + seconds
         while True:
@@ -127,7 +127,7 @@ def alive(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def until(condition: Any, seconds: float = 30.0) -> None:
+def until(condition: Any, seconds: float = 60.0) -> None:
     """Wait for ``condition()``; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():

@@ -279,10 +279,10 @@ def test_a_value_that_repeats_itself_exponentially_is_refused() -> None:
     bomb: list[object] = []
     for _ in range(50):
         bomb = [bomb, bomb]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="longer than"):
         cache_key("t", "k", {"v": bomb})
-    assert time.perf_counter() - start < PATIENCE
+    assert time.process_time() - start < PATIENCE
 
 
 def test_a_mapping_that_changes_its_parents_is_harmless() -> None:
@@ -357,12 +357,12 @@ def test_hostile_text_neither_stalls_nor_crashes(name: str) -> None:
     """Long, invisible, composed, broken: a text has a key, as a value and as a name, or is a ValueError, and soon."""
     text = HOSTILE[name]
     refusal = "combining marks surrogate"
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         assert len(cache_key("t", "k", {"q": text, text: 1})) == 32
     except ValueError as error:
         refusal = str(error)
-    assert time.perf_counter() - start < PATIENCE
+    assert time.process_time() - start < PATIENCE
     assert "combining marks" in refusal or "surrogate" in refusal
 
 

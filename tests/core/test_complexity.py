@@ -159,9 +159,9 @@ def test_hostile_length_is_bounded(unit: str) -> None:
     def best(sample: str) -> float:
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             classify(sample)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert best(text) < 10 * best(text[:8000]) + 0.005

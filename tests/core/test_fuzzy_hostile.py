@@ -38,12 +38,12 @@ HOSTILE = [
 
 
 def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         call()
     except ValueError as error:
         assert "MAX_QUERY" in str(error)  # noqa: PT017  the limit is named
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,9 @@ def test_hostile_names_are_indexed(tmp_path: Path) -> None:
 )
 def test_no_distribution_is_pathological(names: list[str]) -> None:
     """Vocabularies and lists of any shape are built and searched in bounded time, and nothing is missed."""
-    start = time.perf_counter()
+    start = time.process_time()
     index = FuzzyIndex(names)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     for query in (names[0][:150], names[-1][1:150], "commno 77", "a b", "aaaaaa0000", "w1x7 w2x9 w3x1499"):
         assert min(timed(partial(index.search, query)) for _ in range(3)) < 0.2
         assert index.search(query) == index._search_exhaustive(query)

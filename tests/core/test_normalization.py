@@ -90,11 +90,11 @@ def test_only_text_is_folded(text: object) -> None:
 def test_hostile_text_neither_stalls_nor_crashes(name: str) -> None:
     """Long, invisible, composed, broken: a text is folded for good or refused with a ValueError, and soon."""
     text, refusal = HOSTILE[name], "combining marks"
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         folded = normalize_text(text)
         assert normalize_text(folded) == folded
     except ValueError as error:
         refusal = str(error)
-    assert time.perf_counter() - start < PATIENCE
+    assert time.process_time() - start < PATIENCE
     assert "combining marks" in refusal

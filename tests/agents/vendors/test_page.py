@@ -361,9 +361,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_page_costs_little(name: str) -> None:
     """Pages made to be slow are read in seconds at most, though a naive reader would take minutes."""
-    begun = time.monotonic()
+    begun = time.process_time()
     read_page(HOSTILE[name], READING)
-    assert time.monotonic() - begun < 10.0
+    assert time.process_time() - begun < 10.0
 
 
 def test_a_real_listing_page(hexar_data: Path) -> None:

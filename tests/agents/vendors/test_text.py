@@ -52,10 +52,10 @@ def test_what_is_not_text_is_empty(value: object) -> None:
 @pytest.mark.parametrize("piece", ["<div>", "<b><p>", "&lt;", "&", "<", "<!--", "<script>", "&amp;lt;div&amp;gt;"])
 def test_hostile_markup_costs_little(piece: str) -> None:
     """Text made to be slow (deep nesting, endless entities) is cleaned in a moment, and what follows it survives or is cut."""
-    begun = time.monotonic()
+    begun = time.process_time()
     for _ in range(5):
         assert len(plain(piece * 30_000 + "end")) <= 20_000
-    assert time.monotonic() - begun < 10.0
+    assert time.process_time() - begun < 10.0
 
 
 def test_gtins_are_checked() -> None:

@@ -29,7 +29,7 @@ import numpy as np
 from tests.bench.harness import report
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = ("cachekey", "ranking", "fuzzy", "merge")
+KERNELS = ("cachekey", "ranking", "fuzzy", "merge", "retrieval")
 COMMITTED = Path(__file__).with_name("instructions.json")
 #: How much more than the committed count is accepted. Two runs of one build differ by less than a thousandth.
 TOLERANCE = 0.03

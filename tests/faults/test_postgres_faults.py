@@ -24,6 +24,7 @@ from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, portfolio_pb2, query_pb2, query_pb2_grpc
+from tests.fix.pace import Pace
 from tests.fix.postgres_server import PostgresServer
 from tests.fix.redis_server import RedisServer
 from tests.fix.wire import Wire
@@ -231,7 +232,7 @@ async def served(url: str, redis: str, folder: Path) -> AsyncIterator[tuple[App,
 
 @pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
 async def test_a_server_goes_on_without_postgresql(
-    fragile_postgres: PostgresServer, wire: Wire, redis_server: RedisServer, tmp_path: Path, fault: str
+    fragile_postgres: PostgresServer, wire: Wire, redis_server: RedisServer, tmp_path: Path, pace: Pace, fault: str
 ) -> None:
     """Queries and kept chat answers come, what cannot be stored is UNAVAILABLE with RetryInfo, and all that was acknowledged
     is there afterwards, 5 s after the fault at the latest."""
@@ -265,7 +266,9 @@ async def test_a_server_goes_on_without_postgresql(
             fragile_postgres.thaw()
         else:
             wire.silent = False
+        pace.slack()
         recovered = await load.stored_again()
+        slack = pace.slack()
         await asyncio.sleep(1.0)
         load.running = False
         await asyncio.gather(*tasks)
@@ -277,5 +280,5 @@ async def test_a_server_goes_on_without_postgresql(
         assert not history.wrong
         failed = {kind for (_, kind, code), count in history.outcomes.items() if code == "UNAVAILABLE"}
         assert not failed & {"query", "chat"}
-        assert recovered <= RECOVERY
+        assert recovered <= RECOVERY + slack
         await load.check()

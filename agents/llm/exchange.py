@@ -143,6 +143,10 @@ class Exchange:
         wait = self._last + limits.idle if self.first_token_at or self._thinking else self._started + limits.first_token
         return min(wait, self._started + limits.total, self.deadline.at) - now
 
+    def quiet_for(self) -> float:
+        """Seconds in which :meth:`check` does not raise, whatever comes meanwhile: the first token begins a shorter limit."""
+        return min(self.next_timeout(), self._config.timeouts.idle)
+
     def check(self) -> None:
         """Raise ModelTimeout or DeadlineExceeded where a limit has passed."""
         if self.next_timeout() > 0:

@@ -37,6 +37,8 @@ class _Stream:
     detach: Callable[[], None]
     #: Watched by the loop: not so while its consumer is slow.
     reading: bool = False
+    #: Before that no limit of time can pass (monotonic seconds).
+    due: float = 0.0
     #: The answer was handed over; only the end of its body is awaited, until then (monotonic seconds).
     ending_until: float = 0.0
 
@@ -120,8 +122,11 @@ class Reader:
                 if stream.cancel.cancelled:
                     self._fail(stream, ModelCancelled(stream.answer.provider.name))
                 continue
+            if now < stream.due:
+                continue
             try:
                 stream.answer.exchange.check()
+                stream.due = now + stream.answer.exchange.quiet_for()
             except HexarError as error:
                 self._fail(stream, error)
 

@@ -162,7 +162,7 @@ async def measure_processes(rounds: int, seconds: float) -> dict[str, float]:
             for affinity in ("true", "false")
             for workers in (1, 2)
         }
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{fleets[1, 'on'].port}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{fleets[1, 'true'].port}") as channel:
             method = channel.unary_stream(f"/{PATH}")
             await settle(method, body)
             answer, _ = await ask(method, body)

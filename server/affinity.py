@@ -119,7 +119,9 @@ class Tether:
             idled = {cpu: ticks - idle.get(cpu, ticks) for cpu, ticks in _idle().items() if cpu in self._everywhere}
             crowded, best = self.cpu, max(idled, key=idled.__getitem__, default=self.cpu)
             if idled.get(best, 0) > idled.get(crowded, 0):
-                self.tie(best)
+                # One that was taken away meanwhile: the CPU stays as it is.
+                with suppress(OSError):
+                    self.tie(best)
             log.info("cpu_crowded", cpu=crowded, waited=round(share, 2), now=self.cpu)
             await asyncio.sleep(self.REST)
 

@@ -84,7 +84,10 @@ async def _serve(folder: Path) -> dict[str, Any]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
             replies = await asyncio.gather(*(check(health_pb2.HealthCheckRequest()) for _ in range(500)))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Loop)
         return {
+            "together": type(loop._completions) is AtOnce,
             "loop": os.sched_getaffinity(0),
             "poller": os.sched_getaffinity(poller.native_id),
             "class": os.sched_getscheduler(poller.native_id),
@@ -136,6 +139,7 @@ def test_the_loop_and_grpcs_thread_share_a_cpu_and_others_do_not(tmp_path: Path)
     assert len(found["loop"]) == 1
     assert found["poller"] == found["loop"]
     assert found["class"] == os.SCHED_BATCH
+    assert found["together"]
     assert found["pool"]
     assert found["replies"] == {health_pb2.HealthCheckResponse.SERVING}
     assert found["crowd"] is None

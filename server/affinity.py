@@ -32,7 +32,8 @@ _TOPOLOGY = Path("/sys/devices/system/cpu")
 
 def is_completions(callback: object) -> bool:
     """Whether ``callback`` is a method of gRPC's queue of completions."""
-    return type(getattr(callback, "__self__", None)).__name__ == _COMPLETIONS
+    method = getattr(callback, "func", callback)  # grpc.aio hands a partial to the loop
+    return type(getattr(method, "__self__", None)).__name__ == _COMPLETIONS
 
 
 def cores_first(cpus: Collection[int], topology: Path = _TOPOLOGY) -> list[int]:

@@ -1,13 +1,17 @@
-"""One CPU for a process's event loop and for the thread that brings it gRPC's completions.
+"""One CPU for a process's event loop, the thread that brings it gRPC's completions, and the threads that work for it.
 
 grpc.aio has a thread that waits for completions in the core and tells the loop of each over a socket pair. On two CPUs the two
 wake one another for every message: a write to an eventfd, a wake-up on the other CPU, a byte through the socket pair, a turn
 of the loop for that byte. Where both keep to one CPU, and the thread does not preempt the loop (SCHED_BATCH), it runs when the
 loop has nothing left to do, finds all completions at once, and the loop takes them in one turn. ``python tests/bench/scale.py``
-shows what that is worth. All other threads of the process, those of agents and models among them, stay free to run anywhere.
+shows what that is worth.
 
-A CPU may get crowded by others. :class:`Tether` looks once a second how long the loop has waited for its CPU, and where that is
-long moves to one that idles (docs/adr/0016). Linux.
+The threads of agents, models, the store and the caches do short work that the loop hands out, and need the interpreter's lock
+for nearly all of it: beside the loop they cannot run, on another CPU they wake that one only to wait. They keep to the loop's
+CPU too. Threads that work for themselves, those of jobs and of vectors, run anywhere.
+
+A CPU may get crowded. :class:`Tether` looks once a second how long the loop has waited for its CPU. Where that is long it lets
+its companions go anywhere, and where that was not enough moves to a CPU that idles (docs/adr/0016). Linux.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 #: The class of grpc.aio that waits for completions in a thread, and takes them in the loop.
 _COMPLETIONS = "PollerCompletionQueue"
+#: How the names of the threads begin that run anywhere: jobs, graphs of vectors, and what is handed to no pool of its own.
+_APART = ("job", "vectors", "uvloop")
 #: Where Linux tells which CPUs share a core.
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 
@@ -51,7 +58,7 @@ def cores_first(cpus: Collection[int], topology: Path = _TOPOLOGY) -> list[int]:
 
 
 class Tether:
-    """Ties the thread that made it, which runs an event loop, and gRPC's thread to one CPU.
+    """Ties the thread that made it, which runs an event loop, gRPC's thread and their companions to one CPU.
 
     Everything belongs to the event loop. OSError where the system does not let a process choose its CPUs.
     """
@@ -68,8 +75,9 @@ class Tether:
         self._threads = (threading.get_native_id(), poller)
         self._everywhere = os.sched_getaffinity(0)
         self._folder = Path(f"/proc/self/task/{self._threads[0]}")
-        #: The CPU.
+        #: The CPU, and since when the companions run anywhere (monotonic seconds; None while they keep to it).
         self.cpu = self._running_on()
+        self.apart_since: float | None = None
         os.sched_setscheduler(poller, os.SCHED_BATCH, os.sched_param(0))
         self._waited()
 
@@ -96,7 +104,7 @@ class Tether:
         except OSError as error:
             log.info("cpu_affinity_refused", reason=type(error).__name__)
             return None
-        _free_new_threads(made._everywhere)
+        made._place_new_threads()
         take_together()
         log.debug("cpu_affinity", cpu=made.cpu)
         return made
@@ -106,14 +114,32 @@ class Tether:
         for thread in self._threads:
             os.sched_setaffinity(thread, {cpu})
         self.cpu = cpu
+        if self.apart_since is None:
+            self._place_companions({cpu})
+
+    def part(self) -> None:
+        """Let the companions run anywhere."""
+        self.apart_since = time.monotonic()
+        self._place_companions(self._everywhere)
+
+    def join(self) -> None:
+        """Have the companions keep to the CPU again."""
+        self.apart_since = None
+        self._place_companions({self.cpu})
 
     async def watch(self) -> None:
-        """Leave a CPU that is crowded for one that idles, until cancelled."""
+        """Leave a CPU that is crowded, first to the companions' gain, then for one that idles, until cancelled."""
         while True:
             before = self._waited()
             await asyncio.sleep(self.LOOK)
             share = (self._waited() - before) / self.LOOK
             if share < self.CROWDED:
+                if self.apart_since is not None and time.monotonic() - self.apart_since >= self.REST:
+                    self.join()
+                continue
+            if self.apart_since is None:
+                self.part()
+                log.info("cpu_crowded", cpu=self.cpu, waited=round(share, 2), companions="apart")
                 continue
             idle = _idle()
             await asyncio.sleep(self.CHOICE)
@@ -125,6 +151,23 @@ class Tether:
                     self.tie(best)
             log.info("cpu_crowded", cpu=crowded, waited=round(share, 2), now=self.cpu)
             await asyncio.sleep(self.REST)
+
+    def _place_companions(self, cpus: set[int]) -> None:
+        for thread in threading.enumerate():
+            known = thread.native_id is None or thread.native_id in self._threads
+            if not known and not thread.name.startswith(_APART):
+                _place(thread.native_id, cpus)
+
+    def _place_new_threads(self) -> None:
+        """A thread inherits the CPUs of the one that begins it: have those that run anywhere begin by widening them."""
+        before = threading.getprofile()
+
+        def place(*event: object) -> None:
+            if self.apart_since is not None or threading.current_thread().name.startswith(_APART):
+                _place(0, self._everywhere)
+            sys.setprofile(before)
+
+        threading.setprofile(place)
 
     def _running_on(self) -> int:
         """The CPU that the loop's thread ran on last."""
@@ -142,13 +185,7 @@ def _idle() -> dict[int, int]:
     return {int(name[3:]): int(nice) + int(idle) + int(disk) for name, _, nice, _, idle, disk, *_ in rows if name != "cpu"}
 
 
-def _free_new_threads(cpus: set[int]) -> None:
-    """A thread inherits the CPUs of the one that begins it: have each begin by widening them to ``cpus``."""
-    before = threading.getprofile()
-
-    def free(*event: object) -> None:
-        with suppress(OSError):
-            os.sched_setaffinity(0, cpus)
-        sys.setprofile(before)
-
-    threading.setprofile(free)
+def _place(thread: int | None, cpus: set[int]) -> None:
+    # A thread may have ended, a CPU been taken away: nothing depends on it.
+    with suppress(OSError):
+        os.sched_setaffinity(thread or 0, cpus)

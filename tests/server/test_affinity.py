@@ -1,4 +1,4 @@
-"""A process keeps its event loop and gRPC's thread to one CPU, and nothing else of it."""
+"""A process keeps its event loop, gRPC's thread and those that work for the loop to one CPU, as long as it is not crowded."""
 
 from __future__ import annotations
 
@@ -91,34 +91,60 @@ async def _serve(folder: Path) -> dict[str, Any]:
             "loop": os.sched_getaffinity(0),
             "poller": os.sched_getaffinity(poller.native_id),
             "class": os.sched_getscheduler(poller.native_id),
-            "pool": await asyncio.to_thread(os.sched_getaffinity, 0) == everywhere,
+            "store": await app.engine.database.run(os.sched_getaffinity, 0),
+            "agent": await app.engine.dispatcher.call("probe", os.sched_getaffinity, 0),
+            "apart": await asyncio.to_thread(os.sched_getaffinity, 0) == everywhere,
+            "jobs": {os.sched_getaffinity(each.native_id or 0) == everywhere for each in _named("job")},
             "replies": {reply.status for reply in replies},
             "crowd": Tether.of(asyncio.get_running_loop(), 1, len(everywhere) + 1),
         }
 
 
-async def _crowd(folder: Path) -> tuple[int, int]:
-    """The CPU that a busy loop was tied to while two other processes were tied to it as well, and the one it went to."""
+def _named(start: str) -> list[threading.Thread]:
+    found = [each for each in threading.enumerate() if each.name.startswith(start)]
+    assert found
+    return found
+
+
+async def _crowd(folder: Path) -> dict[str, Any]:
+    """Where a busy loop and its companions ran before, while and after two other processes were tied to their CPU."""
     Tether.LOOK, Tether.REST = 0.2, 0.1
-    async with _app(folder, affinity=False):
+    everywhere = os.sched_getaffinity(0)
+    async with _app(folder, affinity=False) as app:
+        store = app.engine.database
+        await store.run(int)
         tether = Tether.of(asyncio.get_running_loop())
         assert tether is not None
         first = tether.cpu
+        before = await store.run(os.sched_getaffinity, 0)
         hogs = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(2)]
         watching = asyncio.create_task(tether.watch())
         try:
             for hog in hogs:
                 os.sched_setaffinity(hog.pid, {first})
             until = time.monotonic() + 60
-            while tether.cpu == first and time.monotonic() < until:  # noqa: ASYNC110  # it is to be busy
+            while tether.apart_since is None and time.monotonic() < until:  # noqa: ASYNC110  # it is to be busy
                 await asyncio.sleep(0)
+            stayed = tether.cpu
+            apart = {os.sched_getaffinity(each.native_id or 0) == everywhere for each in _named("store_")}
+            while tether.cpu == first and time.monotonic() < until:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            while tether.apart_since is not None and time.monotonic() < until:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         finally:
             watching.cancel()
             for hog in hogs:
                 hog.kill()
                 await hog.wait()
-        assert os.sched_getaffinity(0) == {tether.cpu}
-        return first, tether.cpu
+        return {
+            "first": first,
+            "before": before,
+            "stayed": stayed,
+            "apart": apart,
+            "then": tether.cpu,
+            "loop": os.sched_getaffinity(0),
+            "after": await store.run(os.sched_getaffinity, 0),
+        }
 
 
 def run(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) -> Any:
@@ -133,20 +159,25 @@ def elsewhere(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) ->
         return process.submit(run, work, folder).result(90)
 
 
-def test_the_loop_and_grpcs_thread_share_a_cpu_and_others_do_not(tmp_path: Path) -> None:
-    """Both are tied to one CPU; a thread that is begun later runs anywhere; all calls of a crowd are answered."""
+def test_the_loop_and_its_companions_share_a_cpu_and_others_do_not(tmp_path: Path) -> None:
+    """gRPC's thread, the store's and an agent's keep to the loop's; jobs and other threads run anywhere; all calls are answered."""
     found = elsewhere(_serve, tmp_path)
     assert len(found["loop"]) == 1
-    assert found["poller"] == found["loop"]
+    assert found["poller"] == found["store"] == found["agent"] == found["loop"]
     assert found["class"] == os.SCHED_BATCH
     assert found["together"]
-    assert found["pool"]
+    assert found["apart"]
+    assert found["jobs"] == {True}
     assert found["replies"] == {health_pb2.HealthCheckResponse.SERVING}
     assert found["crowd"] is None
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other CPU")
 def test_a_crowded_cpu_is_left(tmp_path: Path) -> None:
-    """A loop that waits for its CPU, because others use it, is tied to another one."""
-    first, then = elsewhere(_crowd, tmp_path)
-    assert then != first
+    """First the companions may run anywhere, then the loop goes to another CPU; there they come together again."""
+    found = elsewhere(_crowd, tmp_path)
+    assert found["before"] == {found["first"]}
+    assert found["stayed"] == found["first"]
+    assert found["apart"] == {True}
+    assert found["then"] != found["first"]
+    assert found["after"] == found["loop"] == {found["then"]}

@@ -23,7 +23,7 @@ from hexar.agents.portfolio.language import fold, stem
 
 _TOKEN = re.compile(
     r"[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\d(?=\s?%)|\d+(?:[.,]\d+)*(?:st|nd|rd|th|º|ª)?(?![\w-])|km/h|%"
-    r"|\w+(?:[-/.]\w*\d\w*)+|\w+(?:['’]\w+)?"
+    r"|\w++(?:(?:[-/.]\w*\d\w*)+|['’]\w+)?"
 )
 _NUMBER = re.compile(r"\d[\d.,]*")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
@@ -36,6 +36,8 @@ LEAST_CONCEPTS = 2
 _ASKING = ("HOW", "WHO", "WHEN", "WHERE", "WHY", "COUNT", "AMOUNT", "OFTEN", "LONG", "FAR", "FAST", "WHAT", "COST", "PEOPLE")
 #: Capital letters that are words; any other single capital is a code, such as a size.
 _WORD_LETTERS = frozenset("AIOYEU")
+#: A capital behind one of these begins a sentence.
+_OPENING = frozenset(".?!:¿¡")
 _WEAK = frozenset(("WHAT", "AMOUNT"))
 #: Concepts that stand now before, now after what they are about.
 _MODIFIERS = frozenset(("MUST", "PERMIT", "FORBID", "FREE", "BEST", "WORST", "MOST", "LEAST"))
@@ -132,17 +134,23 @@ def other_numbers(first: frozenset[str], second: frozenset[str]) -> bool:
 
 def _tokens(text: str) -> list[tuple[str, bool]]:
     """Folded tokens, and whether each is written like a name (a capital inside a sentence, or a code)."""
-    text = _CONTRACTED.sub(lambda found: _expanded(found.group(1), found.group(2).lower()), text)
+    if "'" in text or "’" in text:
+        text = _CONTRACTED.sub(lambda found: _expanded(found.group(1), found.group(2).lower()), text)
     tokens: list[tuple[str, bool]] = []
-    start = True
+    end = 0
     for found in _TOKEN.finditer(text):
         raw = found.group()
-        code = any(c.isdigit() for c in raw) and any(c.isalpha() for c in raw) and not raw[0].isdigit()
-        capital = raw[0].isupper() and (not start or raw.isupper())
-        tokens.append((fold(raw), code or (capital and raw not in _WORD_LETTERS)))
-        after = text[found.end() : found.end() + 2].lstrip()
-        start = after[:1] in (".", "?", "!", ":", "¿", "¡")
+        named = not raw.isalpha() and _is_code(raw)
+        if raw[0].isupper() and not named and raw not in _WORD_LETTERS:
+            named = raw.isupper() or (end > 0 and text[end : end + 2].lstrip()[:1] not in _OPENING)
+        tokens.append((fold(raw), named))
+        end = found.end()
     return tokens
+
+
+def _is_code(raw: str) -> bool:
+    """Whether letters and digits are mixed, and no number begins it."""
+    return not raw[0].isdigit() and any(c.isdigit() for c in raw) and any(c.isalpha() for c in raw)
 
 
 def _expanded(word: str, ending: str) -> str:
@@ -168,7 +176,7 @@ def read(text: str, language: str) -> Meaning:
     at = 0
     while at < len(tokens):
         word, named = tokens[at]
-        match = _phrase(lexicon, words, at)
+        match = _phrase(lexicon, words, at) if word in lexicon.phrases else None
         if match is not None and (not named or match[1].startswith(_CALENDAR)):
             length, name = match
             if name not in _ASKING:
@@ -204,21 +212,22 @@ def read(text: str, language: str) -> Meaning:
         concepts = [concept for concept in concepts if concept != "MUST"]
     if len(asking) > 1:
         asking -= _WEAK
-    past = bool(lexicon.past.intersection(words))
-    present = bool(lexicon.present.intersection(words))
+    past = not lexicon.past.isdisjoint(words)
+    present = not lexicon.present.isdisjoint(words)
     return Meaning(
         concepts=tuple(concepts),
         asking=frozenset(asking),
         negated=negations % 2 == 1,
         names=tuple(names),
         tense="past" if past and not present else "present" if present and not past else "",
-        passive=any(word == lexicon.agent and tokens[i + 1][1] for i, word in enumerate(words[:-1])),
+        passive=lexicon.agent in words
+        and any(word == lexicon.agent and named for word, (_, named) in zip(words, tokens[1:], strict=False)),
         opening=opening,
     )
 
 
 def _phrase(lexicon: _Lexicon, words: list[str], at: int) -> tuple[int, str] | None:
-    for phrase, name in lexicon.phrases.get(words[at], ()):
+    for phrase, name in lexicon.phrases[words[at]]:
         if phrase[-1] == "#":  # only in front of a number
             after = at + len(phrase) - 1
             if tuple(words[at:after]) == phrase[:-1] and words[after : after + 1] and words[after][-1].isdigit():

@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from hexar.core.deadline import Deadline
@@ -60,6 +62,15 @@ class _Lane:
     lock: threading.Lock = field(default_factory=threading.Lock)
     pending: int = 0
     busy: int = 0
+
+    def leave(self, _: Future[Any]) -> None:
+        """A call has ended, or was dropped from the queue."""
+        with self.lock:
+            self.pending -= 1
+
+
+class _LateError(Exception):
+    """The caller's time is over."""
 
 
 class _Call:
@@ -139,30 +150,27 @@ class Dispatcher:
         await lane.breaker.consult()
         lane.breaker.enter()
         call = _Call(lane, self._observer)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[T] = loop.create_future()
         try:
             future = self._submit(lane, call, function, args, limit, retry)
         except BaseException as error:
             call.settle(error, blame=False)
             raise
-        remaining = limit.remaining()
+        future.add_done_callback(partial(_tell, loop, ended))
+        late = None if limit.at == float("inf") else loop.call_later(limit.remaining(), _expire, ended)
         try:
-            async with asyncio.timeout(None if remaining == float("inf") else remaining):
-                return await asyncio.wrap_future(future)
-        except TimeoutError as error:
-            if not limit.expired:  # the function's own TimeoutError, not ours
-                raise
-            call.stop.set()
-            if abandoned is not None:
-                abandoned()
+            return await ended
+        except _LateError as error:
             ran = 0.0 if call.started is None else time.monotonic() - call.started
-            call.settle(error, blame=ran >= BLAME_AFTER)
+            _abandon(future, call, error, abandoned, blame=ran >= BLAME_AFTER)
             raise DeadlineExceeded(f"{agent} did not answer in time") from error
         except asyncio.CancelledError as error:
-            call.stop.set()
-            if abandoned is not None:
-                abandoned()
-            call.settle(error, blame=False)
+            _abandon(future, call, error, abandoned, blame=False)
             raise
+        finally:
+            if late is not None:
+                late.cancel()
 
     def status(self) -> list[LaneStatus]:
         """Every lane, by agent name."""
@@ -203,17 +211,13 @@ class Dispatcher:
                 raise BulkheadFull(lane.agent)
             lane.pending += 1
 
-        def leave(_: Future[T]) -> None:
-            with lane.lock:
-                lane.pending -= 1
-
         try:
             future = lane.executor.submit(self._run, lane, call, function, args, limit, retry)
         except BaseException:
             with lane.lock:
                 lane.pending -= 1
             raise
-        future.add_done_callback(leave)
+        future.add_done_callback(lane.leave)
         return future
 
     @staticmethod
@@ -253,3 +257,37 @@ def _attempt(
             # A pause that outlives the budget only delays the same answer.
             if pause >= limit.remaining() or stop.wait(pause):
                 raise
+
+
+def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[T], future: Future[T]) -> None:
+    """On the call's thread: its fate to who waits for it."""
+    # The loop may have ended meanwhile; then nobody waits.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, ended, future)
+
+
+def _settle(ended: asyncio.Future[T], future: Future[T]) -> None:
+    if ended.done():
+        return
+    if future.cancelled():
+        ended.cancel()
+    elif (error := future.exception()) is not None:
+        ended.set_exception(error)
+    else:
+        ended.set_result(future.result())
+
+
+def _expire(ended: asyncio.Future[Any]) -> None:
+    if not ended.done():
+        ended.set_exception(_LateError())
+
+
+def _abandon(
+    future: Future[Any], call: _Call, error: BaseException, abandoned: Callable[[], None] | None, *, blame: bool
+) -> None:
+    """Nobody waits any more: drop the call from the queue, or tell the function that runs."""
+    future.cancel()
+    call.stop.set()
+    if abandoned is not None:
+        abandoned()
+    call.settle(error, blame=blame)

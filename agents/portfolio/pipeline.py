@@ -66,9 +66,12 @@ _COMPLEXITY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
-    """One request, ready to be answered. ``scope`` bounds the semantic cache; empty: it is not asked."""
+    """One request, ready to be answered. ``scope`` bounds the semantic cache; empty: it is not asked.
+
+    Nothing changes but ``vector``, the question's, which is set where the semantic cache is asked.
+    """
 
     request: chat_pb2.ChatRequest
     tenant: str
@@ -202,15 +205,14 @@ class ChatPipeline:
             raise FailedPrecondition("the conversation is about another portfolio")
         return turns
 
-    async def similar(self, plan: Plan, deadline: Deadline) -> tuple[Plan, SemanticHit | None]:
-        """The kept answer of a question that asks the same, and the plan with its question's vector for later use."""
+    async def similar(self, plan: Plan, deadline: Deadline) -> SemanticHit | None:
+        """The kept answer of a question that asks the same. The plan has its question's vector from then on."""
         if not plan.scope or not plan.read_cache:
-            return plan, None
-        vector = await self.finder.vector(plan.request.message, deadline)
-        if vector is None:
-            return plan, None
-        hit = self.semantic.find(plan.tenant, plan.scope, plan.language, plan.request.message, vector)
-        return replace(plan, vector=vector), hit
+            return None
+        plan.vector = await self.finder.vector(plan.request.message, deadline)
+        if plan.vector is None:
+            return None
+        return self.semantic.find(plan.tenant, plan.scope, plan.language, plan.request.message, plan.vector)
 
     # -------------------------------------------------------------------------------------------------------- answering
 

@@ -152,7 +152,7 @@ class ChatServicer:
             kept = await self._kept(plan.key)
             if kept is not None:
                 return _Held(kept, chat_pb2.CACHE_STATUS_EXACT, kept.tier)
-            plan, hit = await self.pipeline.similar(plan, call.deadline)
+            hit = await self.pipeline.similar(plan, call.deadline)
             kept = await self._kept(hit.key) if hit is not None else None
             if kept is not None:
                 return _Held(kept, chat_pb2.CACHE_STATUS_SEMANTIC, kept.tier, hit)

@@ -8,7 +8,8 @@ to the first token at the client less the upstream's own from the request to its
 over the time that the upstream needs at its rate. ``search_*`` are measured in this process over a portfolio of
 ``search_chunks`` chunks, recall against comparing every vector. ``echo_p50_ms`` is one unary call of the health service
 through the same channel, the machine's own share in ``cached_p50_ms``. ``burst_ttft`` is over the streams of five
-bursts of 100; the cached answer is asked for 100 times before them and after each.
+bursts of 100; the cached answer is asked for 100 times before them and after each. ``*_unbound`` are those of another
+server, which leaves its threads to the kernel (``HEXAR_CPU_AFFINITY=false``).
 
 Run: ``python tests/bench/chat.py [--quick]``.
 """
@@ -26,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -177,22 +179,49 @@ async def prepare(load: Load, models: list[str]) -> None:
         await chat.CreateAgent(chat_pb2.CreateAgentRequest(agent=chat_pb2.Agent(agent_id=model, model=model)))
 
 
-async def stream_figures(address: str, upstream: Upstream, pid: int, load_tokens: int) -> dict[str, float | int | str | None]:
-    load = Load(address)
-    await prepare(load, ["steady", "load"])
-    await load.wave("steady", 30, 1.0)  # warm
-    # The collector of this process would stop all of its streams at once, for longer than what is measured.
-    gc.collect()
-    gc.disable()
+async def bursts(load: Load) -> tuple[list[Stream], list[float]]:
+    """The streams of all bursts, and seconds of cached answers before, between and after them."""
     question = "How many minutes does it take to clean the clutch of series 11?"
     await load.ask("steady", question)
     cached = [(await load.ask("steady", question)).total for _ in range(100)]
-    steady, _ = await load.wave("steady", 300, 6.0)  # each lives two seconds: 100 at once
     burst = []
     for _ in range(BURSTS):
         await asyncio.sleep(1.0)  # what the one before left behind is done
         burst += (await load.wave("steady", BURST, 0.0))[0]
         cached += [(await load.ask("steady", question)).total for _ in range(100)]
+    return burst, cached
+
+
+async def warmed(address: str) -> Load:
+    """A load on a server that has answered before. From now on this process does not look for cycles: a pause of its collector
+    stops all of its streams at once, for longer than what is measured."""
+    load = Load(address)
+    await prepare(load, ["steady", "load"])
+    await load.wave("steady", 30, 1.0)
+    gc.collect()
+    gc.disable()
+    return load
+
+
+def median_ms(seconds: list[float]) -> float:
+    """The median in milliseconds."""
+    return statistics.median(seconds) * 1e3
+
+
+async def unbound_figures(address: str, upstream: Upstream) -> dict[str, float | int | str | None]:
+    """What a server does that leaves its threads to the kernel."""
+    load = await warmed(address)
+    burst, cached = await bursts(load)
+    await load.close()
+    theirs = upstream.timings()
+    rushed = [stream.first - theirs[stream.message] for stream in burst]
+    return {"cached_p50_unbound_ms": median_ms(cached), "burst_ttft_p50_unbound_ms": median_ms(rushed)}
+
+
+async def stream_figures(address: str, upstream: Upstream, pid: int, load_tokens: int) -> dict[str, float | int | str | None]:
+    load = await warmed(address)
+    steady, _ = await load.wave("steady", 300, 6.0)  # each lives two seconds: 100 at once
+    burst, cached = await bursts(load)
     health: Any = health_pb2_grpc.HealthStub(load.channel)
     echo = []
     for _ in range(300):
@@ -214,12 +243,12 @@ async def stream_figures(address: str, upstream: Upstream, pid: int, load_tokens
     added = [stream.first - theirs[stream.message] for stream in steady]
     rushed = [stream.first - theirs[stream.message] for stream in burst]
     return {
-        "cached_p50_ms": statistics.median(cached) * 1e3,
+        "cached_p50_ms": median_ms(cached),
         "cached_p99_ms": percentile(cached, 0.99) * 1e3,
-        "echo_p50_ms": statistics.median(echo) * 1e3,
-        "added_ttft_p50_ms": statistics.median(added) * 1e3,
+        "echo_p50_ms": median_ms(echo),
+        "added_ttft_p50_ms": median_ms(added),
         "added_ttft_p99_ms": percentile(added, 0.99) * 1e3,
-        "burst_ttft_p50_ms": statistics.median(rushed) * 1e3,
+        "burst_ttft_p50_ms": median_ms(rushed),
         "burst_ttft_p99_ms": percentile(rushed, 0.99) * 1e3,
         "streams": STREAMS,
         "stream_wall_ratio": wall / ideal,
@@ -299,11 +328,25 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
         database.close()
     return {
         "search_chunks": count,
-        "search_p50_ms": statistics.median(times) * 1e3,
+        "search_p50_ms": median_ms(times),
         "search_p99_ms": percentile(times, 0.99) * 1e3,
         "search_recall": statistics.fmean(recall),
         "search_exact": int(index.exact),
     }
+
+
+@contextmanager
+def serving(config: Path, **settings: str) -> Iterator[tuple[str, int]]:
+    """The address and process id of a server of ``config`` and of ``settings``, as its environment names them."""
+    named = {f"HEXAR_{name}": value for name, value in settings.items()} | {"HEXAR_CONFIG": str(config)}
+    server = subprocess.Popen([sys.executable, "-c", SERVER], env=os.environ | named, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(next(line for line in server.stdout if line.startswith("port ")).split()[1])
+        yield f"127.0.0.1:{port}", server.pid
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def main() -> None:
@@ -316,19 +359,11 @@ def main() -> None:
             {"name": "load", "base_url": upstream.base_url, "model": f"m?tokens={tokens}&rate={RATE}&first={FIRST}"},
         ]
         config = Path(folder) / "hexar.yaml"
-        config.write_text(
-            json.dumps({"port": 0, "data_dir": f"{folder}/data", "llm": {"models": models}, "log_level": "warning"})
-        )
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVER], env=os.environ | {"HEXAR_CONFIG": str(config)}, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            assert server.stdout is not None
-            port = int(next(line for line in server.stdout if line.startswith("port ")).split()[1])
-            figures = uvloop.run(stream_figures(f"127.0.0.1:{port}", upstream, server.pid, tokens))
-        finally:
-            server.terminate()
-            server.wait(30)
+        config.write_text(json.dumps({"port": 0, "llm": {"models": models}, "log_level": "warning"}))
+        with serving(config, DATA_DIR=f"{folder}/bound") as (address, pid):
+            figures = uvloop.run(stream_figures(address, upstream, pid, tokens))
+        with serving(config, DATA_DIR=f"{folder}/unbound", CPU_AFFINITY="false") as (address, _):
+            figures |= uvloop.run(unbound_figures(address, upstream))
     figures |= search_figures(25_000 if quick else 100_000)
     report("chat", figures)
 

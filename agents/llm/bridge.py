@@ -1,8 +1,7 @@
 """A model's answer on the event loop: threads do what blocks, the loop gets batches of events.
 
-A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send, or none where a
-connection was kept; the answer is then read by the loop (:class:`hexar.agents.llm.readers.Reader`). Any other provider keeps
-its thread of the pool for as long as it answers.
+A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send; the answer is then read
+by the loop (:class:`hexar.agents.llm.readers.Reader`). Any other provider keeps its thread for as long as it answers.
 """
 
 import asyncio

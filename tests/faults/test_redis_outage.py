@@ -221,7 +221,7 @@ async def test_servers_answer_while_redis_is_gone(
     print("versions", load.acknowledged, "recovered in", round(recovered, 2), "restarts", load.restarts)
     assert not load.failures, load.failures[:5]
     assert recovered < 5 + slack
-    # 60 ms on a quiet machine; on one that does other work a 99th percentile is that work, and two of them differ by as much.
+    # 60 ms on a quiet machine; on one that does other work a 99th percentile is that work, and so is what two of them differ by.
     added = (p99["queries"][1] - p99["control"][1]) - max(0.0, p99["queries"][0] - p99["control"][0])
     print("added p99 ms", round(added * 1000))
-    assert added < max(0.06, 2 * max(p99["control"])) + slack
+    assert added < max(0.06, 2 * p99["control"][1]) + slack

@@ -6,7 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
-from hexar.agents.llm import Event, Message, ModelConfig, Models, Request, Timeouts
+from hexar.agents.llm import Cancel, Event, Message, ModelConfig, Models, Request, Timeouts, collect
+from hexar.agents.llm.attempts import stream
 from hexar.core.deadline import Deadline
 from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.resilience import RetryPolicy
@@ -84,3 +85,18 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
             return True
         await asyncio.sleep(0.02)
     return condition()
+
+
+def collect_blocking(models: Models) -> list[Event]:
+    """An answer on a plain thread."""
+    return list(stream(models.candidates(), REQUEST, Deadline.after(5), Cancel()))
+
+
+def text(events: list[Event]) -> str:
+    """What the model said."""
+    return collect(iter(events)).text
+
+
+def answer(tokens: int) -> str:
+    """What the upstream says in so many tokens."""
+    return "".join(f"tok{index} " for index in range(tokens))

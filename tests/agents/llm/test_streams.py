@@ -2,9 +2,7 @@
 why."""
 
 import asyncio
-import gc
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from hexar.agents.llm import Cancel, Delta, Done, Event, Message, ModelConfig, Models, Request, SegmentReset, Timeouts, collect
-from hexar.agents.llm.attempts import stream
-from hexar.agents.llm.bridge import lane_name
+from hexar.agents.llm import Cancel, Delta, Done, Event, Message, ModelConfig, Models, Request, SegmentReset, Timeouts
 from hexar.agents.llm.errors import (
     ModelBusy,
     ModelCut,
@@ -26,27 +22,13 @@ from hexar.agents.llm.errors import (
     ModelRejected,
     ModelTimeout,
 )
-from hexar.agents.llm.openai import OpenAIProvider
 from hexar.core.deadline import Deadline
 from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, HexarError, StreamBroken
 from hexar.core.resilience import BreakerOpen
-from tests.agents.llm.conftest import FAST, REQUEST, MakeModels, gather, until
+from tests.agents.llm.conftest import FAST, REQUEST, MakeModels, answer, gather, text
 from tests.fix.pace import Pace
 from tests.upstream import Upstream
-
-
-def text(events: list[Event]) -> str:
-    return collect(iter(events)).text
-
-
-def collect_blocking(models: Models) -> list[Event]:
-    """An answer on a plain thread."""
-    return list(stream(models.candidates(), REQUEST, Deadline.after(5), Cancel()))
-
-
-def answer(tokens: int) -> str:
-    return "".join(f"tok{index} " for index in range(tokens))
 
 
 @pytest.mark.parametrize("setting", ["", "fault=crlf", "fault=keepalive", "usage=0", "fault=nodone", "rate=200"])
@@ -64,23 +46,6 @@ async def test_an_answer_comes_whole_and_in_order(make_models: MakeModels, setti
         assert (done.cost_micros, done.currency) == (107, "USD")
     else:
         assert done.usage.completion_tokens >= 50
-
-
-async def test_every_call_is_sent_from_its_models_pool(make_models: MakeModels, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a new connection and over a kept one: a thread of the model's own bulkhead sends the request."""
-    threads = []
-
-    def send(provider: OpenAIProvider, *args: Any, **named: Any) -> Any:
-        threads.append(threading.current_thread().name)
-        return original(provider, *args, **named)
-
-    original = OpenAIProvider._send
-    monkeypatch.setattr(OpenAIProvider, "_send", send)
-    models = make_models("tokens=3")
-    for _ in range(3):
-        assert text(await gather(models)) == answer(3)
-    assert len(threads) == 3
-    assert all(name.startswith(f"agent-{lane_name(models.config(''))}") for name in threads)
 
 
 async def test_a_model_that_thinks_aloud_is_waited_for(make_models: MakeModels) -> None:
@@ -327,47 +292,6 @@ async def test_leaving_the_loop_of_events_closes_the_socket(make_models: MakeMod
     assert after["abandoned"] == before + 1
 
 
-async def test_connections_are_kept_and_a_stale_one_is_replaced(dispatcher: Dispatcher) -> None:
-    """A second call uses the first one's connection; where the server went away, a new one is made without an error."""
-    with Upstream() as first:
-        models = Models([ModelConfig("m", base_url=first.base_url, model="m?tokens=3", timeouts=FAST)], dispatcher)
-        provider = models.candidates()[0].provider
-        assert isinstance(provider, OpenAIProvider)
-        for _ in range(3):
-            assert text(await gather(models)) == answer(3)
-            assert await until(lambda: len(provider.connector._idle) == 1)
-        assert text(await asyncio.to_thread(collect_blocking, models)) == answer(3)
-        assert len(provider.connector._idle) == 1
-    with pytest.raises(ModelRefused):
-        await gather(models)
-    models.close()
-
-
-async def test_a_kept_connection_that_dies_when_used_costs_no_attempt(dispatcher: Dispatcher) -> None:
-    """A server that closes a kept connection at the next request is asked again on a new one, even with one attempt."""
-    body = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        for _ in range(2):
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(reply)
-                connection.recv(65536)  # the next request is read, and never answered
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    config = ModelConfig("m", base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", model="x", timeouts=FAST)
-    models = Models([config], dispatcher)
-    assert text(await gather(models)) == "x"
-    assert text(await gather(models)) == "x"
-    models.close()
-    thread.join(5)
-    listener.close()
-
-
 async def test_a_slow_consumer_stops_the_reading(make_models: MakeModels) -> None:
     """Unread events are bounded: the socket is not read on, and goes on when the consumer does. Nothing is lost."""
     tokens = 60_000
@@ -439,58 +363,6 @@ def test_cancel_ends_a_blocking_stream(upstream: Upstream, pace: Pace, setting: 
     assert ended[0] - start < 0.25 + pace.slack()
     models.close()
     pool.close()
-
-
-async def test_no_socket_is_left_behind(make_models: MakeModels) -> None:
-    """After answers, faults and cancellations no stream is open and no socket is leaked."""
-    models = make_models("tokens=500&rate=50", timeouts=Timeouts())
-    for seconds in (0.0, 0.005, 0.02, 0.1):
-        tasks = [asyncio.create_task(gather(models)) for _ in range(5)]
-        await asyncio.sleep(seconds)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    readers = [reader for _, reader in models.bridge._ends.values()]
-    assert readers
-    assert await until(lambda: all(reader.load == 0 for reader in readers))
-    gc.collect()
-
-
-async def test_a_kept_connection_needs_no_thread(make_models: MakeModels, dispatcher: Dispatcher) -> None:
-    """The second answer comes while every thread of the model is taken, over the connection of the first."""
-    models = make_models("tokens=3", threads=1, timeouts=Timeouts())
-    assert text(await gather(models)) == answer(3)
-    gate = threading.Event()
-    taken = asyncio.create_task(dispatcher.call(lane_name(models.config()), gate.wait))
-    try:
-        async with asyncio.timeout(10):
-            assert text(await gather(models)) == answer(3)
-    finally:
-        gate.set()
-        await taken
-
-
-async def test_a_request_that_a_kept_connection_cannot_take_at_once_is_sent_whole(
-    make_models: MakeModels, upstream: Upstream
-) -> None:
-    """A prompt larger than any socket's buffer arrives complete, and is answered."""
-    models = make_models("tokens=3", timeouts=Timeouts())
-    assert text(await gather(models)) == answer(3)
-    large = Request((Message("user", "word " * 4_000_000),))
-    async with aclosing(models.stream(large, Deadline.after(60))) as batches:
-        events = [event async for batch in batches for event in batch]
-    assert text(events) == answer(3)
-    assert len(upstream.stats()["last_request"]["messages"][0]["content"]) == 20_000_000
-
-
-async def test_tls(upstream: Upstream, dispatcher: Dispatcher) -> None:
-    """A server that speaks no TLS, and one whose certificate nobody vouches for, are refused."""
-    config = ModelConfig("m", base_url=f"https://127.0.0.1:{upstream.port}/v1", model="m", timeouts=FAST)
-    models = Models([config], dispatcher)
-    with pytest.raises((ModelRefused, ModelTimeout)):
-        await gather(models)
-    assert isinstance(ssl.create_default_context(), ssl.SSLContext)
-    models.close()
 
 
 def test_configuration_is_checked() -> None:

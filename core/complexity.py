@@ -15,7 +15,6 @@ sequences of words, in English and Spanish, without regard to case and accents; 
 Time is bounded: at most :data:`MAX_CHARACTERS` of a message are read.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from hexar.core.courtesy import fold, grammar
 from hexar.core.language import detect
+from hexar.core.words import alphanumeric
 
 #: Characters of a message that are read; what is longer is at least COMPLEX by its length.
 MAX_CHARACTERS = 4000
@@ -32,8 +32,6 @@ MAX_CHARACTERS = 4000
 #: More words than this make a question MEDIUM, and COMPLEX.
 MEDIUM_WORDS = 18
 COMPLEX_WORDS = 50
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 class Level(IntEnum):
@@ -138,7 +136,7 @@ def _complexity(level: Level, language: str, reasons: Iterable[str]) -> Complexi
 def classify(text: str) -> Complexity:
     """Class ``text`` by the work that it asks for. Deterministic; never raises."""
     head = text[:MAX_CHARACTERS]
-    words = _WORD.findall(fold(head))
+    words = alphanumeric(fold(head))
     whole = len(text) <= MAX_CHARACTERS
     if not words:
         if whole:

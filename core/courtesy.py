@@ -12,11 +12,12 @@ Thread-safety: a :class:`Grammar` never changes after it is built.
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+
+from hexar.core.words import fold as without_accents
 
 _TOKEN = re.compile(r"<\w+>|[^\s<>()|?*+]+|[()|?*+]")
 _RUN = re.compile(r"(.)\1+")
@@ -32,12 +33,10 @@ class Courtesy:
 
 def fold(text: str) -> str:
     """Lower case without accents (``ñ`` becomes ``n``) and without apostrophes."""
-    lowered = text.lower()
-    if not lowered.isascii():
-        decomposed = unicodedata.normalize("NFKD", lowered)
-        lowered = "".join(c for c in decomposed if not unicodedata.combining(c))
-        lowered = lowered.replace("’", "").replace("ʼ", "").replace("‘", "").replace("´", "")
-    return lowered.replace("'", "").replace("`", "")
+    plain = without_accents(text)
+    if not plain.isascii():
+        plain = plain.replace("’", "").replace("ʼ", "").replace("‘", "")
+    return plain.replace("'", "").replace("`", "")
 
 
 #: Cost, bits of the kinds, words under a question after well-being (a bit each), where the phrase began.

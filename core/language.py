@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from hexar.core.words import alphabetic
+
 #: At most this many words are weighed; a language does not change after them.
 MAX_WORDS = 200
 #: The evidence of so many words of at most so many letters is remembered.
 SEEN_WORDS = 10_000
 SEEN_LETTERS = 40
-
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 _WORDS = tomllib.loads(Path(__file__).with_name("language.toml").read_text("utf-8"))
 _ENGLISH = frozenset(_WORDS["english"].split())
@@ -44,8 +44,7 @@ def function_words(language: str) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def detect(text: str) -> str:
     """``"en"``, ``"es"`` or ``"und"`` for ``text``. Deterministic; reads at most :data:`MAX_WORDS` words of it."""
-    words = _WORD.findall(text[: MAX_WORDS * 20])
-    return detect_words(words, inverted="¿" in text[:2000] or "¡" in text[:2000])
+    return detect_words(alphabetic(text[: MAX_WORDS * 20]), inverted="¿" in text[:2000] or "¡" in text[:2000])
 
 
 def detect_words(words: Sequence[str], *, inverted: bool = False) -> str:

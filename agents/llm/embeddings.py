@@ -15,7 +15,6 @@ import struct
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +24,7 @@ import urllib3
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from hexar.core.bytepairs import BytePairs
 from hexar.core.errors import Unavailable
 from hexar.core.similarity import WordSimilarity, WordTokens
 
@@ -36,8 +36,6 @@ ENDPOINT_BATCH = 64
 MAX_CHARACTERS = 8000
 #: Distinct words whose tokens are remembered.
 WORD_CACHE = 200_000
-#: The rank of two pieces that are never merged: behind all others.
-UNRANKED = 1 << 30
 
 
 class Embeddings(Protocol):
@@ -89,9 +87,8 @@ class StaticEmbeddings:
     def __init__(self, folder: Path) -> None:
         self._table = _read_table(folder / "weights" / "l2_supercat_256.safetensors")
         config = json.loads((folder / "tokenizers" / "l2_supercat_tokenizer_config.json").read_text("utf-8"))
-        self._vocabulary: dict[str, int] = config["model"]["vocab"]
         merges = (pair.split(" ") if isinstance(pair, str) else pair for pair in config["model"]["merges"])
-        self._ranks: dict[tuple[str, str], int] = {(left, right): rank for rank, (left, right) in enumerate(merges)}
+        self._pairs = BytePairs(config["model"]["vocab"], merges)
         self._tokens: dict[str, tuple[int, ...]] = {}
         self._words: dict[str, tuple[tuple[int, ...], float]] = {}
         self._dimension = int(self._table.shape[1])
@@ -108,25 +105,7 @@ class StaticEmbeddings:
 
     def _tokenize(self, word: str) -> tuple[int, ...]:
         """The tokens of one word."""
-        pieces = ["\u2581", *word[:64]]
-        rank = self._ranks.get
-        ranks = [rank(pair, UNRANKED) for pair in pairwise(pieces)]
-        while ranks and (best := min(ranks)) < UNRANKED:
-            place = ranks.index(best)
-            pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
-            del ranks[place]
-            if place:
-                ranks[place - 1] = rank((pieces[place - 1], pieces[place]), UNRANKED)
-            if place < len(ranks):
-                ranks[place] = rank((pieces[place], pieces[place + 1]), UNRANKED)
-        tokens: list[int] = []
-        for piece in pieces:
-            token = self._vocabulary.get(piece)
-            if token is not None:
-                tokens.append(token)
-            else:
-                tokens.extend(self._vocabulary[f"<0x{byte:02X}>"] for byte in piece.encode())
-        made = tuple(tokens)
+        made = self._pairs.encode("\u2581" + word[:64])
         if len(self._tokens) >= WORD_CACHE:
             self._tokens.clear()
         self._tokens[word] = made

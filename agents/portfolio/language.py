@@ -6,18 +6,16 @@ The same functions serve indexing and querying; a term that is stemmed different
 import re
 import threading
 import tomllib
-import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
 import snowballstemmer  # type: ignore[import-untyped]
 
 from hexar.core import language
+from hexar.core.words import coded, fold
 
 #: The languages that are told apart and stemmed. Text in any other language is indexed by its folded words.
 LANGUAGES = ("en", "es")
-
-WORD = re.compile(r"\w+(?:[.\-/]\d\w*)*|\w+")
 
 _LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
 
@@ -26,14 +24,6 @@ STOPWORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name,
 
 # A Snowball stemmer keeps its state in the object: each thread has its own.
 _local = threading.local()
-
-
-def fold(text: str) -> str:
-    """Lower case without diacritics: ``"Opción"`` becomes ``"opcion"``."""
-    lowered = text.lower()
-    if lowered.isascii():
-        return lowered
-    return "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
 
 
 @lru_cache(maxsize=200_000)
@@ -52,7 +42,7 @@ def stem(word: str, spoken: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of ``text`` in lower case and order; codes such as ``AB-12`` and ``4.5`` stay whole."""
-    return WORD.findall(text.lower())
+    return coded(text.lower())
 
 
 def terms(text: str, spoken: str) -> list[str]:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hexar.agents.portfolio.language import fold, stem
+from hexar.agents.portfolio.language import stem
+from hexar.core.words import fold
 
 _TOKEN = re.compile(
     r"[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\d(?=\s?%)|\d+(?:[.,]\d+)*(?:st|nd|rd|th|º|ª)?(?![\w-])|km/h|%"

@@ -20,10 +20,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, fold, stem, words
+from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, stem, words
 from hexar.agents.portfolio.lexical import inverse_frequency
 from hexar.core.fusion import combine
 from hexar.core.similarity import WordTokens
+from hexar.core.words import fold
 
 #: BM25 parameters, as SQLite has them.
 K1, B = 1.2, 0.75

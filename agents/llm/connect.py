@@ -24,6 +24,10 @@ CANCEL_CHECK = 0.1
 MAX_IDLE = 256
 IDLE_SECONDS = 30.0
 
+#: Kept connections that one call lays down at most, those that are too old or that their server has closed: a call after a long
+#: pause must not answer for them all.
+LAID_DOWN = 4
+
 
 @dataclass(slots=True)
 class Connection:
@@ -105,13 +109,13 @@ class Connector:
             sock.close()
 
     def _kept(self) -> socket.socket | None:
-        expired = []
+        expired: list[socket.socket] = []
         found = None
         with self._lock:
             oldest = time.monotonic() - IDLE_SECONDS
-            while self._idle and self._idle[0][0] < oldest:
+            while self._idle and self._idle[0][0] < oldest and len(expired) < LAID_DOWN:
                 expired.append(self._idle.popleft()[1])
-            while self._idle and found is None:
+            while self._idle and self._idle[-1][0] >= oldest and found is None and len(expired) < LAID_DOWN:
                 sock = self._idle.pop()[1]
                 # Readable while idle: the server closed it, or sent what nobody asked for.
                 if _silent(sock):

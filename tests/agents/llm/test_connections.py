@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hexar.agents.llm import Message, ModelConfig, Models, Request, Timeouts
+from hexar.agents.llm import Cancel, Message, ModelConfig, Models, Request, Timeouts
 from hexar.agents.llm.bridge import lane_name
-from hexar.agents.llm.connect import send
+from hexar.agents.llm.connect import LAID_DOWN, Connection, Connector, send
 from hexar.agents.llm.errors import ModelRefused, ModelTimeout
 from hexar.agents.llm.openai import OpenAIProvider
 from hexar.core.deadline import Deadline
@@ -49,6 +49,23 @@ def test_a_peer_that_does_not_read_is_waited_for_only_so_long() -> None:
         ours.setblocking(False)
         with pytest.raises(TimeoutError):
             send(ours, bytes(10_000_000), 0.2)
+
+
+async def test_a_call_after_a_pause_does_not_lay_down_all_kept_connections(upstream: Upstream) -> None:
+    """Of many that their server has closed a call lays down a few and opens one; the next calls lay down the rest."""
+    connector = Connector(ModelConfig("m", base_url=upstream.base_url, model="m", timeouts=FAST))
+    pairs = [socket.socketpair() for _ in range(10)]
+    for ours, theirs in pairs:
+        connector.keep(Connection(ours))
+        theirs.close()
+    left = []
+    for _ in range(4):
+        connection = await asyncio.to_thread(connector.get, Deadline.after(5), Cancel())
+        assert not connection.reused
+        left.append(len(connector._idle))
+        connection.close()
+    assert left == [10 - LAID_DOWN, 10 - 2 * LAID_DOWN, 0, 0]
+    assert all(ours.fileno() == -1 for ours, _ in pairs)
 
 
 async def test_every_call_is_sent_from_its_models_pool(make_models: MakeModels, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "hits.hpp"
+
 namespace hexar {
 namespace fusion {
 
@@ -17,6 +19,7 @@ struct Ranked {
     int64_t key;
     uint32_t first, second;  // places from 1; 0: not there
     double score;
+    double second_score;  // 0 where it is not there
 };
 
 // Best first; among equals by the place in the first order, then the lower key. None, 0, wraps and is behind every place.
@@ -26,35 +29,75 @@ inline bool better(const Ranked &a, const Ranked &b) {
     return a.key < b.key;
 }
 
-// The place further in front, where 0 is none.
-inline uint32_t earlier(uint32_t a, uint32_t b) { return a && b ? std::min(a, b) : a | b; }
+// Keys and their places in a list: open addressing, at most half full.
+class Places {
+  public:
+    explicit Places(size_t most) {
+        size_t size = 16;
+        while (size < 2 * most) size *= 2;
+        held_.assign(size, 0);
+    }
+
+    // The place of `key` in `list`, to which it is added where it is not there.
+    size_t of(int64_t key, std::vector<Ranked> &list) {
+        const size_t mask = held_.size() - 1;
+        // Fibonacci hashing; the upper half of the product depends on all bits of the key.
+        size_t at = size_t((uint64_t(key) * 0x9E3779B97F4A7C15u) >> 32) & mask;
+        while (held_[at] && list[held_[at] - 1].key != key) at = (at + 1) & mask;
+        if (!held_[at]) {
+            list.push_back(Ranked{key, 0, 0, 0.0, 0.0});
+            held_[at] = uint32_t(list.size());
+        }
+        return held_[at] - 1;
+    }
+
+  private:
+    std::vector<uint32_t> held_;  // 1 + place; 0: free
+};
 
 // The best `limit` of the keys in both orders.
-inline std::vector<Ranked> fuse(const std::vector<int64_t> &first, const std::vector<int64_t> &second, double constant,
+inline std::vector<Ranked> fuse(const std::vector<hits::Hit> &first, const std::vector<hits::Hit> &second, double constant,
                                 size_t limit) {
     std::vector<Ranked> found;
     found.reserve(first.size() + second.size());
-    for (size_t i = 0; i < first.size(); ++i) found.push_back(Ranked{first[i], uint32_t(i + 1), 0, 0.0});
-    for (size_t i = 0; i < second.size(); ++i) found.push_back(Ranked{second[i], 0, uint32_t(i + 1), 0.0});
-    std::sort(found.begin(), found.end(), [](const Ranked &a, const Ranked &b) { return a.key < b.key; });
-    size_t kept = 0;
-    for (const Ranked &each : found) {
-        if (kept && found[kept - 1].key == each.key) {
-            Ranked &same = found[kept - 1];
-            same.first = earlier(same.first, each.first);
-            same.second = earlier(same.second, each.second);
-        } else {
-            found[kept++] = each;
-        }
+    Places places(first.size() + second.size());
+    for (size_t i = 0; i < first.size(); ++i) {
+        Ranked &each = found[places.of(first[i].key, found)];
+        if (!each.first) each.first = uint32_t(i + 1);
     }
-    found.resize(kept);
+    for (size_t i = 0; i < second.size(); ++i) {
+        Ranked &each = found[places.of(second[i].key, found)];
+        if (each.second) continue;
+        each.second = uint32_t(i + 1);
+        each.second_score = second[i].score;
+    }
     for (Ranked &each : found) {
         if (each.first) each.score += 1.0 / (constant + each.first);
         if (each.second) each.score += 1.0 / (constant + each.second);
     }
-    limit = std::min(limit, kept);
+    limit = std::min(limit, found.size());
     std::partial_sort(found.begin(), found.begin() + limit, found.end(), better);
     found.resize(limit);
+    return found;
+}
+
+struct Scored {
+    size_t place;  // in the list that was ordered
+    double score;
+};
+
+// The order of `ranked` where the first of them have a score each: these stay in front, best first, ties by key, their scores moved
+// above 1. The others keep their places and score 1 / (constant + place), which is below 1.
+inline std::vector<Scored> order(const std::vector<Ranked> &ranked, const std::vector<double> &scores, double constant) {
+    const double lowest = scores.empty() ? 0.0 : *std::min_element(scores.begin(), scores.end());
+    std::vector<Scored> found(ranked.size());
+    for (size_t i = 0; i < found.size(); ++i) {
+        const double score = i < scores.size() ? 1.0 + scores[i] - lowest : 1.0 / (constant + double(i + 1));
+        found[i] = Scored{i, hits::sortable(score)};
+    }
+    std::sort(found.begin(), found.begin() + scores.size(), [&ranked](const Scored &a, const Scored &b) {
+        return a.score > b.score || (a.score == b.score && ranked[a.place].key < ranked[b.place].key);
+    });
     return found;
 }
 

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "hits.hpp"
+
 namespace hexar {
 namespace postings {
 
@@ -27,17 +29,11 @@ struct Posting {
     uint32_t count;
 };
 
-struct Hit {
-    int64_t key;
-    double score;
-};
+using hits::Hit;
 
 struct Weight {
     double score, window;
 };
-
-// Best first; among equals the lower key.
-inline bool better(const Hit &a, const Hit &b) { return a.score > b.score || (a.score == b.score && a.key < b.key); }
 
 class Index {
   public:
@@ -156,18 +152,14 @@ class Index {
                 score += weight * posting.count / (posting.count + K1 * (1 - B + B * lengths_[posting.slot] / mean));
             }
         }
-        std::vector<Hit> hits;
-        hits.reserve(touched.size());
+        std::vector<Hit> found;
+        found.reserve(touched.size());
         for (uint32_t slot : touched) {
-            hits.push_back(Hit{keys_[slot], scores_[slot]});
+            found.push_back(Hit{keys_[slot], scores_[slot]});
             scores_[slot] = 0.0;
         }
-        if (hits.size() > limit) {
-            std::nth_element(hits.begin(), hits.begin() + limit, hits.end(), better);
-            hits.resize(limit);
-        }
-        std::sort(hits.begin(), hits.end(), better);
-        return hits;
+        hits::keep_best(found, limit);
+        return found;
     }
 
     // For each document: BM25 over groups of words that count as one, and the most rarity that stands together in two neighbouring

@@ -13,16 +13,14 @@ from libcpp.pair cimport pair
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+from hexar.core.hits cimport Hit, Hits, as_hits
+
 #: Groups of words that :meth:`Postings.weigh` takes.
 GROUPS = 64
 
 
 cdef extern from "postings.hpp" namespace "hexar::postings" nogil:
     const uint32_t NONE
-
-    cdef cppclass Hit:
-        int64_t key
-        double score
 
     cdef cppclass Weight:
         double score
@@ -86,20 +84,19 @@ cdef class Postings:
         return self.index.frequency(word)
 
     def search(self, terms, Py_ssize_t limit, Py_ssize_t budget):
-        """The keys of the best ``limit`` documents and their scores, best first, ties by key.
+        """The best ``limit`` documents as :class:`~hexar.core.hits.Hits`, best first, ties by key.
 
         The rarest of ``terms`` are scored whose postings together are at most ``budget``, and one at least. Raises
         ValueError for a negative limit or budget.
         """
         cdef vector[string] words
-        cdef vector[Hit] hits
-        cdef size_t i
+        cdef vector[Hit] found
         if limit < 0 or budget < 0:
             raise ValueError("limit and budget must not be negative")
         for term in terms:
             words.push_back((<str?>term).encode())
-        hits = self.index.search(words, limit, budget)
-        return [hits[i].key for i in range(hits.size())], [hits[i].score for i in range(hits.size())]
+        found = self.index.search(words, limit, budget)
+        return as_hits(found)
 
     def weigh(self, const vector[int64_t]& keys, groups):
         """For each of ``keys`` its BM25 over ``groups``, and the most rarity in two neighbouring lines; also each group's

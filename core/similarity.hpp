@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "hits.hpp"
+
 namespace hexar {
 namespace similarity {
 
@@ -14,6 +16,9 @@ namespace similarity {
 #if defined(__GNUC__)
 typedef float Four __attribute__((vector_size(16)));
 typedef float Eight __attribute__((vector_size(32)));
+
+// Each number of `a` raised to that of `b`.
+inline void raise(Four &a, const Four &b) { a = b > a ? b : a; }
 
 template <class Register>
 inline __attribute__((always_inline)) float dot_in(const float *a, const float *b, size_t n) {
@@ -64,6 +69,22 @@ inline float dot(const float *a, const float *b, size_t n) {
     }
     return lanes[0] + rest;
 }
+
+struct Four {
+    float lanes[4];
+};
+
+inline void operator+=(Four &a, const Four &b) {
+    for (size_t i = 0; i < 4; ++i) a.lanes[i] += b.lanes[i];
+}
+
+inline void operator/=(Four &a, float divisor) {
+    for (float &lane : a.lanes) lane /= divisor;
+}
+
+inline void raise(Four &a, const Four &b) {
+    for (size_t i = 0; i < 4; ++i) a.lanes[i] = std::max(a.lanes[i], b.lanes[i]);
+}
 #endif
 
 inline void add(float *total, const float *row, size_t columns) {
@@ -74,22 +95,12 @@ inline void divide(float *row, float divisor, size_t columns) {
     for (size_t j = 0; j < columns; ++j) row[j] /= divisor;
 }
 
-struct Near {
-    float product;
-    int64_t key;
-};
-
-inline bool better(const Near &a, const Near &b) { return a.product > b.product || (a.product == b.product && a.key < b.key); }
-
 // The `count` rows with the largest product, best first, ties by key.
-inline std::vector<Near> nearest(const float *matrix, const int64_t *keys, size_t rows, size_t columns, const float *query,
-                                 size_t count) {
-    std::vector<Near> found(rows);
-    for (size_t i = 0; i < rows; ++i) found[i] = Near{dot(matrix + i * columns, query, columns), keys[i]};
-    count = std::min(count, rows);
-    if (count < rows) std::nth_element(found.begin(), found.begin() + count, found.end(), better);
-    found.resize(count);
-    std::sort(found.begin(), found.end(), better);
+inline std::vector<hits::Hit> nearest(const float *matrix, const int64_t *keys, size_t rows, size_t columns, const float *query,
+                                      size_t count) {
+    std::vector<hits::Hit> found(rows);
+    for (size_t i = 0; i < rows; ++i) found[i] = hits::Hit{keys[i], hits::sortable(dot(matrix + i * columns, query, columns))};
+    hits::keep_best(found, count);
     return found;
 }
 
@@ -104,6 +115,7 @@ class Words {
     void query(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size) {
         vectors_.assign(words * columns_, 0.0f);
         words_ = words;
+        lanes_ = (words + LANES - 1) / LANES * LANES;
         for (size_t word = 0; word < words; ++word) {
             size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
             float *vector = vectors_.data() + word * columns_;
@@ -120,36 +132,47 @@ class Words {
 
     // The best cosine of each query word to any word of the document, in `best` (zero or more).
     void document(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size, float *best) {
-        std::fill(best, best + words_, 0.0f);
-        sums_.resize(words_);
-        for (size_t word = 0; word < words; ++word) {
-            size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
-            std::fill(sums_.begin(), sums_.end(), 0.0f);
-            for (size_t at = size_t(starts[word]); at < end; ++at) {
-                const float *row = products(tokens[at]);
-                for (size_t i = 0; i < words_; ++i) sums_[i] += row[i];
+        for (size_t at = 0; at < size; ++at) {
+            if (!place_[tokens[at]]) multiply(tokens[at]);
+        }
+        for (size_t first = 0; first < words_; first += LANES) {
+            Four most[2] = {Four{}, Four{}};
+            for (size_t word = 0; word < words; ++word) {
+                const size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
+                Four sums[2] = {Four{}, Four{}};
+                for (size_t at = size_t(starts[word]); at < end; ++at) {
+                    Four row[2];
+                    std::memcpy(row, products_.data() + size_t(place_[tokens[at]] - 1) * lanes_ + first, sizeof(row));
+                    sums[0] += row[0];
+                    sums[1] += row[1];
+                }
+                for (size_t half = 0; half < 2; ++half) {
+                    sums[half] /= norms[word];
+                    raise(most[half], sums[half]);
+                }
             }
-            for (size_t i = 0; i < words_; ++i) best[i] = std::max(best[i], sums_[i] / norms[word]);
+            std::memcpy(best + first, most, std::min(LANES, words_ - first) * sizeof(float));
         }
     }
 
   private:
-    const float *products(uint16_t token) {
-        if (!place_[token]) {
-            seen_.push_back(token);
-            place_[token] = uint32_t(seen_.size());
-            for (size_t i = 0; i < words_; ++i) {
-                products_.push_back(dot(vectors_.data() + i * columns_, table_ + size_t(token) * columns_, columns_));
-            }
-        }
-        return products_.data() + size_t(place_[token] - 1) * words_;
+    // So many query words are summed side by side.
+    static constexpr size_t LANES = 8;
+
+    void multiply(uint16_t token) {
+        const size_t start = seen_.size() * lanes_;
+        products_.resize(start + lanes_, 0.0f);
+        const float *row = table_ + size_t(token) * columns_;
+        for (size_t i = 0; i < words_; ++i) products_[start + i] = dot(vectors_.data() + i * columns_, row, columns_);
+        seen_.push_back(token);
+        place_[token] = uint32_t(seen_.size());
     }
 
     const float *table_;
-    size_t columns_, words_ = 0;
-    std::vector<uint32_t> place_;  // token: 1 + its row of products_, 0 where it was not seen
+    size_t columns_, words_ = 0, lanes_ = 0;  // lanes_: words_ in whole groups of LANES
+    std::vector<uint32_t> place_;              // token: 1 + its row of products_, 0 where it was not seen
     std::vector<uint32_t> seen_;
-    std::vector<float> vectors_, products_, sums_;
+    std::vector<float> vectors_, products_;
 };
 
 }  // namespace similarity

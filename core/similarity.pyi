@@ -4,9 +4,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-def nearest(
-    matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray[np.float32], count: int
-) -> tuple[list[int], list[float]]: ...
+from hexar.core.hits import Hits
+
+def nearest(matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray[np.float32], count: int) -> Hits: ...
 
 @final
 class WordTokens:

@@ -11,6 +11,8 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
+from hexar.core.hits cimport Hit, Hits, as_hits
+
 
 cdef extern from "<algorithm>" namespace "std" nogil:
     void copy(const float* first, const float* last, float* place)
@@ -20,11 +22,7 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
     void add(float* total, const float* row, size_t columns)
     void divide(float* row, float divisor, size_t columns)
 
-    cdef cppclass Near:
-        float product
-        int64_t key
-
-    vector[Near] find_nearest "hexar::similarity::nearest"(
+    vector[Hit] find_nearest "hexar::similarity::nearest"(
         const float* matrix, const int64_t* keys, size_t rows, size_t columns, const float* query, size_t count
     ) except +
 
@@ -38,18 +36,18 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
 
 
 def nearest(const float[:, ::1] matrix not None, const int64_t[::1] keys not None, const float[::1] query not None, Py_ssize_t count):
-    """The keys of the ``count`` rows of ``matrix`` with the largest products with ``query``, and these; best first, ties by key.
+    """The ``count`` rows of ``matrix`` with the largest products with ``query``, as :class:`~hexar.core.hits.Hits` of their keys
+    and products; best first, ties by key.
 
     Raises ValueError where the shapes do not match or ``count`` is negative.
     """
-    cdef size_t i
-    cdef vector[Near] found
+    cdef vector[Hit] found
     if matrix.shape[0] != keys.shape[0] or matrix.shape[1] != query.shape[0] or count < 0:
         raise ValueError("one key a row, one column a number of the query")
     if not keys.shape[0] or not count or not query.shape[0]:
-        return [], []
+        return Hits()
     found = find_nearest(&matrix[0, 0], &keys[0], matrix.shape[0], matrix.shape[1], &query[0], count)
-    return [found[i].key for i in range(found.size())], [found[i].product for i in range(found.size())]
+    return as_hits(found)
 
 
 @cython.final

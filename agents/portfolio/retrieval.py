@@ -31,6 +31,7 @@ from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.agents.portfolio.vectors import EXACT_LIMIT, VectorIndex
 from hexar.core.errors import NotFound, Unavailable
 from hexar.core.fusion import fuse
+from hexar.core.hits import Hits
 from hexar.core.postings import GROUPS
 from hexar.core.similarity import WordTokens
 from hexar.core.store import STORE_ERRORS, Database
@@ -52,6 +53,8 @@ POSTINGS = 300_000
 SHORT_CHUNKS, SHORT_WORDS = 2000, 24
 #: Chunks whose passages and features stay in memory.
 REMEMBERED = 4096
+#: What a side finds that is not asked.
+NOTHING = Hits()
 #: Chunks that are embedded after the fact in one step, where they were kept without vectors.
 BACKFILL = 256
 
@@ -189,35 +192,27 @@ class Retriever:
             return None
         width = max(CANDIDATES, 2 * top_k)
         answered = Mode.LEXICAL if vector is None else mode
-        by_words = terms.search(query.terms, width, POSTINGS)[0] if mode is not Mode.VECTOR else []
-        nearest, near = resident.index.search(vector, width) if vector is not None else ([], [])
-        ranked = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
-        keys = [key for key, _, _ in ranked]
+        by_words = terms.search(query.terms, width, POSTINGS) if mode is not Mode.VECTOR else NOTHING
+        nearest = resident.index.search(vector, width) if vector is not None else NOTHING
+        fused = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
+        keys = fused.keys
         if not resident.has(keys):
             with self._database.read() as connection:
                 resident.late(connection, keys)
-            ranked = [each for each in ranked if each[0] in resident.rows]
-            keys = [key for key, _, _ in ranked]
-        far: dict[int, float] = {}
-        if vector is not None:
-            far = resident.index.similarities(vector, [key for key, _, place in ranked if not place])
-        cosines = [near[place - 1] if place else far.get(key, 0.0) for key, _, place in ranked]
+            fused = fused.only(resident.rows)
+            keys = fused.keys
+        cosines = fused.second_scores
+        if vector is not None and (lacking := fused.lacking):
+            far = resident.index.similarities(vector, lacking)
+            cosines = [far.get(key, cosine) for key, cosine in zip(keys, cosines, strict=True)]
+        rows = [resident.rows[key] for key in keys]
         scores: list[float] = []
-        if answered is Mode.HYBRID and ranked:
-            head = keys[:RERANKED]
-            lexical, window, rarity = terms.weigh(head, query.groups[:GROUPS])
-            rows = [resident.rows[key] for key in head]
-            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows]
-            weighed = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
-            # Reranked passages stay in front of the others: their scores are moved above every fused score.
-            lowest = min(weighed)
-            scores = [1.0 + score - lowest for score in weighed]
-        scores += [1.0 / (FUSION + place) for place in range(len(scores) + 1, len(ranked) + 1)]
-        kept = []
-        for _, key, place in sorted(zip([-score for score in scores], keys, range(len(keys)), strict=True))[:top_k]:
-            _, word_rank, vector_rank = ranked[place]
-            kept.append(resident.rows[key].passage.found(scores[place], word_rank, vector_rank, cosines[place]))
-        return kept, answered
+        if answered is Mode.HYBRID and keys:
+            lexical, window, rarity = terms.weigh(keys[:RERANKED], query.groups[:GROUPS])
+            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows[:RERANKED]]
+            scores = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
+        best = fused.best(scores, top_k)
+        return [rows[at].passage.found(score, first, second, cosines[at]) for at, score, first, second in best], answered
 
     def _in_store(
         self,
@@ -240,10 +235,11 @@ class Retriever:
             identity, total = self.embeddings.identity, resident.corpus.total
             nearest = pgvector.nearest(connection, key, identity, vector, width, total)[0]
         elif vector is not None:
-            nearest = resident.index.search(vector, width)[0]
+            nearest = resident.index.search(vector, width).keys
         answered = Mode.LEXICAL if vector is None else mode
-        ranked = fuse(lexical.keys if mode is not Mode.VECTOR else [], nearest, FUSION, max(top_k, RERANKED))
-        passages = self._passages(connection, version, [key for key, _, _ in ranked])
+        by_words = Hits(lexical.keys) if mode is not Mode.VECTOR else NOTHING
+        fused = fuse(by_words, Hits(nearest), FUSION, max(top_k, RERANKED))
+        passages = self._passages(connection, version, fused.keys)
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
         cosines: dict[int, float] = {}
         if vector is not None and resident.stored and self.embeddings is not None:

@@ -167,7 +167,7 @@ class SemanticCache:
             return None
         written = numerals(question)
         now = time.monotonic()
-        for place, cosine in zip(*nearest(rows, _PLACES[: len(rows)], vector, NEIGHBOURS), strict=True):
+        for place, cosine in nearest(rows, _PLACES[: len(rows)], vector, NEIGHBOURS):
             if cosine < threshold:
                 break
             entry = entries[place]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from usearch.index import Index
 
+from hexar.core.hits import Hits
 from hexar.core.similarity import nearest
 
 Keys = NDArray[np.int64]
@@ -148,12 +149,12 @@ class VectorIndex:
             return None  # damaged, or of another release: it is only a cache
         return graph if graph.ndim == self._dimension else None
 
-    def search(self, query: Matrix, count: int) -> tuple[list[int], list[float]]:
+    def search(self, query: Matrix, count: int) -> Hits:
         """The ``count`` nearest chunk keys with their cosines, best first, ties by key."""
         with self._lock:
             keys, matrix, graph, place = self._keys, self._matrix, self._graph, self._place
         if not len(keys) or count < 1:
-            return [], []
+            return Hits()
         if graph is None and len(keys) <= FEW:
             return nearest(matrix, keys, query, count)
         if graph is None:
@@ -162,7 +163,7 @@ class VectorIndex:
         # The graph keeps half precision; the order of what it found is made exact.
         return _best(np.asarray(found, np.int64), matrix[[place[key] for key in found]] @ query, count)
 
-    def exact_search(self, query: Matrix, count: int) -> tuple[list[int], list[float]]:
+    def exact_search(self, query: Matrix, count: int) -> Hits:
         """As `search`, comparing every vector."""
         with self._lock:
             keys, matrix = self._keys, self._matrix
@@ -179,13 +180,13 @@ class VectorIndex:
         return {key: float(value) for key, value in zip(known, products, strict=True)}
 
 
-def _best(keys: Keys, products: Matrix, count: int) -> tuple[list[int], list[float]]:
+def _best(keys: Keys, products: Matrix, count: int) -> Hits:
     count = min(count, len(keys))
     if count < 1:
-        return [], []
+        return Hits()
     if count < len(keys):
         chosen = np.argpartition(-products, count - 1)[:count]
     else:
         chosen = np.arange(len(keys))
     order = chosen[np.lexsort((keys[chosen], -products[chosen]))]
-    return [int(key) for key in keys[order]], [float(value) for value in products[order]]
+    return Hits(keys[order].tolist(), products[order].tolist())

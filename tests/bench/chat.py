@@ -323,7 +323,7 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
             retriever.search("bench", "large", text, 10)
             times.append(time.perf_counter() - start)
             vector = words.embed([text])[0]
-            near, exact = index.search(vector, 10)[0], index.exact_search(vector, 10)[0]
+            near, exact = index.search(vector, 10).keys, index.exact_search(vector, 10).keys
             recall.append(len(set(near) & set(exact)) / len(exact))
         database.close()
     return {

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexar.core.fusion import combine, fuse
+from hexar.core.hits import Hits
 from hexar.core.postings import Postings
 from hexar.core.similarity import nearest
 from tests.bench.harness import options, paired, report, seconds
@@ -81,13 +82,13 @@ class Portfolio:
         best = np.argpartition(scores, -BEST)[-BEST:]
         return [int(key) for key in best[np.lexsort((best, -scores[best]))]]
 
-    def bm25(self, question: list[str]) -> list[int]:
+    def bm25(self, question: list[str]) -> Hits:
         """As `numpy_bm25`, in the kernel."""
-        return self.postings.search(question, BEST, BUDGET)[0]
+        return self.postings.search(question, BEST, BUDGET)
 
-    def nearest(self, vector: NDArray[np.float32]) -> list[int]:
+    def nearest(self, vector: NDArray[np.float32]) -> Hits:
         """As `numpy_nearest`, in the kernel."""
-        return nearest(self.matrix, self.keys, vector, BEST)[0]
+        return nearest(self.matrix, self.keys, vector, BEST)
 
 
 @cache
@@ -101,9 +102,9 @@ def workload() -> None:
     portfolio = small()
     for question, vector in zip(portfolio.questions, portfolio.vectors, strict=True):
         words, near = portfolio.bm25(question), portfolio.nearest(vector)
-        head = [key for key, _, _ in fuse(words, near, CONSTANT, 20)]
-        lexical, window, _ = portfolio.postings.weigh(head, [[word] for word in question])
-        combine([lexical, window], [0.6, 0.4])
+        head = fuse(words, near, CONSTANT, 20)
+        lexical, window, _ = portfolio.postings.weigh(head.keys, [[word] for word in question])
+        head.best(combine([lexical, window], [0.6, 0.4]), 5)
 
 
 def main() -> None:
@@ -112,10 +113,12 @@ def main() -> None:
     by_words = [portfolio.bm25(question) for question in questions]
     by_vectors = [portfolio.nearest(vector) for vector in vectors]
     # Where scores differ by a rounding the order of the last places may: the first ones must be equal.
-    assert [keys[:10] for keys in by_words] == [portfolio.numpy_bm25(question)[:10] for question in questions]
-    assert [keys[:10] for keys in by_vectors] == [portfolio.numpy_nearest(vector)[:10] for vector in vectors]
+    assert [hits.keys[:10] for hits in by_words] == [portfolio.numpy_bm25(question)[:10] for question in questions]
+    assert [hits.keys[:10] for hits in by_vectors] == [portfolio.numpy_nearest(vector)[:10] for vector in vectors]
     pairs = list(zip(by_words, by_vectors, strict=True))
-    assert [fuse(*pair, CONSTANT, BEST) for pair in pairs] == [oracle_fusion.fuse(*pair, CONSTANT, BEST) for pair in pairs]
+    lists = [(words.keys, near.keys) for words, near in pairs]
+    expected = [[key for key, _, _ in oracle_fusion.fuse(*pair, CONSTANT, BEST)] for pair in lists]
+    assert [fuse(*pair, CONSTANT, BEST).keys for pair in pairs] == expected
 
     def ratio(ours: Callable[[], object], peer: Callable[[], object]) -> float:
         mine, theirs = paired(ours, peer)
@@ -132,8 +135,8 @@ def main() -> None:
                 lambda: [portfolio.numpy_nearest(each) for each in vectors],
             ),
             "fuse_vs_dict": ratio(
-                lambda: [fuse(*pair, CONSTANT, BEST) for pair in pairs],
-                lambda: [oracle_fusion.fuse(*pair, CONSTANT, BEST) for pair in pairs],
+                lambda: [fuse(*pair, CONSTANT, BEST).keys for pair in pairs],
+                lambda: [oracle_fusion.fuse(*pair, CONSTANT, BEST) for pair in lists],
             ),
             "bm25_us": seconds(lambda: portfolio.bm25(questions[0]), number=50) * 1e6,
             "chunks": len(portfolio.texts),

@@ -23,3 +23,14 @@ def combine(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> list[f
         if spread > 1e-9:
             total = [sum_ + weight * (score - mean) / spread for sum_, score in zip(total, row, strict=True)]
     return total
+
+
+def best(
+    fused: Sequence[tuple[int, int, int]], scores: Sequence[float], constant: float, count: int
+) -> list[tuple[int, float, int, int]]:
+    """The first of ``fused`` by their scores from 1 upwards, then the others; each with where it stood and its places."""
+    lowest = min(scores, default=0.0)
+    moved = [1.0 + score - lowest for score in scores]
+    moved += [1.0 / (constant + place) for place in range(len(scores) + 1, len(fused) + 1)]
+    head = sorted(range(len(scores)), key=lambda at: (-moved[at], fused[at][0]))
+    return [(at, moved[at], *fused[at][1:]) for at in [*head, *range(len(scores), len(fused))][:count]]

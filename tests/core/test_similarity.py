@@ -23,14 +23,23 @@ def test_nearest_equals_the_oracle(rows: int, columns: int, count: int, seed: in
     matrix = (random.integers(-4, 5, (rows, columns)) / 2).astype(np.float32)
     query = (random.integers(-4, 5, columns) / 2).astype(np.float32)
     keys = random.permutation(rows * 3)[:rows].astype(np.int64)
-    found = nearest(matrix, keys, query, count)
-    assert list(zip(*found, strict=True)) == oracle.nearest(matrix, keys, query)[:count]
+    assert list(nearest(matrix, keys, query, count)) == oracle.nearest(matrix, keys, query)[:count]
+
+
+def test_a_product_that_is_no_number_comes_last() -> None:
+    """A row that is not finite is behind all others and breaks no order."""
+    rows = 40
+    matrix = np.ones((rows, 2), np.float32)
+    matrix[::2] = np.nan
+    found = nearest(matrix, np.arange(rows), np.ones(2, np.float32), rows)
+    assert found.keys == [*range(1, rows, 2), *range(0, rows, 2)]
+    assert found.scores == [2.0] * (rows // 2) + [-np.inf] * (rows // 2)
 
 
 def words(tokens: int, least: int = 0) -> st.SearchStrategy[Words]:
-    """Words of up to three tokens, some of none."""
+    """Words of up to three tokens, some of none; more of them than are summed side by side."""
     word = st.tuples(st.lists(st.integers(0, tokens - 1), max_size=3), st.sampled_from([0.5, 1.0, 2.0]))
-    return st.lists(word, min_size=least, max_size=6)
+    return st.lists(word, min_size=least, max_size=18)
 
 
 @given(data=st.data(), columns=st.integers(1, 36))

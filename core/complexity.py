@@ -17,10 +17,10 @@ Time is bounded: at most :data:`MAX_CHARACTERS` of a message are read.
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from hexar.core.courtesy import fold, grammar
 from hexar.core.language import detect
@@ -54,8 +54,7 @@ SIZES: Mapping[Level, tuple[int, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Complexity:
+class Complexity(NamedTuple):
     """What a message asks for.
 
     ``top_k`` is the number of chunks to retrieve, ``max_tokens`` bounds the answer, ``language`` is ``"en"``,

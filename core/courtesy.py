@@ -19,6 +19,9 @@ from pathlib import Path
 
 from hexar.core.words import fold as without_accents
 
+#: What words of at most so many letters stand for is remembered.
+SEEN_LETTERS = 40
+
 _TOKEN = re.compile(r"<\w+>|[^\s<>()|?*+]+|[()|?*+]")
 _RUN = re.compile(r"(.)\1+")
 
@@ -149,6 +152,7 @@ class Grammar:
         self.max_words = limit
         # Courtesies repeat: "thanks" is run once. Only known words get here, so an entry is small.
         self._covered = lru_cache(maxsize=4096)(self._run)
+        self._seen = lru_cache(maxsize=4096)(self._correction)
         self._question = re.compile(
             "|".join(rf"(?:(?<!\S)(?:{row})(?!\S))" if row[0] != "^" else f"(?:{row})" for row in questions)
         )
@@ -192,33 +196,28 @@ class Grammar:
         """
         if not 0 < len(words) <= self.max_words:
             return None
-        unknown = [word for word in words if word not in self._vocabulary]
-        if not unknown:
-            return self._covered(tuple(words), asks)
-        corrected = self._corrected(unknown, (len(words) + 2) // 3)
-        return self._covered(tuple(corrected.get(word, word) for word in words), asks) if corrected is not None else None
+        known: list[str] = []
+        slips = 0
+        for word in words:
+            if word in self._vocabulary:
+                known.append(word)
+                continue
+            # One word that cannot be meant so is enough: many a question ends with its second or third.
+            correction = (self._seen if len(word) <= SEEN_LETTERS else self._correction)(word)
+            if correction is None:
+                return None
+            known.append(correction[0])
+            slips += correction[1]
+        return self._covered(tuple(known), asks) if slips <= (len(words) + 2) // 3 else None
 
-    def _corrected(self, unknown: Sequence[str], most: int) -> dict[str, str] | None:
-        """The known word for each of ``unknown``; None where one has none, or more than ``most`` are slips."""
-        corrected: dict[str, str] = {}
-        slips: list[str] = []
-        # A short word, such as a number or an abbreviation, is no slip: many a question ends with the first one.
-        for word in sorted(unknown, key=len):
-            known = self._lengthened(word)
-            if known is not None:
-                corrected[word] = known
-            elif 5 <= len(word) <= 20 and word.isalpha():
-                slips.append(word)
-            else:
-                return None
-        if len(slips) > most:
-            return None
-        for word in slips:
-            known = self._slip(word)
-            if known is None:
-                return None
-            corrected[word] = known
-        return corrected
+    def _correction(self, word: str) -> tuple[str, bool] | None:
+        """The known word that an unknown ``word`` stands for, and whether by a slip; None where there is none."""
+        known = self._lengthened(word)
+        if known is not None:
+            return known, False
+        # A short word, such as a number or an abbreviation, is no slip.
+        known = self._slip(word) if 5 <= len(word) <= 20 and word.isalpha() else None
+        return (known, True) if known is not None else None
 
     def _lengthened(self, word: str) -> str | None:
         """The known word of which ``word`` is a lengthened form, for every run of letters is at least as long."""

@@ -32,8 +32,9 @@ _SPANISH_SHAPES = re.compile(
     r"|[ao]s$|[^aeiou][ao]$|ncia$|[aeo]n$|z$)"
 )
 _OTHER_LETTERS = frozenset("çãõàèìòùâêîôûäöß")
-#: What :func:`_evidence` said of words as they were written.
+#: What :func:`_evidence` said of words as they were written; words of equal evidence share one object.
 _seen: dict[str, tuple[float, float, float]] = {}
+_shared: dict[tuple[float, float, float], tuple[float, float, float]] = {}
 
 
 def function_words(language: str) -> frozenset[str]:
@@ -74,7 +75,8 @@ def _evidence(raw: str) -> tuple[float, float, float]:
         english = 0.3 * bool(_ENGLISH_SHAPES.search(word))
         spanish = 0.3 * bool(_SPANISH_SHAPES.search(word))
         other = float(not _OTHER_LETTERS.isdisjoint(word))
-    evidence = (english, spanish, other)
+    # The few objects stay in the processor's cache.
+    evidence = _shared.setdefault((english, spanish, other), (english, spanish, other))
     if len(raw) <= SEEN_LETTERS:
         if len(_seen) >= SEEN_WORDS:
             _seen.clear()

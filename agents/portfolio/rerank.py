@@ -13,7 +13,7 @@ The weights lie on a plateau: halving or doubling any one changes recall@1 by le
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -78,12 +78,12 @@ class Corpus:
 
 def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
     """The words of a query without the stop words of its language, stemmed for every one of ``languages``."""
-    spoken = tuple(languages)
+    standing = _standing(language if language in LANGUAGES else "", tuple(languages))
     surface: list[str] = []
     groups: list[tuple[str, ...]] = []
     for word in dict.fromkeys(words(text)):
         if word.isalnum():
-            group = _standing(word, language, spoken)
+            group = standing(word)
             if not group:
                 continue
         else:
@@ -98,13 +98,24 @@ def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
     return Query(text, language, tuple(surface), tuple(groups))
 
 
-@lru_cache(maxsize=50_000)
-def _standing(word: str, language: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    """The index terms that a word of letters and digits may stand as; none for a stop word."""
-    if fold(word) in (STOPWORDS.get(language) or _STOPWORDS_OF_ALL):
-        return ()
-    stems = [stem(word, each) for each in languages if each in LANGUAGES] or [stem(word, language)]
-    return tuple(dict.fromkeys((*stems, fold(word)) if len(stems) > 1 else stems))
+@lru_cache(maxsize=8)
+def _standing(language: str, languages: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    """What gives the index terms that a word of letters and digits may stand as; none for a stop word.
+
+    It remembers words for these languages alone, so that the word is the whole key.
+    """
+    stop = STOPWORDS.get(language, _STOPWORDS_OF_ALL)
+    stemmed = [each for each in languages if each in LANGUAGES] or [language]
+
+    @lru_cache(maxsize=20_000)
+    def standing(word: str) -> tuple[str, ...]:
+        folded = fold(word)
+        if folded in stop:
+            return ()
+        stems = [stem(word, each) for each in stemmed]
+        return tuple(dict.fromkeys((*stems, folded) if len(stems) > 1 else stems))
+
+    return standing
 
 
 class Reranker:

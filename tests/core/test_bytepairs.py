@@ -48,6 +48,14 @@ def test_a_vocabulary_with_gaps_is_refused(vocabulary: dict[str, int], merges: l
         BytePairs(vocabulary, merges)
 
 
+def test_numbers_that_are_none_are_refused() -> None:
+    """A token's number is not negative and has 32 bits."""
+    with pytest.raises(ValueError, match="negative"):
+        BytePairs(dict.fromkeys([*OCTETS, "a"], -1), [])
+    with pytest.raises(OverflowError):
+        BytePairs(dict.fromkeys([*OCTETS, "a"], 1 << 31), [])
+
+
 def test_what_cannot_be_encoded_is_refused() -> None:
     """A lone surrogate has no bytes, and what is no text has no characters."""
     encode: Any = BytePairs(dict.fromkeys(OCTETS, 0), []).encode

@@ -86,8 +86,8 @@ struct Scored {
     double score;
 };
 
-// The order of `ranked` where the first of them have a score each: these stay in front, best first, ties by key, their scores moved
-// above 1. The others keep their places and score 1 / (constant + place), which is below 1.
+// The order of `ranked` where the first of them have a score each: these stay in front, best first, ties by key, their scores
+// moved above 1. The others keep their places and score 1 / (constant + place), which is below 1.
 inline std::vector<Scored> order(const std::vector<Ranked> &ranked, const std::vector<double> &scores, double constant) {
     const double lowest = scores.empty() ? 0.0 : *std::min_element(scores.begin(), scores.end());
     std::vector<Scored> found(ranked.size());

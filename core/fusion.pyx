@@ -77,11 +77,12 @@ cdef class Fused:
         return kept
 
     def best(self, const vector[double]& scores, Py_ssize_t count):
-        """The best ``count`` keys in the order of ``scores``, which are for the first keys and may be of any scale: for each its index
-        in ``keys``, its score, and its places in both orders.
+        """The best ``count`` keys in the order of ``scores``, which are for the first keys and may be of any scale: for each its
+        index in ``keys``, its score, and its places in both orders.
 
-        Ties go to the lower key. The lowest of ``scores`` is moved to 1; a key that has none comes after those that have, in the
-        order of the fusion, and scores ``1 / (constant + place)``. Raises ValueError for more scores than keys or a negative count.
+        Ties go to the lower key. Scores are moved so that the lowest is 1; a key that has none comes after those that have, in
+        the order of the fusion, and scores ``1 / (constant + place)``. Raises ValueError for more scores than keys or a
+        negative count.
         """
         cdef vector[Scored] ordered
         cdef size_t i

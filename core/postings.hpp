@@ -44,7 +44,7 @@ class Index {
     // About: what the containers hold, without the allocator's own.
     size_t bytes() const {
         return words_.size() * 96 + letters_ + lists_.size() * (sizeof(lists_[0]) + 1) + pairs_ * sizeof(Posting) +
-               lines_.size() * (sizeof(lines_[0]) + 16) + ids_ * sizeof(uint32_t) + slots_.size() * 40;
+               lines_.size() * (sizeof(lines_[0]) + 16) + ids_ * sizeof(uint32_t) + slots_.size() * 48;
     }
 
     bool holds(int64_t key) const { return slots_.find(key) != slots_.end(); }
@@ -87,6 +87,7 @@ class Index {
             i = j;
         }
         lengths_[slot] = length;
+        norms_.clear();
         terms_ += length;
         ids_ += line.size();
         lines_[slot] = std::move(line);
@@ -111,6 +112,7 @@ class Index {
             }
             if (list.empty()) forget(term);
         }
+        norms_.clear();
         terms_ -= lengths_[slot];
         ids_ -= lines_[slot].size();
         lengths_[slot] = 0;
@@ -119,10 +121,14 @@ class Index {
         return true;
     }
 
-    uint32_t frequency(const std::string &word) const {
+    // The number of a word, or NONE.
+    uint32_t term(const std::string &word) const {
         auto found = words_.find(word);
-        return found == words_.end() ? 0 : uint32_t(lists_[found->second].size());
+        return found == words_.end() ? NONE : found->second;
     }
+
+    // Documents that hold a term.
+    uint32_t frequency(uint32_t term) const { return term == NONE ? 0 : uint32_t(lists_[term].size()); }
 
     // BM25's weight of a term that so many documents hold; never negative (as Lucene has it).
     double rarity(uint32_t frequency) const {
@@ -133,15 +139,15 @@ class Index {
     std::vector<Hit> search(const std::vector<std::string> &words, size_t limit, size_t budget) {
         std::vector<std::pair<uint32_t, uint32_t>> asked;  // frequency, term
         for (const std::string &word : words) {
-            auto found = words_.find(word);
-            if (found != words_.end()) asked.emplace_back(uint32_t(lists_[found->second].size()), found->second);
+            const uint32_t number = term(word);
+            if (number != NONE) asked.emplace_back(frequency(number), number);
         }
         std::sort(asked.begin(), asked.end());
         asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
         scores_.resize(keys_.size(), 0.0);
+        measure();
         std::vector<uint32_t> touched;
         size_t rows = 0;
-        const double mean = average();
         for (const auto &[frequency, term] : asked) {
             if (rows && rows + frequency > budget) break;
             rows += frequency;
@@ -149,14 +155,14 @@ class Index {
             for (const Posting &posting : lists_[term]) {
                 double &score = scores_[posting.slot];
                 if (score == 0.0) touched.push_back(posting.slot);
-                score += weight * posting.count / (posting.count + K1 * (1 - B + B * lengths_[posting.slot] / mean));
+                score += weight * posting.count / (posting.count + norms_[posting.slot]);
             }
         }
-        std::vector<Hit> found;
-        found.reserve(touched.size());
-        for (uint32_t slot : touched) {
-            found.push_back(Hit{keys_[slot], scores_[slot]});
-            scores_[slot] = 0.0;
+        std::vector<Hit> found(touched.size());
+        for (size_t i = 0; i < touched.size(); ++i) {
+            found[i].key = keys_[touched[i]];
+            found[i].score = scores_[touched[i]];
+            scores_[touched[i]] = 0.0;
         }
         hits::keep_best(found, limit);
         return found;
@@ -167,6 +173,7 @@ class Index {
     std::vector<Weight> weigh(const std::vector<int64_t> &keys, const std::vector<std::pair<uint32_t, uint32_t>> &groups,
                               const std::vector<double> &rarities) {
         std::vector<Weight> weights(keys.size(), Weight{0.0, 0.0});
+        measure();
         group_of_.resize(lists_.size(), 0);
         for (const auto &[term, group] : groups) group_of_[term] = uint8_t(group + 1);
         for (size_t i = 0; i < keys.size(); ++i) {
@@ -175,12 +182,6 @@ class Index {
         }
         for (const auto &each : groups) group_of_[each.first] = 0;
         return weights;
-    }
-
-    // The number of a word, or NONE.
-    uint32_t term(const std::string &word) const {
-        auto found = words_.find(word);
-        return found == words_.end() ? NONE : found->second;
     }
 
   private:
@@ -209,6 +210,14 @@ class Index {
         unused_.push_back(term);
     }
 
+    // Bring `norms_` up to date after a change.
+    void measure() {
+        if (norms_.size() == keys_.size()) return;
+        const double mean = average();
+        norms_.resize(keys_.size());
+        for (size_t slot = 0; slot < keys_.size(); ++slot) norms_[slot] = K1 * (1 - B + B * lengths_[slot] / mean);
+    }
+
     static std::vector<uint32_t> sorted(const std::vector<uint32_t> &line) {
         std::vector<uint32_t> terms;
         for (uint32_t term : line) {
@@ -234,10 +243,9 @@ class Index {
                 here |= uint64_t(1) << (group - 1);
             }
         }
-        const double length = K1 * (1 - B + B * lengths_[slot] / average());
         double score = 0.0;
         for (size_t i = 0; i < rarities.size(); ++i) {
-            if (counts[i]) score += rarities[i] * counts[i] * (K1 + 1) / (counts[i] + length);
+            if (counts[i]) score += rarities[i] * counts[i] * (K1 + 1) / (counts[i] + norms_[slot]);
         }
         return Weight{score, most};
     }
@@ -257,6 +265,7 @@ class Index {
     std::unordered_map<int64_t, uint32_t> slots_;
     std::vector<int64_t> keys_;
     std::vector<uint32_t> lengths_;
+    std::vector<double> norms_;  // slot: what BM25 adds to a term's count for the document's length; empty after a change
     std::vector<std::vector<uint32_t>> lines_;
     std::vector<uint32_t> free_;
     std::vector<double> scores_;      // zeros between searches

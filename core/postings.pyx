@@ -34,7 +34,7 @@ cdef extern from "postings.hpp" namespace "hexar::postings" nogil:
         cbool holds(int64_t key)
         void add(int64_t key, const char* text, size_t size) except +
         cbool remove(int64_t key) except +
-        uint32_t frequency(const string& word)
+        uint32_t frequency(uint32_t term)
         double rarity(uint32_t frequency)
         vector[Hit] search(const vector[string]& words, size_t limit, size_t budget) except +
         vector[Weight] weigh(
@@ -81,7 +81,7 @@ cdef class Postings:
     def frequency(self, str term not None):
         """The number of documents that hold ``term``."""
         cdef string word = term.encode()
-        return self.index.frequency(word)
+        return self.index.frequency(self.index.term(word))
 
     def search(self, terms, Py_ssize_t limit, Py_ssize_t budget):
         """The best ``limit`` documents as :class:`~hexar.core.hits.Hits`, best first, ties by key.
@@ -108,7 +108,7 @@ cdef class Postings:
         cdef vector[pair[uint32_t, uint32_t]] members
         cdef vector[double] rarities
         cdef vector[Weight] weights
-        cdef uint32_t place = 0, number, most, each
+        cdef uint32_t place = 0, number, most
         cdef string word
         if len(groups) > GROUPS:
             raise ValueError(f"at most {GROUPS} groups")
@@ -116,9 +116,8 @@ cdef class Postings:
             most = 0
             for term in group:
                 word = (<str?>term).encode()
-                each = self.index.frequency(word)
-                most = max(most, each)
                 number = self.index.term(word)
+                most = max(most, self.index.frequency(number))
                 if number != NONE:
                     members.push_back(pair[uint32_t, uint32_t](number, place))
             rarities.push_back(self.index.rarity(most))

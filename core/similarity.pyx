@@ -36,8 +36,8 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
 
 
 def nearest(const float[:, ::1] matrix not None, const int64_t[::1] keys not None, const float[::1] query not None, Py_ssize_t count):
-    """The ``count`` rows of ``matrix`` with the largest products with ``query``, as :class:`~hexar.core.hits.Hits` of their keys
-    and products; best first, ties by key.
+    """The ``count`` rows of ``matrix`` with the largest products with ``query``, as :class:`~hexar.core.hits.Hits` of their
+    keys and products; best first, ties by key. A product that is not a number counts as minus infinity.
 
     Raises ValueError where the shapes do not match or ``count`` is negative.
     """

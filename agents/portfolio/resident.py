@@ -131,9 +131,13 @@ class Resident:
         self._documents.clear()
         self.characters = 0
 
-    def has(self, keys: Iterable[int]) -> bool:
-        """Whether the passages of all ``keys`` are in memory."""
-        return all(map(self.rows.__contains__, keys))
+    def held(self, keys: Iterable[int]) -> list[Row] | None:
+        """The chunks of ``keys``; None where any is not in memory."""
+        rows = self.rows
+        try:
+            return [rows[key] for key in keys]
+        except KeyError:
+            return None
 
     def late(self, connection: sa.Connection, keys: Sequence[int]) -> None:
         """Read the passages of ``keys`` that are not in memory."""

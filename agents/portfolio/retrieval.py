@@ -196,16 +196,17 @@ class Retriever:
         nearest = resident.index.search(vector, width) if vector is not None else NOTHING
         fused = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
         keys = fused.keys
-        if not resident.has(keys):
+        rows = resident.held(keys)
+        if rows is None:
             with self._database.read() as connection:
                 resident.late(connection, keys)
             fused = fused.only(resident.rows)
             keys = fused.keys
+            rows = [resident.rows[key] for key in keys]
         cosines = fused.second_scores
         if vector is not None and (lacking := fused.lacking):
             far = resident.index.similarities(vector, lacking)
             cosines = [far.get(key, cosine) for key, cosine in zip(keys, cosines, strict=True)]
-        rows = [resident.rows[key] for key in keys]
         scores: list[float] = []
         if answered is Mode.HYBRID and keys:
             lexical, window, rarity = terms.weigh(keys[:RERANKED], query.groups[:GROUPS])

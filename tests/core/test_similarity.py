@@ -34,6 +34,19 @@ def test_a_product_that_is_no_number_comes_last() -> None:
     found = nearest(matrix, np.arange(rows), np.ones(2, np.float32), rows)
     assert found.keys == [*range(1, rows, 2), *range(0, rows, 2)]
     assert found.scores == [2.0] * (rows // 2) + [-np.inf] * (rows // 2)
+    assert nearest(matrix, np.arange(rows), np.ones(2, np.float32), 25).keys == found.keys[:25]
+
+
+@given(
+    products=st.lists(st.sampled_from([0.0, 1.0, 1e-45]) | st.floats(width=32, allow_nan=False), max_size=80),
+    count=st.integers(0, 80),
+)
+@settings(max_examples=200)
+def test_the_best_are_chosen_however_products_are_spread(products: list[float], count: int) -> None:
+    """Equal products, products next to each other, far from all others, and infinite ones."""
+    matrix = np.array(products, np.float32).reshape(-1, 1)
+    found = nearest(matrix, np.arange(len(products)), np.ones(1, np.float32), count)
+    assert list(found) == oracle.nearest(matrix, np.arange(len(products)), np.ones(1, np.float32))[:count]
 
 
 def words(tokens: int, least: int = 0) -> st.SearchStrategy[Words]:

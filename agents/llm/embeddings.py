@@ -124,12 +124,12 @@ class StaticEmbeddings:
         """Unit rows of ``texts``, case folded; a text without words is a zero row."""
         result = np.empty((len(texts), self._dimension), np.float32)
         known = self._tokens
-        for row, text in zip(result, texts, strict=True):
+        for i, text in enumerate(texts):
             tokens: list[int] = []
             for word in text[:MAX_CHARACTERS].lower().split():
                 tokens += known.get(word) or self._tokenize(word)
             # The mean and the sum of vectors point the same way.
-            self._similarity.unit_sum(tokens, row)
+            self._similarity.unit_sum(tokens, result[i])
         return result
 
     def encode(self, words: Sequence[str]) -> WordTokens:

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "hits.hpp"
+#include "prefetch.hpp"
 
 namespace hexar {
 namespace postings {
@@ -176,9 +177,17 @@ class Index {
         measure();
         group_of_.resize(lists_.size(), 0);
         for (const auto &[term, group] : groups) group_of_[term] = uint8_t(group + 1);
+        // Documents lie all over the memory: all are asked for before the first is read.
+        std::vector<uint32_t> slots(keys.size(), NONE);
         for (size_t i = 0; i < keys.size(); ++i) {
             auto found = slots_.find(keys[i]);
-            if (found != slots_.end()) weights[i] = weighed(found->second, rarities);
+            if (found != slots_.end()) slots[i] = found->second;
+        }
+        for (uint32_t slot : slots) {
+            if (slot != NONE) prefetch(lines_[slot].data(), lines_[slot].size() * sizeof(uint32_t));
+        }
+        for (size_t i = 0; i < keys.size(); ++i) {
+            if (slots[i] != NONE) weights[i] = weighed(slots[i], rarities);
         }
         for (const auto &each : groups) group_of_[each.first] = 0;
         return weights;

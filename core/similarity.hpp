@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hits.hpp"
+#include "prefetch.hpp"
 
 namespace hexar {
 namespace similarity {
@@ -105,7 +106,8 @@ inline std::vector<hits::Hit> nearest(const float *matrix, const int64_t *keys, 
 }
 
 // Cosines between the words of a query and of documents. A word is the sum of its tokens' rows in a table; each distinct token
-// of all documents is multiplied once.
+// of all documents is multiplied once. The steps are `query`, `see` for each document, `multiply`, and `document` for each that
+// was seen.
 class Words {
   public:
     Words(const float *table, size_t rows, size_t columns) : table_(table), columns_(columns), place_(rows, 0) {}
@@ -119,32 +121,47 @@ class Words {
         for (size_t word = 0; word < words; ++word) {
             size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
             float *vector = vectors_.data() + word * columns_;
-            for (size_t at = size_t(starts[word]); at < end; ++at) {
-                const float *row = table_ + size_t(tokens[at]) * columns_;
-                for (size_t j = 0; j < columns_; ++j) vector[j] += row[j];
-            }
-            for (size_t j = 0; j < columns_; ++j) vector[j] /= norms[word];
+            for (size_t at = size_t(starts[word]); at < end; ++at) add(vector, row(tokens[at]), columns_);
+            divide(vector, norms[word], columns_);
         }
         for (uint32_t token : seen_) place_[token] = 0;
         seen_.clear();
-        products_.clear();
+    }
+
+    // Note the tokens of a document. It and the rows of the table lie all over the memory: what will be read is asked for.
+    void see(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size) {
+        prefetch(starts, words * sizeof(uint32_t));
+        prefetch(norms, words * sizeof(float));
+        for (size_t at = 0; at < size; ++at) {
+            if (place_[tokens[at]]) continue;
+            seen_.push_back(tokens[at]);
+            prefetch(row(tokens[at]), columns_ * sizeof(float));
+            place_[tokens[at]] = uint32_t(seen_.size());
+        }
+    }
+
+    // The products of all tokens that were seen with the words of the query.
+    void multiply() {
+        products_.assign(seen_.size() * lanes_, 0.0f);
+        for (size_t at = 0; at < seen_.size(); ++at) {
+            float *products = products_.data() + at * lanes_;
+            for (size_t i = 0; i < words_; ++i) products[i] = dot(vectors_.data() + i * columns_, row(seen_[at]), columns_);
+        }
     }
 
     // The best cosine of each query word to any word of the document, in `best` (zero or more).
-    void document(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size, float *best) {
-        for (size_t at = 0; at < size; ++at) {
-            if (!place_[tokens[at]]) multiply(tokens[at]);
-        }
+    void document(const uint16_t *tokens, const uint32_t *starts, const float *norms, size_t words, size_t size,
+                  float *best) const {
         for (size_t first = 0; first < words_; first += LANES) {
             Four most[2] = {Four{}, Four{}};
             for (size_t word = 0; word < words; ++word) {
                 const size_t end = word + 1 < words ? size_t(starts[word + 1]) : size;
                 Four sums[2] = {Four{}, Four{}};
                 for (size_t at = size_t(starts[word]); at < end; ++at) {
-                    Four row[2];
-                    std::memcpy(row, products_.data() + size_t(place_[tokens[at]] - 1) * lanes_ + first, sizeof(row));
-                    sums[0] += row[0];
-                    sums[1] += row[1];
+                    Four products[2];
+                    std::memcpy(products, products_.data() + size_t(place_[tokens[at]] - 1) * lanes_ + first, sizeof(products));
+                    sums[0] += products[0];
+                    sums[1] += products[1];
                 }
                 for (size_t half = 0; half < 2; ++half) {
                     sums[half] /= norms[word];
@@ -159,14 +176,7 @@ class Words {
     // So many query words are summed side by side.
     static constexpr size_t LANES = 8;
 
-    void multiply(uint16_t token) {
-        const size_t start = seen_.size() * lanes_;
-        products_.resize(start + lanes_, 0.0f);
-        const float *row = table_ + size_t(token) * columns_;
-        for (size_t i = 0; i < words_; ++i) products_[start + i] = dot(vectors_.data() + i * columns_, row, columns_);
-        seen_.push_back(token);
-        place_[token] = uint32_t(seen_.size());
-    }
+    const float *row(uint32_t token) const { return table_ + size_t(token) * columns_; }
 
     const float *table_;
     size_t columns_, words_ = 0, lanes_ = 0;  // lanes_: words_ in whole groups of LANES

@@ -30,9 +30,11 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
         Words(const float* table, size_t rows, size_t columns) except +
         size_t rows()
         void query(const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size) except +
+        void see(const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size) except +
+        void multiply() except +
         void document(
             const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size, float* best
-        ) except +
+        )
 
 
 def nearest(const float[:, ::1] matrix not None, const int64_t[::1] keys not None, const float[::1] query not None, Py_ssize_t count):
@@ -136,21 +138,29 @@ cdef class WordSimilarity:
         self.words.query(
             query.tokens.data(), query.starts.data(), query.lengths.data(), query.starts.size(), query.tokens.size()
         )
-        best.resize(query.starts.size())
-        result = []
-        for document in documents:
-            total = 0.0
+        # A list of our own: each document that is compared was seen.
+        held = list(documents)
+        for document in held:
             if document is not None:
                 if not document.within(self.words.rows()):
                     raise ValueError("a token is not in the table")
-                if not document.tokens.empty():
-                    self.words.document(
-                        document.tokens.data(), document.starts.data(), document.lengths.data(), document.starts.size(),
-                        document.tokens.size(), best.data(),
-                    )
-                    for i in range(weight.size()):
-                        if best[i] > floor:
-                            total += weight[i] * best[i]
+                self.words.see(
+                    document.tokens.data(), document.starts.data(), document.lengths.data(), document.starts.size(),
+                    document.tokens.size(),
+                )
+        self.words.multiply()
+        best.resize(query.starts.size())
+        result = []
+        for document in held:
+            total = 0.0
+            if document is not None:
+                self.words.document(
+                    document.tokens.data(), document.starts.data(), document.lengths.data(), document.starts.size(),
+                    document.tokens.size(), best.data(),
+                )
+                for i in range(weight.size()):
+                    if best[i] > floor:
+                        total += weight[i] * best[i]
             result.append(total)
         return result
 

@@ -47,17 +47,17 @@ inline __attribute__((always_inline)) float dot_in(const float *a, const float *
     return ((lanes[0] + lanes[2]) + (lanes[1] + lanes[3])) + rest;
 }
 
-inline float dot_narrow(const float *a, const float *b, size_t n) { return dot_in<Four>(a, b, n); }
+inline float dot_portable(const float *a, const float *b, size_t n) { return dot_in<Four>(a, b, n); }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) inline float dot_wide(const float *a, const float *b, size_t n) { return dot_in<Eight>(a, b, n); }
 
-static float (*const dot)(const float *, const float *, size_t) = __builtin_cpu_supports("avx2") ? dot_wide : dot_narrow;
+static float (*const dot)(const float *, const float *, size_t) = __builtin_cpu_supports("avx2") ? dot_wide : dot_portable;
 #else
-static float (*const dot)(const float *, const float *, size_t) = dot_narrow;
+static float (*const dot)(const float *, const float *, size_t) = dot_portable;
 #endif
 #else
-inline float dot(const float *a, const float *b, size_t n) {
+inline float dot_portable(const float *a, const float *b, size_t n) {
     float lanes[16] = {};
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
@@ -70,6 +70,8 @@ inline float dot(const float *a, const float *b, size_t n) {
     }
     return lanes[0] + rest;
 }
+
+static float (*const dot)(const float *, const float *, size_t) = dot_portable;
 
 struct Four {
     float lanes[4];

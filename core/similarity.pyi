@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from hexar.core.hits import Hits
 
+def _dot(a: NDArray[np.float32], b: NDArray[np.float32], *, portable: bool = False) -> float: ...
 def nearest(matrix: NDArray[np.float32], keys: NDArray[np.int64], query: NDArray[np.float32], count: int) -> Hits: ...
 
 @final

@@ -19,6 +19,8 @@ cdef extern from "<algorithm>" namespace "std" nogil:
 
 
 cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
+    float dot(const float* a, const float* b, size_t n)
+    float dot_portable(const float* a, const float* b, size_t n)
     void add(float* total, const float* row, size_t columns)
     void divide(float* row, float divisor, size_t columns)
 
@@ -35,6 +37,16 @@ cdef extern from "similarity.hpp" namespace "hexar::similarity" nogil:
         void document(
             const uint16_t* tokens, const uint32_t* starts, const float* norms, size_t words, size_t size, float* best
         )
+
+
+def _dot(const float[::1] a not None, const float[::1] b not None, *, bint portable=False):
+    """The product of two rows, for tests: ``portable`` takes the path without special instructions."""
+    cdef size_t size = a.shape[0]
+    if a.shape[0] != b.shape[0]:
+        raise ValueError("two rows of one length")
+    if not size:
+        return 0.0
+    return dot_portable(&a[0], &b[0], size) if portable else dot(&a[0], &b[0], size)
 
 
 def nearest(const float[:, ::1] matrix not None, const int64_t[::1] keys not None, const float[::1] query not None, Py_ssize_t count):

@@ -116,19 +116,24 @@ cdef int fill_classes() except -1:
 fill_classes()
 
 
+cdef inline Py_ssize_t run_end(int kind, const void* data, Py_ssize_t start, Py_ssize_t length, uint8_t classes) noexcept:
+    """Where the characters of ``classes`` that begin at ``start`` end."""
+    while start < length and class_of(PyUnicode_READ(kind, data, start)) & classes:
+        start += 1
+    return start
+
+
 def alphanumeric(str text not None):
     """The runs of letters and digits: ``[^\\W_]+``."""
     cdef int kind = PyUnicode_KIND(text)
     cdef const void* data = PyUnicode_DATA(text)
-    cdef Py_ssize_t start, end = 0, length = PyUnicode_GET_LENGTH(text)
+    cdef Py_ssize_t start = 0, end, length = PyUnicode_GET_LENGTH(text)
     words = []
-    while end < length:
-        start = end
-        while end < length and class_of(PyUnicode_READ(kind, data, end)) & (LETTER | DECIMAL):
-            end += 1
+    while start < length:
+        end = run_end(kind, data, start, length, LETTER | DECIMAL)
         if start < end:
             words.append(PyUnicode_Substring(text, start, end))
-        end += 1
+        start = end + 1
     return words
 
 
@@ -136,23 +141,19 @@ def alphabetic(str text not None):
     """The runs of letters, also two around an apostrophe: ``[^\\W\\d_]+(?:['’][^\\W\\d_]+)?``."""
     cdef int kind = PyUnicode_KIND(text)
     cdef const void* data = PyUnicode_DATA(text)
-    cdef Py_ssize_t start, end = 0, length = PyUnicode_GET_LENGTH(text)
-    cdef Py_UCS4 character
+    cdef Py_ssize_t start = 0, end, second, length = PyUnicode_GET_LENGTH(text)
     words = []
-    while end < length:
-        start = end
-        while end < length and class_of(PyUnicode_READ(kind, data, end)) == LETTER:
-            end += 1
+    while start < length:
+        end = run_end(kind, data, start, length, LETTER)
         if start == end:
-            end += 1
+            start += 1
             continue
-        if end + 1 < length and class_of(PyUnicode_READ(kind, data, end + 1)) == LETTER:
-            character = PyUnicode_READ(kind, data, end)
-            if character == u"'" or character == u"’":
-                end += 1
-                while end < length and class_of(PyUnicode_READ(kind, data, end)) == LETTER:
-                    end += 1
+        if end < length and PyUnicode_READ(kind, data, end) in (u"'", u"’"):
+            second = run_end(kind, data, end + 1, length, LETTER)
+            if second > end + 1:
+                end = second
         words.append(PyUnicode_Substring(text, start, end))
+        start = end
     return words
 
 

@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexar.core.similarity import WordSimilarity, WordTokens, nearest
+from hexar.core.similarity import WordSimilarity, WordTokens, _dot, nearest
 from tests.core import oracle_similarity as oracle
 from tests.core.oracle_similarity import Words
 
 # Halves are exact in float32, so that equal products are ties here and there.
 halves = st.integers(-6, 6).map(lambda value: value / 2)
+
+
+@given(size=st.integers(0, 300), seed=st.integers(0, 2**32))
+@settings(max_examples=200)
+def test_registers_of_any_width_give_one_product(size: int, seed: int) -> None:
+    """Bit by bit the same with and without special instructions, and right, also for what fills no register."""
+    random = np.random.default_rng(seed)
+    a, b = random.standard_normal((2, size)).astype(np.float32)
+    assert _dot(a, b) == _dot(a, b, portable=True)
+    assert _dot(a, b) == pytest.approx(float(a.astype(np.float64) @ b.astype(np.float64)), abs=1e-4)
 
 
 @given(rows=st.integers(0, 40), columns=st.integers(1, 40), count=st.integers(0, 50), seed=st.integers(0, 2**32))

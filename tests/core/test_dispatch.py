@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +17,12 @@ class Flaky(Exception):
     """An error of a party that may pass."""
 
     retryable = True
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  # threads set no event of the loop
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -124,6 +130,73 @@ async def test_a_caller_in_a_hurry_does_not_open_the_breaker(dispatcher: Dispatc
         await asyncio.sleep(0.06)
     (lane,) = dispatcher.status()
     assert lane.breaker.state is BreakerState.CLOSED
+
+
+async def test_an_agent_that_lets_a_patient_caller_wait_is_blamed(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timeout after the agent had long enough counts as its failure."""
+    monkeypatch.setattr("hexar.core.dispatch.BLAME_AFTER", 0.01)
+    with pytest.raises(DeadlineExceeded):
+        await dispatcher.call("late", time.sleep, 0.3, deadline=Deadline.after(0.1))
+    (lane,) = dispatcher.status()
+    assert lane.breaker.failures == 1
+
+
+async def test_a_caller_that_leaves_the_queue_makes_room(dispatcher: Dispatcher) -> None:
+    """Its call is dropped at once and never runs, though all threads are still taken."""
+    gate = threading.Event()
+    ran: list[int] = []
+    taken = [asyncio.create_task(dispatcher.call("full", gate.wait, 5)) for _ in range(2)]
+    queued = asyncio.create_task(dispatcher.call("full", ran.append, 1))
+    await asyncio.sleep(0.05)
+    queued.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await queued
+    after = asyncio.create_task(dispatcher.call("full", ran.append, 2))
+    await asyncio.sleep(0.05)
+    gate.set()
+    await asyncio.gather(*taken, after)
+    assert ran == [2]
+
+
+async def test_nothing_is_repeated_for_a_caller_who_left(dispatcher: Dispatcher) -> None:
+    """The pause before the next attempt ends when the caller leaves, and there is no next attempt."""
+    calls: list[int] = []
+
+    def flaky() -> None:
+        calls.append(1)
+        raise Flaky
+
+    task = asyncio.create_task(dispatcher.call("flaky", flaky, retry=RetryPolicy(base=30)))
+    await _until(lambda: bool(calls))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    began = time.monotonic()
+    await _until(lambda: not dispatcher.status()[0].busy)
+    assert time.monotonic() - began < 10
+    assert len(calls) == 1
+
+
+async def test_a_result_that_comes_late_is_dropped_in_silence(dispatcher: Dispatcher) -> None:
+    """Neither a value nor an error that comes after the caller's deadline troubles the event loop."""
+    troubles: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+    gate = threading.Event()
+
+    def late(error: Exception | None) -> None:
+        gate.wait(5)
+        if error is not None:
+            raise error
+
+    for error in (None, ValueError()):
+        with pytest.raises(DeadlineExceeded):
+            await dispatcher.call("late", late, error, deadline=Deadline.after(0.05))
+    gate.set()
+    await _until(lambda: not any(lane.busy for lane in dispatcher.status()))
+    await asyncio.sleep(0.05)
+    assert not troubles
 
 
 def test_an_open_breaker_lets_one_call_probe() -> None:

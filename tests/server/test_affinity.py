@@ -93,7 +93,8 @@ async def _serve(folder: Path) -> dict[str, Any]:
             "class": os.sched_getscheduler(poller.native_id),
             "store": await app.engine.database.run(os.sched_getaffinity, 0),
             "agent": await app.engine.dispatcher.call("probe", os.sched_getaffinity, 0),
-            "apart": await asyncio.to_thread(os.sched_getaffinity, 0) == everywhere,
+            "apart": [_begun("job-late") == everywhere, await asyncio.to_thread(os.sched_getaffinity, 0) == everywhere],
+            "companion": _begun("helper"),
             "jobs": {os.sched_getaffinity(each.native_id or 0) == everywhere for each in _named("job")},
             "replies": {reply.status for reply in replies},
             "crowd": Tether.of(asyncio.get_running_loop(), 1, len(everywhere) + 1),
@@ -103,6 +104,15 @@ async def _serve(folder: Path) -> dict[str, Any]:
 def _named(start: str) -> list[threading.Thread]:
     found = [each for each in threading.enumerate() if each.name.startswith(start)]
     assert found
+    return found
+
+
+def _begun(name: str) -> set[int]:
+    """The CPUs of a thread that is begun now."""
+    found = set[int]()
+    thread = threading.Thread(target=lambda: found.update(os.sched_getaffinity(0)), name=name)
+    thread.start()
+    thread.join()
     return found
 
 
@@ -163,10 +173,10 @@ def test_the_loop_and_its_companions_share_a_cpu_and_others_do_not(tmp_path: Pat
     """gRPC's thread, the store's and an agent's keep to the loop's; jobs and other threads run anywhere; all calls are answered."""
     found = elsewhere(_serve, tmp_path)
     assert len(found["loop"]) == 1
-    assert found["poller"] == found["store"] == found["agent"] == found["loop"]
+    assert found["poller"] == found["store"] == found["agent"] == found["companion"] == found["loop"]
     assert found["class"] == os.SCHED_BATCH
     assert found["together"]
-    assert found["apart"]
+    assert found["apart"] == [True, True]
     assert found["jobs"] == {True}
     assert found["replies"] == {health_pb2.HealthCheckResponse.SERVING}
     assert found["crowd"] is None

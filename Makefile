@@ -53,7 +53,7 @@ dist: $(STAMP) ## build the sdists and wheels of the three distributions
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist *.egg-info */*.egg-info clients/python/*.egg-info
-	rm -f core/*.so core/*.cpp proto/hexar/v1/*_pb2*.py proto/hexar/v1/*_pb2*.pyi
+	rm -f core/*/*.so core/*/*.cpp proto/hexar/v1/*_pb2*.py proto/hexar/v1/*_pb2*.pyi
 
 $(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py clients/python/pyproject.toml $(PROTOS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -67,8 +67,8 @@ $(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py client
 	$(PIP) install --quiet -c constraints.txt --no-deps wordllama
 	touch $(STAMP) $(KERNELS)
 
-$(KERNELS): $(STAMP) $(wildcard core/*.pyx core/*.pxd core/*.hpp)
-	$(BIN)/python setup.py --quiet build_ext --inplace
+$(KERNELS): $(STAMP) $(wildcard core/*/*.pyx core/*/*.pxd core/*/*.hpp)
+	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(shell nproc 2>/dev/null || echo 2)
 	touch $(KERNELS)
 
 $(STUBS): $(STAMP) $(PROTOS)

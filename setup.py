@@ -40,7 +40,7 @@ def packages() -> list[str]:
 
 
 def extensions() -> list[Extension]:
-    """One extension per kernel: ``core/<name>.pyx`` is ``hexar.core.<name>``."""
+    """One extension per kernel: ``core/<room>/<name>.pyx`` is ``hexar.core.<room>.<name>``."""
     if sys.platform == "win32":
         compile_args, link_args = ["/O2", "/std:c++17"], []
     else:
@@ -50,14 +50,15 @@ def extensions() -> list[Extension]:
         compile_args, link_args = [*compile_args[1:], *flags], flags[2:3]
     return [
         Extension(
-            f"hexar.core.{source.stem}",
+            f"hexar.core.{source.parent.name}.{source.stem}",
             [source.relative_to(ROOT).as_posix()],
             language="c++",
-            depends=[header.relative_to(ROOT).as_posix() for header in sorted((ROOT / "core").glob("*.hpp"))],
+            include_dirs=[source.parent.relative_to(ROOT).as_posix()],
+            depends=[header.relative_to(ROOT).as_posix() for header in sorted(source.parent.glob("*.hpp"))],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
         )
-        for source in sorted((ROOT / "core").glob("*.pyx"))
+        for source in sorted((ROOT / "core").glob("*/*.pyx"))
     ]
 
 

@@ -22,9 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hexar.core.courtesy import fold, grammar
-from hexar.core.language import detect
-from hexar.core.words import alphanumeric
+from hexar.core.text.language import detect
+from hexar.core.text.small_talk import fold, grammar
+from hexar.core.text.words import alphanumeric
 
 #: Characters of a message that are read; what is longer is at least COMPLEX by its length.
 MAX_CHARACTERS = 4000

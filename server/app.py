@@ -19,7 +19,6 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from hexar.server.affinity import Tether
 from hexar.server.config import Settings
 from hexar.server.contract import CONTRACT
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
@@ -29,6 +28,7 @@ from hexar.server.process import Process, Seat
 from hexar.server.rpc import Interceptor, ServiceHandler
 from hexar.server.servicers.ops import OpsServicer
 from hexar.server.streaming import Leaving
+from hexar.server.tuning.affinity import Tether
 
 VERSION = "0.1.0"
 #: Both names of the reflection service; their messages are the same on the wire.

@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hexar.core.ratelimit import Rate
-from hexar.core.redislink import check_address
+from hexar.core.redis.link import check_address
+from hexar.core.resilience.rate_limits import Rate
 from hexar.core.store.database import store_url
 from hexar.server.contract import names
 from hexar.server.interceptors.rate import Rates

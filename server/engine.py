@@ -11,25 +11,25 @@ from typing import Any, TypeVar
 from prometheus_client.core import Metric
 
 from hexar.agents.llm import MeteredModels
-from hexar.core.breakers import SharedBreakers
 from hexar.core.cache import KINDS, Caches, Kind
 from hexar.core.cache.backend import CacheBackend
+from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
-from hexar.core.dispatch import Dispatcher, LaneConfig
+from hexar.core.cache.versions import Versions
 from hexar.core.eventlog import Answers
 from hexar.core.eventlog.redis import SharedAnswers
-from hexar.core.invalidation import Invalidation
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
-from hexar.core.looplag import LoopLag
-from hexar.core.metrics import Metrics, counter, gauge
-from hexar.core.ratelimit import RateLimiter
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerState
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.rate_limits import RateLimiter
+from hexar.core.resilience.shared_breakers import SharedBreakers
 from hexar.core.store import Database
-from hexar.core.versions import Versions
+from hexar.core.telemetry.event_loop_lag import LoopLag
+from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
 from hexar.server.models import build_models

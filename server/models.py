@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
-from hexar.agents.portfolio.semantic import SHADOW_SHARE
-from hexar.core.dispatch import Dispatcher
+from hexar.agents.portfolio.chat.semantic import SHADOW_SHARE
 from hexar.core.ledger import Ledger
+from hexar.core.resilience.dispatch import Dispatcher
 
 Seconds = Annotated[float, Field(gt=0)]
 

@@ -70,14 +70,14 @@ def main(arguments: list[str]) -> int:
         "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=8",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     }
-    kernels = sorted(source.stem for source in (COPY / "core").glob("*.pyx"))
-    check = f"from hexar.core import {', '.join(kernels)} as last; print(last.__file__)"
+    sources = sorted((COPY / "core").glob("*/*.pyx"))
+    names = ", ".join(f"hexar.core.{source.parent.name}.{source.stem}" for source in sources)
+    check = f"import {names} as last; print(last.__file__)"
     loaded = subprocess.run([sys.executable, "-c", check], cwd=COPY, env=environment, capture_output=True, text=True)
     if not loaded.stdout.startswith(str(COPY)):
         raise SystemExit(f"the sanitized kernels do not load:\n{loaded.stdout}{loaded.stderr}")
 
-    modules = [f"tests/core/test_{kernel}.py" for kernel in kernels]
-    chosen = arguments or [module for module in modules if (COPY / module).exists()]
+    chosen = arguments or sorted({f"tests/core/{source.parent.name}" for source in sources})
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen]
     return subprocess.run(tests, cwd=COPY, env=environment, check=False).returncode
 

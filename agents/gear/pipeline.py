@@ -26,28 +26,28 @@ from typing import TypeVar
 
 import structlog
 
-from hexar.agents.gear import validation
-from hexar.agents.gear.analyses import Analyses
-from hexar.agents.gear.analyst import METHOD
-from hexar.agents.gear.board import Board
-from hexar.agents.gear.candidates import Batch, Wanted
-from hexar.agents.gear.catalogue import Catalogue
-from hexar.agents.gear.criteria import Criteria
-from hexar.agents.gear.heavy import HeavyReader
-from hexar.agents.gear.knowledge import JOB
-from hexar.agents.gear.offers import LANE, Held, LiveOffers
+from hexar.agents.gear.analysis.analyses import Analyses
+from hexar.agents.gear.analysis.analyst import METHOD
+from hexar.agents.gear.analysis.heavy import HeavyReader
+from hexar.agents.gear.analysis.knowledge import JOB
 from hexar.agents.gear.plan import Plan, Users, make_plan
-from hexar.agents.gear.ranking import Taste, Weights
-from hexar.agents.gear.understanding import Brands, Understood, understand
+from hexar.agents.gear.products.board import Board
+from hexar.agents.gear.products.candidates import Batch, Wanted
+from hexar.agents.gear.products.catalogue import Catalogue
+from hexar.agents.gear.products.offers import LANE, Held, LiveOffers
+from hexar.agents.gear.products.ranking import Taste, Weights
+from hexar.agents.gear.request import validation
+from hexar.agents.gear.request.criteria import Criteria
+from hexar.agents.gear.request.understanding import Brands, Understood, understand
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.core.cache import Caches, Tier
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from hexar.core.eventlog import Completion
 from hexar.core.jobs import Jobs, JobState
 from hexar.core.resilience import BreakerOpen, BulkheadFull, RetryPolicy
+from hexar.core.resilience.dispatch import Dispatcher
 from hexar.v1 import query_pb2
 
 log = structlog.get_logger(__name__)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hexar.agents.gear.criteria import brand_key, terrain_names
-from hexar.agents.gear.knowledge import vendor_name, version_name
-from hexar.agents.gear.validation import DEFAULT_LIMIT
+from hexar.agents.gear.analysis.knowledge import vendor_name, version_name
+from hexar.agents.gear.request.criteria import brand_key, terrain_names
+from hexar.agents.gear.request.validation import DEFAULT_LIMIT
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
 from hexar.v1 import common_pb2, query_pb2

@@ -1,11 +1,11 @@
 """Language models: what is asked and answered, who answers, and how tokens reach the event loop."""
 
 from hexar.agents.llm.attempts import Candidate, collect, complete
-from hexar.agents.llm.bridge import Bridge
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig, Timeouts
 from hexar.agents.llm.metered import MeteredModels
 from hexar.agents.llm.models import Models
+from hexar.agents.llm.transport.bridge import Bridge
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import (
     Completion,
     Delta,

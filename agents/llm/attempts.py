@@ -15,9 +15,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelBusy, ModelCancelled, ModelStale
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import (
     Completion,
     Delta,

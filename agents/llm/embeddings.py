@@ -24,9 +24,9 @@ import urllib3
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from hexar.core.bytepairs import BytePairs
 from hexar.core.errors import Unavailable
-from hexar.core.similarity import WordSimilarity, WordTokens
+from hexar.core.search.similarity import WordSimilarity, WordTokens
+from hexar.core.text.bytepairs import BytePairs
 
 Matrix = NDArray[np.float32]
 

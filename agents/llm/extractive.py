@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelCancelled
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Delta, Done, Passage, Request, TokenUsage, estimate_tokens
-from hexar.core.courtesy import fold, grammar
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
-from hexar.core.language import detect, function_words
+from hexar.core.text.language import detect, function_words
+from hexar.core.text.small_talk import fold, grammar
 
 #: Sentences of an answer at most, and per thousand tokens that are asked for.
 MAX_SENTENCES = 8

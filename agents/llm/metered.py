@@ -6,8 +6,8 @@ A broken or abandoned answer has used tokens too; they are estimated from what c
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.models import Models
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Completion, Done, Event, Meter, Request, estimate_tokens
 from hexar.core.deadline import Deadline
 from hexar.core.errors import StoreUnavailable

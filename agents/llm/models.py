@@ -6,16 +6,16 @@ A new kind of model is one class with ``name`` and ``stream`` and one line in :d
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from hexar.agents.llm.attempts import Candidate, complete
-from hexar.agents.llm.bridge import Bridge, Pool, lane_name
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.extractive import ExtractiveProvider
 from hexar.agents.llm.openai import OpenAIProvider
+from hexar.agents.llm.transport.bridge import Bridge, Pool, lane_name
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Completion, Event, Meter, Provider, Request
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.errors import FailedPrecondition
 from hexar.core.resilience import CircuitBreaker, RetryPolicy
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
 
 #: The provider of each ``ModelConfig.kind``.
 KINDS: Mapping[str, Callable[[ModelConfig], Provider]] = {

@@ -1,7 +1,7 @@
 """Models behind an OpenAI-compatible endpoint: OpenAI, Mistral, vLLM, Ollama, llama.cpp and others.
 
 ``stream`` reads one answer on the caller's thread. ``open`` stops after the request is sent and hands the answer over
-to :class:`hexar.agents.llm.readers.Reader`, which reads all of them on the event loop (docs/adr/0013).
+to :class:`hexar.agents.llm.transport.readers.Reader`, which reads all of them on the event loop (docs/adr/0013).
 """
 
 import socket
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from hexar.agents.llm.cancel import Cancel
 from hexar.agents.llm.config import ModelConfig
-from hexar.agents.llm.connect import Connection, Connector, send, shutdown
 from hexar.agents.llm.errors import ModelCancelled, ModelRefused, ModelStale
-from hexar.agents.llm.exchange import Exchange
-from hexar.agents.llm.http1 import request_bytes
+from hexar.agents.llm.transport.cancel import Cancel
+from hexar.agents.llm.transport.connect import Connection, Connector, send, shutdown
+from hexar.agents.llm.transport.exchange import Exchange
+from hexar.agents.llm.transport.http1 import request_bytes
 from hexar.agents.llm.types import Delta, Done, Request
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from hexar.agents.llm.cancel import Cancel
+from hexar.agents.llm.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 
 

@@ -46,7 +46,7 @@ REMEMBERED = 2048
 
 
 class Pool(Protocol):
-    """Where blocking work runs: :class:`hexar.core.dispatch.Dispatcher`."""
+    """Where blocking work runs: :class:`hexar.core.resilience.dispatch.Dispatcher`."""
 
     async def call(self, agent: str, function: Callable[..., T], *args: Any, deadline: Deadline | None = None) -> T:
         """Run ``function(*args)`` on a thread of ``agent``."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import snowballstemmer  # type: ignore[import-untyped]
 
-from hexar.core import language
-from hexar.core.words import coded, fold
+from hexar.core.text import language
+from hexar.core.text.words import coded, fold
 
 #: The languages that are told apart and stemmed. Text in any other language is indexed by its folded words.
 LANGUAGES = ("en", "es")

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hexar.agents.portfolio.conversations import ConversationRow, Turn
-from hexar.agents.portfolio.library import DocumentRow, PortfolioRow
-from hexar.agents.portfolio.passages import Found, Mode, Passage
-from hexar.agents.portfolio.profiles import AgentRow
+from hexar.agents.portfolio.chat.conversations import ConversationRow, Turn
+from hexar.agents.portfolio.chat.profiles import AgentRow
+from hexar.agents.portfolio.documents.library import DocumentRow, PortfolioRow
+from hexar.agents.portfolio.retrieval.passages import Found, Mode, Passage
 from hexar.core.cache import Tier
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hexar.agents.vendors.model import Listing
-from hexar.agents.vendors.sockets import Cancellation
+from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 ADAPTERS: Mapping[str, str] = MappingProxyType(
     {
-        "jsonld": "hexar.agents.vendors.jsonld:JsonLdAgent",
-        "shopify": "hexar.agents.vendors.shopify:ShopifyAgent",
-        "feed": "hexar.agents.vendors.feed:FeedAgent",
+        "jsonld": "hexar.agents.vendors.formats.jsonld:JsonLdAgent",
+        "shopify": "hexar.agents.vendors.formats.shopify:ShopifyAgent",
+        "feed": "hexar.agents.vendors.formats.feed:FeedAgent",
     }
 )
 

@@ -12,7 +12,7 @@ from hexar.core.cache.codec import Entry, decode, encode
 from hexar.core.cache.kinds import KINDS, Kind, Tier
 from hexar.core.cache.memory import MemoryTier
 from hexar.core.cache.stats import CacheStats
-from hexar.core.versions import Versions
+from hexar.core.cache.versions import Versions
 
 #: A time to live is shortened at random by up to this share, so that values stored together do not expire together.
 JITTER = 0.1

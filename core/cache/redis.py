@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from hexar.core.cache.codec import SCHEMA_VERSION
 from hexar.core.cache.kinds import Tier
-from hexar.core.redislink import RedisDown, RedisLink
+from hexar.core.redis.link import RedisDown, RedisLink
 
 #: Bytes of values that may wait to be written; beyond it new values stay in memory only.
 PENDING_LIMIT = 64 * 1024 * 1024

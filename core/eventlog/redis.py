@@ -33,7 +33,7 @@ from hexar.core.eventlog.answers import ABANDONED, Answer, Answers, AnswerSpec, 
 from hexar.core.eventlog.frames import pack
 from hexar.core.eventlog.log import EventLog
 from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described, one_write
-from hexar.core.redislink import RedisDown, RedisLink
+from hexar.core.redis.link import RedisDown, RedisLink
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ import orjson
 
 from hexar.core.errors import Aborted, DeadlineExceeded, FailedPrecondition, HexarError, ResourceExhausted, Unavailable
 from hexar.core.eventlog.frames import FinishedLog, pack, unpack
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 
 #: Seconds until a leader that says nothing has lost its run.
 LEASE = 1.5

@@ -15,8 +15,8 @@ from hexar.agents.parts.catalogue.report import ImportReport
 from hexar.agents.parts.importers.csvmap import read_map
 from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE, import_catalogue
 from hexar.agents.parts.plan import dependency
+from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
-from hexar.core.versions import Versions
 from hexar.server.commands.running import load_settings
 from hexar.server.store import StoreNotReady, open_database, prepare_database
 

@@ -88,6 +88,6 @@ def run_loop(work: Coroutine[Any, Any, None]) -> None:
     else:
         import uvloop
 
-        from hexar.server.eventloop import Loop
+        from hexar.server.tuning.eventloop import Loop
 
         uvloop.run(work, loop_factory=Loop)

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from hexar.core.errors import HexarError
-from hexar.core.metrics import Metrics
+from hexar.core.telemetry.metrics import Metrics
 from hexar.server.rpc import Call, Handler, Method
 
 

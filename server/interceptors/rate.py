@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hexar.core.metrics import Metrics
-from hexar.core.ratelimit import Claim, Rate, RateExceeded, RateLimiter
+from hexar.core.resilience.rate_limits import Claim, Rate, RateExceeded, RateLimiter
+from hexar.core.telemetry.metrics import Metrics
 from hexar.server.rpc import Call, Handler, Method
 
 

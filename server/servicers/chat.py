@@ -16,14 +16,14 @@ from prometheus_client.core import Metric
 
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
-from hexar.agents.portfolio.conversations import ConversationRow
+from hexar.agents.portfolio.chat.conversations import ConversationRow
+from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, Plan
+from hexar.agents.portfolio.chat.profiles import AgentRow
+from hexar.agents.portfolio.chat.question_form import read
+from hexar.agents.portfolio.chat.semantic import THRESHOLDS, SemanticCache, SemanticHit, agree
+from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.language import terms
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.meaning import read
-from hexar.agents.portfolio.pipeline import KIND, ChatPipeline, Plan
-from hexar.agents.portfolio.profiles import AgentRow
-from hexar.agents.portfolio.retrieval import Retriever
-from hexar.agents.portfolio.semantic import THRESHOLDS, SemanticCache, SemanticHit, agree
+from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.validation import check_agent, check_made_id, check_name, page_size
 from hexar.core.cache import Tier
 from hexar.core.complexity import classify
@@ -31,7 +31,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec
 from hexar.core.eventlog.answers import Origin
-from hexar.core.metrics import counter, gauge
+from hexar.core.telemetry.metrics import counter, gauge
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler

@@ -15,8 +15,8 @@ from hexar.core.cache.caches import tenant_dependencies
 from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, StoreUnavailable, Unavailable
 from hexar.core.jobs import Job, JobState
 from hexar.core.jobs.jobs import BACKGROUND
-from hexar.core.metrics import LatencySummary
 from hexar.core.resilience import BreakerState
+from hexar.core.telemetry.metrics import LatencySummary
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
 from hexar.v1 import ops_pb2 as pb

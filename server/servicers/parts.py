@@ -18,10 +18,10 @@ from hexar.agents.parts.plan import KIND, Plan, catalogue_name, resolve
 from hexar.agents.parts.validation import check_batch, check_match, check_page, check_vehicle
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import LaneConfig
 from hexar.core.errors import HexarError, InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.jobs.model import JobContext
+from hexar.core.resilience.dispatch import LaneConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 
-from hexar.agents.portfolio import documents, messages
-from hexar.agents.portfolio.blocks import Format
-from hexar.agents.portfolio.documents import Rejected
-from hexar.agents.portfolio.library import Library, PortfolioRow, Written
-from hexar.agents.portfolio.passages import Mode
-from hexar.agents.portfolio.pipeline import ChatPipeline
+from hexar.agents.portfolio import messages
+from hexar.agents.portfolio.chat.pipeline import ChatPipeline
+from hexar.agents.portfolio.documents import formats as documents
+from hexar.agents.portfolio.documents.blocks import Format
+from hexar.agents.portfolio.documents.formats import Rejected
+from hexar.agents.portfolio.documents.library import Library, PortfolioRow, Written
+from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
-from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound
+from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
 from hexar.server.rpc import Call, Handler
 from hexar.v1 import common_pb2, portfolio_pb2

@@ -14,10 +14,10 @@ from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import build_agents, load_vendors
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import LaneConfig
 from hexar.core.errors import InvalidArgument
 from hexar.core.eventlog import AnswerSpec
 from hexar.core.jobs.model import JobContext
+from hexar.core.resilience.dispatch import LaneConfig
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import answer_spec, send_answer, stream_answer

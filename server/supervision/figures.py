@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from hexar.core.metrics import SharedGauge
+from hexar.core.telemetry.metrics import SharedGauge
 
 #: Families as they travel: name, help, type, shared, and samples of [name, labels, value].
 Families = list[dict[str, Any]]

@@ -25,7 +25,7 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 
-from hexar.core.metrics import counter, gauge
+from hexar.core.telemetry.metrics import counter, gauge
 from hexar.server.config import Settings
 from hexar.server.supervision.address import Address
 from hexar.server.supervision.figures import Totals

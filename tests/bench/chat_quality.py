@@ -15,15 +15,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hexar.agents.llm.embeddings import StaticEmbeddings, embedded
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.meaning import difference
-from hexar.agents.portfolio.meaning import read as meaning
-from hexar.agents.portfolio.passages import Mode
-from hexar.agents.portfolio.retrieval import Retriever
-from hexar.agents.portfolio.semantic import THRESHOLDS
+from hexar.agents.portfolio.chat.question_form import difference
+from hexar.agents.portfolio.chat.question_form import read as meaning
+from hexar.agents.portfolio.chat.semantic import THRESHOLDS
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.retrieval.passages import Mode
+from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.bench.complexity import trivial_figures
 from tests.bench.harness import data_folder, options, report
 

@@ -27,7 +27,7 @@ import polars  # noqa: E402
 
 from hexar.core.merge import DEFAULT_THRESHOLD, Merged, cluster, merge, same_product  # noqa: E402
 from tests.bench.harness import data_folder, options, report  # noqa: E402
-from tests.core import oracle_merge  # noqa: E402
+from tests.core.merge import oracle_merge  # noqa: E402
 
 VENDORS = ("alpine", "harbour", "peak", "summit", "valley")
 KNOWLEDGE = ("name", "brand", "category", "description", "year", "rating")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hexar.agents.llm import Delta, Message, ModelConfig, Models, Request, Timeouts
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
+from hexar.core.resilience.dispatch import Dispatcher
 from tests.bench.harness import options, percentile, report
 from tests.upstream import Upstream
 

@@ -30,11 +30,11 @@ from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView  # noqa:
 from hexar.agents.parts.pipeline import PartsPipeline  # noqa: E402
 from hexar.agents.parts.plan import KIND  # noqa: E402
 from hexar.core.cache import Caches  # noqa: E402
+from hexar.core.cache.versions import Versions  # noqa: E402
 from hexar.core.deadline import Deadline  # noqa: E402
-from hexar.core.dispatch import Dispatcher, LaneConfig  # noqa: E402
 from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog  # noqa: E402
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig  # noqa: E402
 from hexar.core.store import Database  # noqa: E402
-from hexar.core.versions import Versions  # noqa: E402
 from hexar.v1 import parts_pb2 as pb  # noqa: E402
 from tests.bench.harness import data_folder, options, percentile, report  # noqa: E402
 

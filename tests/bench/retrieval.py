@@ -22,12 +22,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from hexar.core.fusion import combine, fuse
-from hexar.core.hits import Hits
-from hexar.core.postings import Postings
-from hexar.core.similarity import nearest
+from hexar.core.search.fusion import combine, fuse
+from hexar.core.search.hits import Hits
+from hexar.core.search.postings import Postings
+from hexar.core.search.similarity import nearest
 from tests.bench.harness import options, paired, report, seconds
-from tests.core import oracle_fusion
+from tests.core.search import oracle_fusion
 
 CHUNKS, WORDS, VOCABULARY, WIDTH, BEST, QUESTIONS = 2_000, 120, 5_000, 256, 50, 100
 K1, B, CONSTANT, BUDGET = 1.2, 0.75, 60.0, 100_000

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import hexar_client
-from hexar.core.metrics import Metrics
+from hexar.core.telemetry.metrics import Metrics
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops

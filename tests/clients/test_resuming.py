@@ -11,7 +11,7 @@ import pytest
 
 from hexar.core.errors import Aborted as RunLost
 from hexar.core.errors import Unavailable as Refused
-from hexar.core.metrics import Metrics
+from hexar.core.telemetry.metrics import Metrics
 from hexar.server.interceptors import Observe, errors, request_id
 from hexar.server.rpc import Call, ServiceHandler
 from hexar.v1 import query_pb2

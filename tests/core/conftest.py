@@ -9,9 +9,9 @@ from hexar.core.cache import Caches
 from hexar.core.cache.backend import CacheBackend
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
-from hexar.core.redislink import RedisLink
+from hexar.core.cache.versions import Versions
+from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 
 
 @pytest.fixture

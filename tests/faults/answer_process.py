@@ -18,15 +18,15 @@ import orjson
 import structlog
 
 from hexar.core.cache import Caches
+from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
+from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.redis import SharedAnswers
-from hexar.core.invalidation import Invalidation
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 
 
 class Replica:

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 import structlog
 
 from hexar.core.cache import Caches
+from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
-from hexar.core.invalidation import Invalidation
-from hexar.core.redislink import RedisLink
+from hexar.core.cache.versions import Versions, versions_table
+from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
-from hexar.core.versions import Versions, versions_table
 
 
 class Member:

@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 import pytest
 
+from hexar.core.cache.versions import Versions
 from hexar.core.eventlog.runs import LEASE
-from hexar.core.redislink import TIMEOUT
+from hexar.core.redis.link import TIMEOUT
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.fix.chaos import seeded
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer

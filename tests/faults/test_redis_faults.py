@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from hexar.core.cache import Caches
+from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
+from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.redis import SharedAnswers
-from hexar.core.invalidation import Invalidation
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.fix.chaos import seeded
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
@@ -121,7 +121,7 @@ async def test_a_process_that_is_cut_off_asks_the_store(
 ) -> None:
     """Without word from Redis for a lease a process trusts nothing in memory: each look-up sees what was committed before it."""
     # A store that a busy machine makes late is asked all the same: what this is about is not how fast it answers.
-    monkeypatch.setattr("hexar.core.invalidation.TIMEOUT", 10.0)
+    monkeypatch.setattr("hexar.core.cache.invalidation.TIMEOUT", 10.0)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
     versions, elsewhere = Versions(database), Versions(database)

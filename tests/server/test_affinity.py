@@ -19,14 +19,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hexar.server.affinity import Tether, cores_first, is_completions
 from hexar.server.app import App
 from hexar.server.config import Settings
+from hexar.server.tuning.affinity import Tether, cores_first, is_completions
 
 if sys.platform != "linux":
     pytest.skip("CPU affinity is Linux's", allow_module_level=True)
 
-from hexar.server.eventloop import AtOnce, Loop
+from hexar.server.tuning.eventloop import AtOnce, Loop
 
 
 def test_bytes_of_a_socket_pair_are_read_together() -> None:

@@ -10,7 +10,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from hexar.core.errors import HexarError, StreamBroken
-from hexar.core.metrics import Metrics
+from hexar.core.telemetry.metrics import Metrics
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission, Observe, errors, request_id

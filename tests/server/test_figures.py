@@ -6,7 +6,7 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
-from hexar.core.metrics import Metrics, counter, gauge
+from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.server.supervision.figures import Families, Totals, read
 
 

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from pydantic import ValidationError
 
-from hexar.core.metrics import Metrics, Window
+from hexar.core.telemetry.metrics import Metrics, Window
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops

@@ -66,7 +66,13 @@ def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
         assert any(name.endswith("py.typed") for name in names)
     (server,) = (wheel for wheel in found if wheel.name.startswith("hexar-"))
     names = zipfile.ZipFile(server).namelist()
-    for part in ("core/cachekey.pyx", "core/cachekey.pyi", "core/cachekey.pxd", "agents/py.typed", "server/__main__.py"):
+    for part in (
+        "core/cachekey/cachekey.pyx",
+        "core/cachekey/cachekey.pyi",
+        "core/cachekey/cachekey.pxd",
+        "agents/py.typed",
+        "server/__main__.py",
+    ):
         assert f"hexar/{part}" in names
     assert any(name.startswith("hexar/core/cachekey.") and name.endswith((".so", ".pyd")) for name in names)
     assert not [name for name in names if name.endswith(".cpp") or "/tests/" in name]

@@ -15,12 +15,12 @@ from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Availability, Listing, Money, Review
 from hexar.core.cache import Caches
 from hexar.core.cache.sqlite import SqliteBackend
+from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from hexar.v1 import query_pb2
 
 

@@ -6,15 +6,15 @@ import asyncio
 import time
 from pathlib import Path
 
-from hexar.agents.gear.offers import LiveOffers
+from hexar.agents.gear.products.offers import LiveOffers
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import build_agents, load_vendors
 from hexar.core.cache import Caches
+from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
 from hexar.core.resilience import NO_RETRY
+from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from hexar.server.demo import DemoShops
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.gear.analyst import MAX_CLAIMS, MAX_EVIDENCE, Mention, opinions, read, sentences, summarise
+from hexar.agents.gear.analysis.analyst import MAX_CLAIMS, MAX_EVIDENCE, Mention, opinions, read, sentences, summarise
 from hexar.agents.vendors.model import Listing, Review
 
 

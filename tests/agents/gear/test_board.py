@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexar.agents.gear.analyst import Mention
-from hexar.agents.gear.assemble import valid_gtin
-from hexar.agents.gear.board import Board
-from hexar.agents.gear.candidates import Batch, Wanted
-from hexar.agents.gear.criteria import Criteria
+from hexar.agents.gear.analysis.analyst import Mention
+from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.fold import Shown, diff, fold, ranking
-from hexar.agents.gear.knowledge import Knowledge
-from hexar.agents.gear.ranking import FEATURES, Taste, Weights
-from hexar.agents.gear.understanding import Brands, understand
+from hexar.agents.gear.products.assembly import valid_gtin
+from hexar.agents.gear.products.board import Board
+from hexar.agents.gear.products.candidates import Batch, Wanted
+from hexar.agents.gear.products.ranking import FEATURES, Taste, Weights
+from hexar.agents.gear.request.criteria import Criteria
+from hexar.agents.gear.request.understanding import Brands, understand
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.core.cache import Tier
 from hexar.v1 import query_pb2

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hexar.agents.gear.candidates import Batch, Wanted, relevance
-from hexar.agents.gear.criteria import Criteria
-from hexar.agents.gear.text import category_head, fold, head, stem, tokens
+from hexar.agents.gear.products.candidates import Batch, Wanted, relevance
+from hexar.agents.gear.request.criteria import Criteria
+from hexar.agents.gear.request.words import category_head, fold, head, stem, tokens
 from hexar.agents.vendors.model import Availability, Listing, Money, Variant
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import listing, usd

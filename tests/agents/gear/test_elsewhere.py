@@ -11,14 +11,14 @@ from google.protobuf.duration_pb2 import Duration
 from hexar.agents.gear.fold import fold
 from hexar.agents.gear.pipeline import GearConfig
 from hexar.core.cache import Caches
+from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
-from hexar.core.dispatch import Dispatcher, LaneConfig
-from hexar.core.invalidation import Invalidation
+from hexar.core.cache.versions import Versions
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
-from hexar.core.redislink import RedisLink
+from hexar.core.redis.link import RedisLink
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import Answered, Ask, Engine, Shelf
 from tests.fix.fleet import until

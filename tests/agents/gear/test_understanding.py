@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.gear.numbers import parse_number
-from hexar.agents.gear.understanding import Brands, stated_levels, stated_terrain, understand
+from hexar.agents.gear.request.numbers import parse_number
+from hexar.agents.gear.request.understanding import Brands, stated_levels, stated_terrain, understand
 from hexar.v1 import common_pb2, query_pb2
 
 BRANDS = Brands()

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from hexar.agents.gear.validation import check
+from hexar.agents.gear.request.validation import check
 from hexar.core.errors import InvalidArgument
 from hexar.v1 import common_pb2, query_pb2
 

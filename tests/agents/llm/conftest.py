@@ -9,8 +9,8 @@ import pytest
 from hexar.agents.llm import Cancel, Event, Message, ModelConfig, Models, Request, Timeouts, collect
 from hexar.agents.llm.attempts import stream
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher, LaneConfig
 from hexar.core.resilience import RetryPolicy
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
 from tests.upstream import Upstream
 
 #: Short limits, so that a fault shows soon.

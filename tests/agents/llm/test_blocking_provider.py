@@ -8,11 +8,11 @@ from contextlib import aclosing
 import pytest
 
 from hexar.agents.llm import Bridge, Cancel, Candidate, Delta, Done, ModelConfig, Request, TokenUsage
-from hexar.agents.llm.channel import HIGH_WATER
+from hexar.agents.llm.transport.channel import HIGH_WATER
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import Unavailable
 from hexar.core.resilience import CircuitBreaker
+from hexar.core.resilience.dispatch import Dispatcher
 from tests.agents.llm.conftest import REQUEST, until
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from hexar.agents.llm import Cancel, Message, ModelConfig, Models, Request, Timeouts
-from hexar.agents.llm.bridge import lane_name
-from hexar.agents.llm.connect import LAID_DOWN, Connection, Connector, send
 from hexar.agents.llm.errors import ModelRefused, ModelTimeout
 from hexar.agents.llm.openai import OpenAIProvider
+from hexar.agents.llm.transport.bridge import lane_name
+from hexar.agents.llm.transport.connect import LAID_DOWN, Connection, Connector, send
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
+from hexar.core.resilience.dispatch import Dispatcher
 from tests.agents.llm.conftest import FAST, MakeModels, answer, collect_blocking, gather, text, until
 from tests.upstream import Upstream
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hexar.agents.llm import Cancel, Message, ModelConfig, Models, Passage, Request, collect
 from hexar.agents.llm.extractive import ExtractiveProvider, choose, compose, split_sentences, stem
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
+from hexar.core.resilience.dispatch import Dispatcher
 from tests.agents.llm.conftest import gather
 
 PASSAGES = (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.llm.http1 import BadResponse, ResponseParser, request_bytes
-from hexar.agents.llm.sse import SSEParser, TooLarge
+from hexar.agents.llm.transport.http1 import BadResponse, ResponseParser, request_bytes
+from hexar.agents.llm.transport.sse import SSEParser, TooLarge
 
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:

@@ -23,9 +23,9 @@ from hexar.agents.llm.errors import (
     ModelTimeout,
 )
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, HexarError, StreamBroken
 from hexar.core.resilience import BreakerOpen
+from hexar.core.resilience.dispatch import Dispatcher
 from tests.agents.llm.conftest import FAST, REQUEST, MakeModels, answer, gather, text
 from tests.fix.pace import Pace
 from tests.upstream import Upstream

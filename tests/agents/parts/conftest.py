@@ -13,7 +13,7 @@ from hexar.agents.parts import demo
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.core.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
 from hexar.core.store import Database
 
 

@@ -16,8 +16,8 @@ from hexar.agents.parts.match import articles, categories, match_names, variants
 from hexar.agents.parts.pipeline import PartsPipeline
 from hexar.agents.parts.validation import check_page
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
 from hexar.core.errors import DeadlineExceeded, InvalidArgument, NotFound, Unavailable
+from hexar.core.resilience.dispatch import Dispatcher
 from hexar.v1 import parts_pb2 as pb
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, embedded
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.library import Library, Written
-from hexar.agents.portfolio.retrieval import Retriever
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library, Written
+from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 
 Put = Callable[..., Written]
 

@@ -5,9 +5,9 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexar.agents.portfolio.blocks import BlockKind
-from hexar.agents.portfolio.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks
-from hexar.agents.portfolio.documents import read
+from hexar.agents.portfolio.documents.blocks import BlockKind
+from hexar.agents.portfolio.documents.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks
+from hexar.agents.portfolio.documents.formats import read
 
 WORDS = st.sampled_from("the brake pad of a car wears after 40 000 km and is replaced. Then it is checked, see 4.2.".split())  # noqa: SIM905
 PARAGRAPH = st.lists(WORDS, min_size=1, max_size=400).map(" ".join)

@@ -5,8 +5,8 @@ import io
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from hexar.agents.portfolio.blocks import BlockKind, Format
-from hexar.agents.portfolio.documents import MAX_BYTES, Rejected, read
+from hexar.agents.portfolio.documents.blocks import BlockKind, Format
+from hexar.agents.portfolio.documents.formats import MAX_BYTES, Rejected, read
 
 #: The objects of a PDF of one page that says "Torque is 40 Nm".
 OBJECTS = (

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.finding import Finder
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.pace import Lull
-from hexar.agents.portfolio.passages import Found, Mode
-from hexar.agents.portfolio.retrieval import Retriever
+from hexar.agents.portfolio.chat.scheduling import Lull
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.retrieval.finding import Finder
+from hexar.agents.portfolio.retrieval.passages import Found, Mode
+from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.core.cache import Caches, Tier
 from hexar.core.cache.sqlite import SqliteBackend
+from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
-from hexar.core.dispatch import Dispatcher
+from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.agents.portfolio.conftest import Put
 
 

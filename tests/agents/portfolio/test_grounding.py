@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.portfolio.grounding import Grounding
+from hexar.agents.portfolio.chat.grounding import Grounding
 
 
 def run(text: str, sources: int, cuts: list[int]) -> tuple[str, Grounding]:

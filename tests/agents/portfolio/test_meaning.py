@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.meaning import difference, numerals, read
-from hexar.agents.portfolio.semantic import THRESHOLDS, SemanticCache
-from hexar.core.versions import Versions
+from hexar.agents.portfolio.chat.question_form import difference, numerals, read
+from hexar.agents.portfolio.chat.semantic import THRESHOLDS, SemanticCache
+from hexar.core.cache.versions import Versions
 
 PAIRS = [json.loads(line) for line in Path(__file__).with_name("semantic_pairs.jsonl").read_text("utf-8").splitlines()]
 

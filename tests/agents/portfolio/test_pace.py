@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from hexar.agents.portfolio.pace import LOOP_SHARE, MESSAGE_COST, RUSH_LONGEST, Lull, Pace
+from hexar.agents.portfolio.chat.scheduling import LOOP_SHARE, MESSAGE_COST, RUSH_LONGEST, Lull, Pace
 
 
 def test_a_hundred_streams_of_twenty_tokens_a_second_are_not_slowed() -> None:

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.pgvector import build_index, index_name, nearest, similarities
-from hexar.agents.portfolio.retrieval import Mode, Retriever
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.retrieval.pgvector import build_index, index_name, nearest, similarities
+from hexar.agents.portfolio.retrieval.retriever import Mode, Retriever
 from hexar.agents.portfolio.tables import vectors
+from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 
 IDENTITY, OTHER = "test:32's %s", "other"
 DIMENSION = 32

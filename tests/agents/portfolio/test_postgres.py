@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.conversations import Conversations, Turn
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.passages import Mode
-from hexar.agents.portfolio.profiles import AgentRow, Agents
-from hexar.agents.portfolio.retrieval import Retriever
+from hexar.agents.portfolio.chat.conversations import Conversations, Turn
+from hexar.agents.portfolio.chat.profiles import AgentRow, Agents
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.retrieval.passages import Mode
+from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.core.cache.versions import Versions
 from hexar.core.errors import AlreadyExists, NotFound
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 
 TEXTS = {
     "lights.txt": "The left headlight is replaced from the engine bay. It's simple.",

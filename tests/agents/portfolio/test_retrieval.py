@@ -7,14 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
-from hexar.agents.portfolio.documents import read
-from hexar.agents.portfolio.library import Library
-from hexar.agents.portfolio.passages import Mode
-from hexar.agents.portfolio.retrieval import Retriever
-from hexar.agents.portfolio.vectors import VectorIndex
+from hexar.agents.portfolio.documents.formats import read
+from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.retrieval.passages import Mode
+from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.agents.portfolio.retrieval.vectors import VectorIndex
+from hexar.core.cache.versions import Versions
 from hexar.core.errors import NotFound
 from hexar.core.store import Database
-from hexar.core.versions import Versions
 from tests.agents.portfolio.conftest import Put
 
 

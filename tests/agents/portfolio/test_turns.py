@@ -6,8 +6,8 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from hexar.agents.portfolio.conversations import Conversations, Record, Turn
-from hexar.agents.portfolio.turns import Turns
+from hexar.agents.portfolio.chat.conversations import Conversations, Record, Turn
+from hexar.agents.portfolio.chat.turns import Turns
 from hexar.core.errors import StoreUnavailable
 from hexar.core.store import Database
 

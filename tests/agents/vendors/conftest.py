@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hexar.agents.vendors.config import VendorConfig
-from hexar.agents.vendors.http import HttpClient
+from hexar.agents.vendors.transport.http import HttpClient
 
 TLS = Path(__file__).parent / "tls"
 

@@ -12,10 +12,10 @@ import pytest
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import VendorConfig, build_agents
 from hexar.agents.vendors.errors import VendorError, VendorMalformed, VendorStatus, VendorTimeout
-from hexar.agents.vendors.feed import BadFeed, listings, read_items
+from hexar.agents.vendors.formats.feed import BadFeed, listings, read_items
+from hexar.agents.vendors.formats.shopify import read_products
 from hexar.agents.vendors.model import Availability, Listing, Money
-from hexar.agents.vendors.reading import Reading
-from hexar.agents.vendors.shopify import read_products
+from hexar.agents.vendors.page.common import Reading
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import Scripted, answer
 

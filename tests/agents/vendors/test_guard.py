@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from hexar.agents.vendors import guard
 from hexar.agents.vendors.errors import VendorRefused, VendorTimeout, VendorUnreachable
-from hexar.agents.vendors.guard import AddressGuard, is_public, split_url
+from hexar.agents.vendors.transport import guard
+from hexar.agents.vendors.transport.guard import AddressGuard, is_public, split_url
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import answer
 

@@ -18,8 +18,8 @@ from hexar.agents.vendors.errors import (
     VendorTimeout,
     VendorUnreachable,
 )
-from hexar.agents.vendors.http import Validators
-from hexar.agents.vendors.sockets import Cancellation
+from hexar.agents.vendors.transport.http import Validators
+from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import TLS, answer
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.vendors.jsliteral import NotData, loads
 from hexar.agents.vendors.model import Availability, Listing, Money
-from hexar.agents.vendors.page import find, main_listing, read_page
-from hexar.agents.vendors.reading import Reading
+from hexar.agents.vendors.page.common import Reading
+from hexar.agents.vendors.page.jsliteral import NotData, loads
+from hexar.agents.vendors.page.reader import find, main_listing, read_page
 
 READING = Reading("shop", 1.0, "https://shop.example/p/one")
 

@@ -1,0 +1,1 @@
+"""What reviews and specifications say of a product, worked out in the background."""

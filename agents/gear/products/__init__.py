@@ -1,0 +1,1 @@
+"""From vendors' listings to ranked products."""

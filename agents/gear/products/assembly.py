@@ -1,0 +1,293 @@
+"""One product from the readings of all vendors that list it.
+
+Every field of the contract's Product is a value that one reading states, and ``field_sources`` says which. Nothing is made
+up: a field that no reading states is absent. Offers stand side by side, one for each vendor's listing. The result depends
+on the set of readings only.
+
+Which reading speaks for a field: current before stale, what a heavy agent read before a light one's summary, then by vendor
+name and sku. The mean of ratings is weighted by their counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from hexar.agents.gear.analysis.analyst import Mention, summarise
+from hexar.agents.gear.analysis.knowledge import Knowledge
+from hexar.agents.gear.products.candidates import Facts
+from hexar.agents.gear.request.words import fold
+from hexar.agents.vendors.model import Availability, Listing, Money
+from hexar.core.cache import Tier
+from hexar.v1 import common_pb2, query_pb2
+
+_TIERS = {
+    Tier.SOURCE: common_pb2.CACHE_TIER_SOURCE,
+    Tier.MEMORY: common_pb2.CACHE_TIER_MEMORY,
+    Tier.DISK: common_pb2.CACHE_TIER_DISK,
+    Tier.REDIS: common_pb2.CACHE_TIER_REDIS,
+}
+_AVAILABILITY = {
+    Availability.UNKNOWN: query_pb2.AVAILABILITY_UNSPECIFIED,
+    Availability.IN_STOCK: query_pb2.AVAILABILITY_IN_STOCK,
+    Availability.OUT_OF_STOCK: query_pb2.AVAILABILITY_OUT_OF_STOCK,
+    Availability.PREORDER: query_pb2.AVAILABILITY_PREORDER,
+    Availability.BACKORDER: query_pb2.AVAILABILITY_BACKORDER,
+    Availability.DISCONTINUED: query_pb2.AVAILABILITY_DISCONTINUED,
+}
+#: What the contract's count can hold.
+MOST_RATINGS = 2**32 - 1
+#: Fields of one value, by their name in the contract.
+_FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
+    ("name", lambda listing: listing.name),
+    ("brand", lambda listing: listing.brand),
+    ("category", lambda listing: listing.category),
+    ("description", lambda listing: listing.description),
+    ("gtin", lambda listing: valid_gtin(listing.gtin)),
+    ("model", lambda listing: listing.model),
+    ("image_url", lambda listing: listing.image_url),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A listing, what it says, and how it came here. ``heavy`` where a heavy agent read it."""
+
+    listing: Listing
+    facts: Facts
+    tier: Tier
+    stale: bool
+    heavy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One vendor's listing of a product: its live offer, and its static knowledge where there is any."""
+
+    live: Reading
+    knowledge: Knowledge | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(vendor, sku), unique among all listings."""
+        return self.live.listing.vendor, self.live.listing.sku
+
+
+def product_id(members: Iterable[Member]) -> str:
+    """Stable for the same listings: a digest of the smallest (vendor, sku) among them."""
+    vendor, sku = min(member.key for member in members)
+    return "p_" + hashlib.sha256(f"{vendor}\0{sku}".encode()).hexdigest()[:20]
+
+
+def valid_gtin(text: str) -> str:
+    """``text`` where it is a GTIN-8, 12, 13 or 14 with a valid check digit (GS1 General Specifications, 7.9), else empty."""
+    if len(text) not in (8, 12, 13, 14) or not (text.isascii() and text.isdigit()) or not text.strip("0"):
+        return ""
+    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(text)))
+    return text if total % 10 == 0 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of one product, and what filters and ranking ask of it. Made by :func:`assembly`."""
+
+    product_id: str
+    members: tuple[Member, ...]
+    readings: tuple[Reading, ...]
+    name: str
+    brand: tuple[str, ...]
+    category: str
+    levels: tuple[int, ...]
+    terrain: tuple[str, ...]
+    rating: tuple[float, int] | None
+    offers: tuple[Listing, ...]
+    #: (vendor, sku) of each member.
+    keys: tuple[tuple[str, str], ...]
+
+
+def assembly(members: Iterable[Member]) -> Assembly:
+    """Put the members of one product together."""
+    ordered = tuple(sorted(members, key=lambda member: member.key))
+    readings = _readings(ordered)
+    return Assembly(
+        product_id=product_id(ordered),
+        members=ordered,
+        readings=readings,
+        name=next((reading.listing.name for reading in readings if reading.listing.name), ""),
+        brand=next((reading.facts.brand for reading in readings if reading.facts.brand), ()),
+        category=next((reading.listing.category for reading in readings if reading.listing.category), ""),
+        levels=next((reading.facts.levels for reading in readings if reading.facts.levels), ()),
+        terrain=next((reading.facts.terrain for reading in readings if reading.facts.terrain), ()),
+        rating=_rating(readings),
+        offers=tuple(member.live.listing for member in ordered),
+        keys=tuple(member.key for member in ordered),
+    )
+
+
+def _readings(members: Sequence[Member]) -> tuple[Reading, ...]:
+    """All readings, the one that speaks first standing first."""
+    found: list[Reading] = []
+    for member in members:
+        known = member.knowledge
+        if known is not None and known.listing is not None and known.facts is not None:
+            found.append(Reading(known.listing, known.facts, known.tier, known.stale, heavy=True))
+        found.append(member.live)
+    found.sort(key=lambda reading: (reading.stale, not reading.heavy))  # stable: then by vendor and sku
+    return tuple(found)
+
+
+def _stated_rating(listing: Listing) -> tuple[float, int] | None:
+    """(mean, count) as the vendor states it, else of its reviews that carry stars, else None. A count of 0 is not stated."""
+    if listing.rating is not None and 0.0 < listing.rating <= 5.0 and listing.rating_count != 0:
+        return listing.rating, max(0, listing.rating_count or 0)
+    stars = [review.rating for review in listing.reviews if review.rating is not None and 0.0 <= review.rating <= 5.0]
+    return (sum(stars) / len(stars), len(stars)) if stars else None
+
+
+def _ratings(readings: Iterable[Reading]) -> list[tuple[Reading, float, int]]:
+    """One rating a vendor's listing: a heavy and a light reading of one listing count once."""
+    found: dict[tuple[str, str], tuple[Reading, float, int]] = {}
+    for reading in readings:
+        stated = _stated_rating(reading.listing)
+        key = (reading.listing.vendor, reading.listing.sku)
+        if stated is not None and (key not in found or stated[1] > found[key][2]):
+            found[key] = (reading, *stated)
+    return [found[key] for key in sorted(found)]
+
+
+def _rating(readings: Iterable[Reading]) -> tuple[float, int] | None:
+    rated = _ratings(readings)
+    if not rated:
+        return None
+    count = sum(number for _, _, number in rated)
+    if count:
+        return sum(mean * number for _, mean, number in rated) / count, min(count, MOST_RATINGS)
+    return sum(mean for _, mean, _ in rated) / len(rated), 0
+
+
+class _Sources:
+    """The sources of one product, each reading once, in the order in which fields name them."""
+
+    def __init__(self, product: query_pb2.Product) -> None:
+        self._product = product
+        self._places: dict[int, int] = {}
+
+    def place(self, reading: Reading) -> int:
+        place = self._places.get(id(reading))
+        if place is None:
+            place = self._places[id(reading)] = len(self._product.sources)
+            listing = reading.listing
+            source = self._product.sources.add(
+                vendor=listing.vendor, tier=_TIERS[reading.tier], stale=reading.stale, url=listing.url
+            )
+            source.fetched_at.FromNanoseconds(int(listing.fetched_at * 1e9))
+        return place
+
+    def field(self, name: str, reading: Reading) -> None:
+        self._product.field_sources[name] = self.place(reading)
+
+
+def product_message(parts: Assembly, pending: query_pb2.AnalysisState) -> query_pb2.Product:
+    """The contract's Product. ``pending`` is the state of the analysis where there is nothing to show yet."""
+    product = query_pb2.Product(product_id=parts.product_id)
+    sources = _Sources(product)
+    for name, read in _FIELDS:
+        for reading in parts.readings:
+            value = read(reading.listing)
+            if value:
+                setattr(product, name, value)
+                sources.field(name, reading)
+                break
+    _year(product, parts, sources)
+    _attributes(product, parts, sources)
+    _stated(product, parts, sources)
+    if parts.rating is not None:
+        product.rating.value, product.rating.count = parts.rating
+        # The weight of a mean lies with the vendor that counted most.
+        sources.field("rating", max(_ratings(parts.readings), key=lambda row: row[2])[0])
+    for member in parts.members:
+        _offer(product.offers.add(), member.live.listing, sources.place(member.live))
+    _analysis(product, parts, sources, pending)
+    return product
+
+
+def _year(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
+    for reading in parts.readings:
+        if reading.listing.year and 0 < reading.listing.year < 10_000:
+            product.year = reading.listing.year
+            sources.field("year", reading)
+            return
+
+
+def _attributes(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
+    seen: set[str] = set()
+    for reading in parts.readings:
+        for name, value in reading.listing.attributes.items():
+            if value and fold(name) not in seen:
+                seen.add(fold(name))
+                product.attributes[name] = value
+                sources.field(f"attributes.{name}", reading)
+
+
+def _stated(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
+    for reading in parts.readings:
+        if reading.facts.levels:
+            product.skill_levels.extend(cast(query_pb2.SkillLevel, level) for level in reading.facts.levels)
+            sources.field("skill_levels", reading)
+            break
+    for reading in parts.readings:
+        if reading.facts.terrain:
+            product.terrain.extend(reading.facts.terrain)
+            sources.field("terrain", reading)
+            break
+
+
+def _offer(offer: query_pb2.Offer, listing: Listing, source: int) -> None:
+    offer.vendor, offer.sku, offer.url, offer.source = listing.vendor, listing.sku, listing.url, source
+    offer.availability = _AVAILABILITY[listing.availability]
+    offer.sizes.extend(listing.sizes)
+    if listing.price is not None:
+        offer.price.CopyFrom(_money(listing.price))
+    if is_discount(listing.price, listing.list_price):
+        assert listing.list_price is not None
+        offer.list_price.CopyFrom(_money(listing.list_price))
+    if listing.shipping is not None:
+        offer.shipping.CopyFrom(_money(listing.shipping))
+    for variant in listing.variants:
+        row = offer.variants.add(sku=variant.sku, title=variant.title, availability=_AVAILABILITY[variant.availability])
+        if variant.price is not None:
+            row.price.CopyFrom(_money(variant.price))
+
+
+def is_discount(price: Money | None, list_price: Money | None) -> bool:
+    """True where a higher price in the same currency was struck out; vendors also send equal and lower ones."""
+    return (
+        price is not None
+        and list_price is not None
+        and list_price.currency == price.currency
+        and list_price.micros > price.micros
+    )
+
+
+def _money(money: Money) -> common_pb2.Money:
+    return common_pb2.Money(currency_code=money.currency, micros=money.micros)
+
+
+def _analysis(product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState) -> None:
+    known = [member.knowledge for member in parts.members if member.knowledge is not None]
+    mentions: list[Mention] = [mention for one in known for mention in one.mentions]
+    analysis = summarise(mentions, max((one.analysed_at for one in known), default=0.0))
+    if analysis is not None:
+        product.analysis.CopyFrom(analysis)
+        product.analysis_state = query_pb2.ANALYSIS_STATE_READY
+        speaking = {mention.vendor for mention in mentions}
+        for reading in parts.readings:
+            if reading.heavy and reading.listing.vendor in speaking:
+                sources.field("analysis", reading)
+                break
+    elif len(known) == len(parts.members):
+        product.analysis_state = query_pb2.ANALYSIS_STATE_NONE
+    else:
+        product.analysis_state = pending

@@ -1,0 +1,1 @@
+"""How models are reached, and how their tokens get to the event loop."""

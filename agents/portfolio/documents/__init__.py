@@ -1,0 +1,1 @@
+"""Bytes to documents, documents to chunks, and what a tenant keeps of them."""

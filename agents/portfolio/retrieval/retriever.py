@@ -1,0 +1,482 @@
+"""Passages for a query: words and vectors side by side, fused by reciprocal rank, the head reranked.
+
+A portfolio that was searched stays in memory (``resident``), as many as there is room for: its words, vectors and passages are
+then searched without asking the store. Of one that is too large only the vectors stay, and the store searches its words.
+What is in memory is brought up to date by comparing versions before every search, so that a write by any process is seen by
+the next search of this one.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+from numpy.typing import NDArray
+from sqlalchemy.exc import OperationalError
+
+from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
+from hexar.agents.portfolio.documents.library import Library, embedding_text
+from hexar.agents.portfolio.language import LANGUAGES, detect
+from hexar.agents.portfolio.retrieval import pgvector
+from hexar.agents.portfolio.retrieval.lexical import LexicalHits
+from hexar.agents.portfolio.retrieval.passages import Found, Mode, Passage
+from hexar.agents.portfolio.retrieval.rerank import Candidate, Corpus, Features, Query, Reranker, parse_query
+from hexar.agents.portfolio.retrieval.resident import Resident, Row
+from hexar.agents.portfolio.retrieval.vectors import EXACT_LIMIT, VectorIndex
+from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.core.errors import NotFound, Unavailable
+from hexar.core.search.fusion import fuse
+from hexar.core.search.hits import Hits
+from hexar.core.search.postings import GROUPS
+from hexar.core.search.similarity import WordTokens
+from hexar.core.store import STORE_ERRORS, Database
+
+log = structlog.get_logger(__name__)
+
+#: Chunks that each side puts into the fusion, at least.
+CANDIDATES = 50
+#: Chunks of the fused head that are reranked.
+RERANKED = 20
+#: The constant of reciprocal rank fusion, as in the paper that introduced it.
+FUSION = 60.0
+#: Portfolios that stay in memory, and bytes that they may take.
+RESIDENT = 64
+RESIDENT_BYTES = 512 * 1024 * 1024
+#: Postings that one search of words in memory scores at most: about a millisecond.
+POSTINGS = 300_000
+#: Chunks and query words up to which a search takes so little time that it may run on the event loop.
+SHORT_CHUNKS, SHORT_WORDS = 2000, 24
+#: Chunks whose passages and features stay in memory.
+REMEMBERED = 4096
+#: What a side finds that is not asked.
+NOTHING = Hits()
+#: Chunks that are embedded after the fact in one step, where they were kept without vectors.
+BACKFILL = 256
+
+
+# Built once: composing a statement costs more than running it.
+_PORTFOLIO = sa.select(portfolios.c.key, portfolios.c.version).where(
+    portfolios.c.tenant == sa.bindparam("tenant"), portfolios.c.portfolio_id == sa.bindparam("portfolio")
+)
+_CHUNKS = (
+    sa.select(
+        chunks.c.key, chunks.c.chunk_id, documents.c.document_id, documents.c.version, documents.c.title, chunks.c.start,
+        chunks.c.end, chunks.c.text, chunks.c.headings, chunks.c.language, documents.c.url, chunks.c.terms, chunks.c.term_count,
+    )
+    .join(documents, documents.c.key == chunks.c.document_key)
+    .where(chunks.c.key.in_(sa.bindparam("keys", expanding=True)))
+)  # fmt: skip
+
+
+class Retriever:
+    """Searches portfolios.
+
+    Thread-safety: all methods may be called from any thread; all block on the store.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        library: Library,
+        *,
+        words: StaticEmbeddings | None = None,
+        folder: Path | None = None,
+        resident: int = RESIDENT,
+        resident_bytes: int = RESIDENT_BYTES,
+    ) -> None:
+        self._database = database
+        self._library = library
+        self._reranker = Reranker(words)
+        self._folder = folder
+        self._limit = resident
+        self._limit_bytes = resident_bytes
+        self._resident: OrderedDict[int, Resident] = OrderedDict()
+        self._names: dict[tuple[str, str], Resident] = {}
+        self._remembered: OrderedDict[int, tuple[int, Passage, Features]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._builder = ThreadPoolExecutor(1, thread_name_prefix="vectors")
+
+    @property
+    def embeddings(self) -> Embeddings | None:
+        """The provider of the vectors that are searched."""
+        return self._library.embeddings
+
+    @property
+    def resident_bytes(self) -> int:
+        """About how many bytes the portfolios in memory take."""
+        with self._lock:
+            return sum(resident.nbytes for resident in self._resident.values())
+
+    def search(
+        self,
+        tenant: str,
+        portfolio_id: str,
+        text: str,
+        top_k: int,
+        *,
+        mode: Mode = Mode.HYBRID,
+        language: str = "",
+        timeout: float = 5.0,
+        embed: Callable[[str, float], NDArray[np.float32] | None] | None = None,
+    ) -> Found:
+        """The ``top_k`` best passages; NotFound where the tenant has no such portfolio.
+
+        ``embed`` gives the query's vector where it was asked for beside this call; else the provider is asked here.
+        ``found.mode`` is LEXICAL where no provider answered. Where the store does not answer, a portfolio in memory is searched
+        as it is there, and ``found.confirmed`` is False.
+        """
+        started = time.perf_counter()
+        resident = self._known(tenant, portfolio_id)
+        confirmed = True
+        if resident is None:
+            try:
+                resident = self._asked(tenant, portfolio_id)
+            except (OperationalError, Unavailable):
+                # The store is away: what is in memory is better than nothing, and the answer says what it is.
+                resident, confirmed = self._names.get((tenant, portfolio_id)), False
+                if resident is None or resident.terms is None:
+                    raise
+        embedding_started = time.perf_counter()
+        vectorless = not (len(resident.index) or resident.stored)
+        vector = None if mode is Mode.LEXICAL or vectorless else (embed or self.embed)(text, timeout)
+        embedding_seconds = time.perf_counter() - embedding_started
+        query = parse_query(text, language or detect(text), resident.languages)
+        with resident.lock:
+            found = self._in_memory(resident, query, vector, top_k, mode)
+            version = resident.version
+        if found is None:
+            with self._database.read() as connection:
+                found = self._in_store(connection, resident, version, query, vector, top_k, mode)
+        return Found(*found, version, embedding_seconds, time.perf_counter() - started, confirmed=confirmed)
+
+    def search_now(
+        self,
+        tenant: str,
+        portfolio_id: str,
+        text: str,
+        top_k: int,
+        *,
+        mode: Mode = Mode.HYBRID,
+        language: str = "",
+        vector: NDArray[np.float32] | None = None,
+    ) -> Found | None:
+        """As :meth:`search` where that takes microseconds and waits for nothing, so that it may run on the event loop; else
+        None. ``vector`` is the query's."""
+        started = time.perf_counter()
+        resident = self._known(tenant, portfolio_id)
+        if resident is None or resident.corpus.total > SHORT_CHUNKS or (vector is None and mode is not Mode.LEXICAL):
+            return None
+        query = parse_query(text, language or detect(text), resident.languages)
+        if len(query.surface) > SHORT_WORDS or not resident.lock.acquire(blocking=False):
+            return None
+        try:
+            if not resident.short:
+                return None
+            found = self._in_memory(resident, query, vector if len(resident.index) else None, top_k, mode)
+            return Found(*found, resident.version, 0.0, time.perf_counter() - started) if found is not None else None
+        finally:
+            resident.lock.release()
+
+    def _in_memory(
+        self, resident: Resident, query: Query, vector: NDArray[np.float32] | None, top_k: int, mode: Mode
+    ) -> tuple[list[Passage], Mode] | None:
+        """The passages, and which indexes answered; None where the words are not in memory. Hold the portfolio's lock."""
+        terms = resident.terms
+        if terms is None:
+            return None
+        width = max(CANDIDATES, 2 * top_k)
+        answered = Mode.LEXICAL if vector is None else mode
+        by_words = terms.search(query.terms, width, POSTINGS) if mode is not Mode.VECTOR else NOTHING
+        nearest = resident.index.search(vector, width) if vector is not None else NOTHING
+        fused = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
+        keys = fused.keys
+        rows = resident.held(keys)
+        if rows is None:
+            with self._database.read() as connection:
+                resident.late(connection, keys)
+            fused = fused.only(resident.rows)
+            keys = fused.keys
+            rows = [resident.rows[key] for key in keys]
+        cosines = fused.second_scores
+        if vector is not None and (lacking := fused.lacking):
+            far = resident.index.similarities(vector, lacking)
+            cosines = [far.get(key, cosine) for key, cosine in zip(keys, cosines, strict=True)]
+        scores: list[float] = []
+        if answered is Mode.HYBRID and keys:
+            lexical, window, rarity = terms.weigh(keys[:RERANKED], query.groups[:GROUPS])
+            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows[:RERANKED]]
+            scores = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
+        best = fused.best(scores, top_k)
+        return [rows[at].passage.found(score, first, second, cosines[at]) for at, score, first, second in best], answered
+
+    def _in_store(
+        self,
+        connection: sa.Connection,
+        resident: Resident,
+        version: int,
+        query: Query,
+        vector: NDArray[np.float32] | None,
+        top_k: int,
+        mode: Mode,
+    ) -> tuple[list[Passage], Mode]:
+        """As `_in_memory` where words are searched, and passages read, in the store."""
+        key = resident.key
+        width = max(CANDIDATES, 2 * top_k)
+        lexical = LexicalHits([], {})
+        if mode is not Mode.VECTOR or query.surface:
+            lexical = self._library.lexical.search(connection, key, query.terms, width)
+        nearest: list[int] = []
+        if vector is not None and resident.stored and self.embeddings is not None:
+            identity, total = self.embeddings.identity, resident.corpus.total
+            nearest = pgvector.nearest(connection, key, identity, vector, width, total)[0]
+        elif vector is not None:
+            nearest = resident.index.search(vector, width).keys
+        answered = Mode.LEXICAL if vector is None else mode
+        by_words = Hits(lexical.keys) if mode is not Mode.VECTOR else NOTHING
+        fused = fuse(by_words, Hits(nearest), FUSION, max(top_k, RERANKED))
+        passages = self._passages(connection, version, fused.keys)
+        places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
+        cosines: dict[int, float] = {}
+        if vector is not None and resident.stored and self.embeddings is not None:
+            cosines = pgvector.similarities(connection, self.embeddings.identity, vector, [p.key for p, _ in passages])
+        elif vector is not None:
+            cosines = resident.index.similarities(vector, [p.key for p, _ in passages])
+        order = [p.key for p, _ in passages]
+        scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
+        if answered is Mode.HYBRID:
+            head = passages[:RERANKED]
+            scores |= self._reranked(query, head, cosines, lexical, resident.corpus)
+            order = sorted((p.key for p, _ in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
+        by_key = {p.key: p for p, _ in passages}
+        kept = [
+            by_key[k].found(scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
+            for k in order[:top_k]
+        ]
+        return kept, answered
+
+    def embed(self, text: str, timeout: float) -> NDArray[np.float32] | None:
+        """The vector of a query, or None where there is no provider or it does not answer."""
+        provider = self._library.embeddings
+        if provider is None:
+            return None
+        try:
+            row: NDArray[np.float32] = provider.embed([text], timeout=timeout)[0]
+        except Unavailable:
+            return None
+        return row if row.any() else None
+
+    def resident_index(self, tenant: str, portfolio_id: str) -> VectorIndex:
+        """The vectors of a portfolio in memory, brought up to date; NotFound."""
+        with self._database.read() as connection:
+            key = self._library.key(connection, tenant, portfolio_id)
+            version = connection.execute(sa.select(portfolios.c.version).where(portfolios.c.key == key)).scalar_one()
+            return self._up_to_date(connection, key, int(version)).index
+
+    def close(self) -> None:
+        """Wait for a graph that is being built."""
+        self._closed = True
+        self._builder.shutdown(wait=True)
+
+    def _tokens(self, row: Row) -> WordTokens | None:
+        """The tokens of a chunk's words, made when they are first needed."""
+        if not row.tokenised:
+            row.tokens = self._reranker.tokens("\n".join((*row.passage.headings, row.passage.text)))
+            row.tokenised = True
+        return row.tokens
+
+    def _reranked(
+        self,
+        query: Query,
+        head: Sequence[tuple[Passage, Features]],
+        cosines: dict[int, float],
+        lexical: LexicalHits,
+        corpus: Corpus,
+    ) -> dict[int, float]:
+        candidates = [Candidate(features, cosines.get(passage.key, 0.0)) for passage, features in head]
+        scores = self._reranker.scores(query, candidates, lexical.frequencies, corpus)
+        # Reranked passages stay in front of the others: their scores are moved above every fused score.
+        lowest = min(scores, default=0.0)
+        return {passage.key: 1.0 + score - lowest for (passage, _), score in zip(head, scores, strict=True)}
+
+    def _passages(self, connection: sa.Connection, version: int, keys: Sequence[int]) -> list[tuple[Passage, Features]]:
+        """Passages with their features in the order of ``keys``. A chunk's place and document change with the portfolio's
+        version, so what is remembered of it is of one version; its features never change."""
+        with self._lock:
+            known = {key: self._remembered[key] for key in keys if key in self._remembered}
+        missing = [key for key in keys if key not in known or known[key][0] != version]
+        if missing:
+            for row in connection.execute(_CHUNKS, {"keys": missing}):
+                passage = Passage(*row[:8], tuple(row[8]), *row[9:11])
+                old = known.get(passage.key)
+                text = "\n".join((*passage.headings, passage.text))
+                features = old[2] if old is not None else self._reranker.features(row[11], row[12], text)
+                known[passage.key] = (version, passage, features)
+            with self._lock:
+                self._remembered.update((key, known[key]) for key in missing if key in known)
+                while len(self._remembered) > REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return [known[key][1:] for key in keys if key in known and known[key][0] == version]
+
+    # ---------------------------------------------------------------------------------------------- what is in memory
+
+    def _up_to_date(self, connection: sa.Connection, key: int, version: int) -> Resident:
+        with self._lock:
+            resident = self._resident.get(key)
+            if resident is None:
+                provider = self._library.embeddings
+                path = self._folder / f"{key}-{provider.identity}.usearch" if self._folder and provider else None
+                resident = Resident(key, VectorIndex(provider.dimension if provider else 1, path=path))
+                self._resident[key] = resident
+            self._resident.move_to_end(key)
+        if resident.version != version:
+            with resident.lock:
+                # A reader whose snapshot is older than what is in memory searches the newer vectors.
+                if resident.version < version:
+                    self._refresh(connection, key, resident)
+                    resident.version = version
+            self._make_room()
+        if resident.index.wants_graph and not self._closed:
+            self._builder.submit(resident.index.build_graph)
+        return resident
+
+    def _known(self, tenant: str, portfolio_id: str) -> Resident | None:
+        """The portfolio where it is in memory at the version that is known to hold, without asking the store."""
+        resident = self._names.get((tenant, portfolio_id))
+        if resident is None or resident.terms is None or not self._library.current(tenant, portfolio_id, resident.version):
+            return None
+        with self._lock:
+            if resident.key in self._resident:
+                self._resident.move_to_end(resident.key)
+        return resident
+
+    def _asked(self, tenant: str, portfolio_id: str) -> Resident:
+        """The portfolio at the version that the store has; NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(_PORTFOLIO, {"tenant": tenant, "portfolio": portfolio_id}).first()
+            if row is None:
+                with self._lock:
+                    self._names.pop((tenant, portfolio_id), None)
+                raise NotFound("portfolio", portfolio_id)
+            resident = self._up_to_date(connection, int(row[0]), int(row[1]))
+        with self._lock:
+            if self._resident.get(resident.key) is resident:
+                self._names[(tenant, portfolio_id)] = resident
+        return resident
+
+    def _make_room(self) -> None:
+        """Forget the portfolios that were searched longest ago, where there are too many or they take too much."""
+        with self._lock:
+            used = sum(resident.nbytes for resident in self._resident.values())
+            while len(self._resident) > 1 and (len(self._resident) > self._limit or used > self._limit_bytes):
+                _, gone = self._resident.popitem(last=False)
+                used -= gone.nbytes
+            held = set(map(id, self._resident.values()))
+            self._names = {name: resident for name, resident in self._names.items() if id(resident) in held}
+
+    def _refresh(self, connection: sa.Connection, key: int, resident: Resident) -> None:
+        mine = chunks.c.portfolio_key == key
+        total, length = connection.execute(sa.select(sa.func.count(), sa.func.sum(chunks.c.term_count)).where(mine)).one()
+        resident.corpus = Corpus(int(total), float(length or 0) / max(1, int(total)))
+        provider = self._library.embeddings
+        dimension = provider.dimension if provider is not None else 0
+        sizes = {whole: resident.expected(int(total), int(length or 0), dimension, whole=whole) for whole in (True, False)}
+        if sizes[False] <= self._limit_bytes:
+            resident.bring(connection, whole=sizes[True] <= self._limit_bytes)
+            resident.stored = False
+        else:
+            resident.drop_terms()
+            # SQLite cannot search vectors: there they stay in memory, whatever they take.
+            resident.stored = not self._database.is_sqlite and provider is not None
+            spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
+            resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
+        self._vectors(connection, key, resident)
+        if resident.whole and resident.terms is not None and resident.corpus.total <= SHORT_CHUNKS:
+            for row in resident.rows.values():
+                self._tokens(row)
+            resident.short = True
+
+    def _vectors(self, connection: sa.Connection, key: int, resident: Resident) -> None:
+        mine = chunks.c.portfolio_key == key
+        total = resident.corpus.total
+        provider = self._library.embeddings
+        if provider is None:
+            return
+        condition = sa.and_(vectors.c.portfolio_key == key, vectors.c.identity == provider.identity)
+        held = resident.index.keys()
+        if resident.stored:
+            resident.index.change(held, np.zeros(0, np.int64), np.zeros((0, provider.dimension), np.float32))
+            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
+            lacking = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
+            if lacking and not self._closed:
+                self._builder.submit(self._backfill, key, resident, lacking)
+            if total > EXACT_LIMIT and not self._closed:
+                self._builder.submit(self._index_in_store, provider)
+            return
+        wanted = set(connection.execute(sa.select(vectors.c.chunk_key).where(condition)).scalars())
+        added = sorted(wanted - held)
+        rows = np.zeros((len(added), provider.dimension), np.float32)
+        place = {chunk: i for i, chunk in enumerate(added)}
+        statement = sa.select(vectors.c.chunk_key, vectors.c.vector).where(condition)
+        if len(added) < len(wanted) // 2:
+            statement = statement.where(vectors.c.chunk_key >= (added[0] if added else 0))
+        if added:
+            for chunk, data in connection.execute(statement):
+                if chunk in place:
+                    rows[place[chunk]] = np.frombuffer(data, np.float16)
+        missing: list[int] = []
+        if total > len(wanted):
+            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
+            missing = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
+        if added or held - wanted:
+            resident.index.change(held - wanted, np.asarray(added, np.int64), rows)
+        if missing and not self._closed:
+            self._builder.submit(self._backfill, key, resident, missing)
+
+    def _index_in_store(self, provider: Embeddings) -> None:
+        """Have the store index the vectors of ``provider``; until it has, every vector is compared."""
+        try:
+            pgvector.build_index(self._database, provider.identity, provider.dimension)
+        except STORE_ERRORS as error:
+            log.warning("vectors_not_indexed", error=type(error).__name__)
+
+    def _backfill(self, key: int, resident: Resident, missing: Sequence[int]) -> None:
+        """Embed chunks that were kept while no provider answered, or under another provider."""
+        provider = self._library.embeddings
+        if provider is None:
+            return
+        for at in range(0, len(missing), BACKFILL):
+            part = missing[at : at + BACKFILL]
+            with self._database.read() as connection:
+                statement = sa.select(chunks.c.key, chunks.c.headings, chunks.c.text).where(chunks.c.key.in_(part))
+                found = connection.execute(statement).all()
+            try:
+                rows = provider.embed([embedding_text("", headings, text) for _, headings, text in found])
+            except Unavailable:
+                return  # the next change of the portfolio, or the next start, tries again
+            with self._database.write() as connection:
+                alive = set(connection.execute(sa.select(chunks.c.key).where(chunks.c.key.in_(part))).scalars())
+                named = sa.and_(vectors.c.identity == provider.identity, vectors.c.chunk_key.in_(part))
+                alive -= set(connection.execute(sa.select(vectors.c.chunk_key).where(named)).scalars())
+                values = [
+                    {"chunk_key": row[0], "identity": provider.identity, "portfolio_key": key, "vector": data.tobytes()}
+                    for row, data in zip(found, rows.astype(np.float16), strict=True)
+                    if row[0] in alive
+                ]
+                if values:
+                    connection.execute(sa.insert(vectors), values)
+            with resident.lock:
+                if resident.stored:
+                    continue
+                held = resident.index.keys()
+                kept = [i for i, row in enumerate(found) if row[0] in alive - held]
+                resident.index.change((), np.asarray([found[i][0] for i in kept], np.int64), rows[kept])
+
+
+def _places(keys: Sequence[int]) -> dict[int, int]:
+    return {key: place for place, key in enumerate(keys, 1)}

@@ -1,0 +1,1 @@
+"""A product or listing page as listings, whatever it carries."""

@@ -1,0 +1,1 @@
+"""How vendors are reached: guarded, bounded HTTP."""

@@ -1,0 +1,23 @@
+"""Which listings are one product, and what all of them say about it.
+
+One kernel a file: ``tokens`` reads a title, ``records`` a listing, ``matching`` compares two, ``clustering`` all of a batch,
+``products`` joins what is said about one product. The words that mean something in any listing are in ``lexicon``.
+"""
+
+from hexar.core.merge.clustering import cluster
+from hexar.core.merge.matching import DEFAULT_THRESHOLD, same_product
+from hexar.core.merge.products import LIVE_FIRST, OFFER_FIELDS, Merged, Offer, Product, Source, combine, merge
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "LIVE_FIRST",
+    "OFFER_FIELDS",
+    "Merged",
+    "Offer",
+    "Product",
+    "Source",
+    "cluster",
+    "combine",
+    "merge",
+    "same_product",
+]

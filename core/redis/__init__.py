@@ -1,0 +1,1 @@
+"""The link to Redis: one server, Sentinels or a Cluster."""

@@ -1,0 +1,1 @@
+"""Text: words, normalization, byte pairs, languages, small talk."""

@@ -3,14 +3,14 @@
 =============  ======  ===========  ==============================================================================
 level          top_k   max_tokens   asked for
 =============  ======  ===========  ==============================================================================
-TRIVIAL             0          500  courtesy only: a greeting, thanks, a goodbye, yes, no, an acknowledgement
+TRIVIAL             0          500  small talk only: a greeting, thanks, a goodbye, yes, no, an acknowledgement
 SIMPLE              3         2000  one fact
 MEDIUM              8         4000  an explanation, a list, a longer question
 COMPLEX            10         5000  a comparison, an analysis, several questions at once
 COMPREHENSIVE      15         6000  a comparison, analysis or summary over everything
 =============  ======  ===========  ==============================================================================
 
-The highest level whose cue is met wins, except that courtesy must cover *all* words. Cues are whole words or
+The highest level whose cue is met wins, except that small talk must cover *all* words. Cues are whole words or
 sequences of words, in English and Spanish, without regard to case and accents; they are data (``complexity.toml``).
 Time is bounded: at most :data:`MAX_CHARACTERS` of a message are read.
 """
@@ -142,9 +142,9 @@ def classify(text: str) -> Complexity:
             return _complexity(Level.TRIVIAL, "und", ("the message holds no word",))
         return _complexity(Level.COMPLEX, "und", (f"the message is longer than {MAX_CHARACTERS} characters",))
     if whole:
-        courtesy = grammar().recognise(words, asks=head.rstrip().endswith("?"))
-        if courtesy is not None:
-            return _complexity(Level.TRIVIAL, courtesy.language, (f"only courtesy: {', '.join(courtesy.kinds)}",))
+        small_talk = grammar().recognise(words, asks=head.rstrip().endswith("?"))
+        if small_talk is not None:
+            return _complexity(Level.TRIVIAL, small_talk.language, (f"only small talk: {', '.join(small_talk.kinds)}",))
     language = detect(head)
     level, reasons = _level(words, head, _cues().find(words))
     if not whole and level < Level.COMPLEX:
@@ -153,7 +153,7 @@ def classify(text: str) -> Complexity:
 
 
 def _level(words: Sequence[str], text: str, cues: Mapping[str, Sequence[str]]) -> tuple[Level, list[str]]:
-    """The level of a message that is not courtesy, and why."""
+    """The level of a message that is not small talk, and why."""
     scope, compare = cues.get("scope.all", ()), cues.get("work.compare", ())
     analyse, gather = cues.get("work.analyse", ()), cues.get("work.gather", ())
     total = cues.get("work.total", ())

@@ -24,11 +24,11 @@ from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerState
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.resilience.rate_limits import RateLimiter
 from hexar.core.resilience.shared_breakers import SharedBreakers
 from hexar.core.store import Database
-from hexar.core.telemetry.event_loop_lag import LoopLag
+from hexar.core.telemetry.event_loop_lag import EventLoopLag
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.server.config import Settings
 from hexar.server.interceptors import Admission
@@ -60,7 +60,7 @@ class Engine:
     rates: RateLimiter
     ledger: Ledger
     models: MeteredModels
-    loop_lag: LoopLag = field(default_factory=LoopLag)
+    loop_lag: EventLoopLag = field(default_factory=EventLoopLag)
     #: What WarmCache asks; each system that can warm adds one.
     warmers: list[Warmer] = field(default_factory=list)
     #: Where several processes share a Redis: the link to it, and the agreements on versions and on breakers.
@@ -129,9 +129,9 @@ def build_engine(settings: Settings) -> Engine:
     elif settings.cache.disk_mb:
         backend = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE)
     caches = Caches(versions, backend, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
-    lane = LaneConfig(**settings.dispatch.model_dump())
+    bulkhead = BulkheadConfig(**settings.dispatch.model_dump())
     breakers = SharedBreakers(link) if link is not None else None
-    dispatcher = Dispatcher(lane, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
+    dispatcher = Dispatcher(bulkhead, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
     ledger = Ledger(database)
     lingers = settings.limits.linger_seconds
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
@@ -168,13 +168,13 @@ def _kinds(settings: Settings) -> dict[str, Kind]:
 
 
 def _gauges(engine: Engine) -> Iterable[Metric]:
-    caches, lanes = engine.caches, engine.dispatcher.status()
+    caches, bulkheads = engine.caches, engine.dispatcher.status()
     hits = [({"kind": kind, "tier": tier.value}, float(count)) for (kind, tier), count in list(caches.stats.hits.items())]
     misses = [({"kind": kind}, float(count)) for kind, count in list(caches.stats.misses.items())]
-    breakers = [({"agent": lane.agent}, _BREAKER_VALUE[lane.breaker.state]) for lane in lanes]
-    elsewhere = [({"agent": lane.agent}, float(lane.breaker.opened_elsewhere)) for lane in lanes]
-    busy = [({"agent": lane.agent}, float(lane.busy)) for lane in lanes]
-    queued = [({"agent": lane.agent}, float(lane.queued)) for lane in lanes]
+    breakers = [({"agent": bulkhead.agent}, _BREAKER_VALUE[bulkhead.breaker.state]) for bulkhead in bulkheads]
+    elsewhere = [({"agent": bulkhead.agent}, float(bulkhead.breaker.opened_elsewhere)) for bulkhead in bulkheads]
+    busy = [({"agent": bulkhead.agent}, float(bulkhead.busy)) for bulkhead in bulkheads]
+    queued = [({"agent": bulkhead.agent}, float(bulkhead.queued)) for bulkhead in bulkheads]
     yield counter("hexar_cache_hits", "Cache hits by kind and tier", hits)
     yield counter("hexar_cache_misses", "Cache misses by kind", misses)
     yield gauge("hexar_cache_memory_bytes", "Bytes in the memory tier", [({}, float(caches.memory.used_bytes))])

@@ -98,7 +98,7 @@ class ChatConfig(_Strict):
 
 
 def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> MeteredModels:
-    """The configured models on their own lanes; ValueError where the configuration does not fit together."""
+    """The configured models on their own bulkheads; ValueError where the configuration does not fit together."""
     configs = [
         ModelConfig(
             **row.model_dump(exclude={"api_key", "timeouts"}),

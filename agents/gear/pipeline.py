@@ -30,12 +30,12 @@ from hexar.agents.gear.analysis.analyses import Analyses
 from hexar.agents.gear.analysis.analyst import METHOD
 from hexar.agents.gear.analysis.heavy import HeavyReader
 from hexar.agents.gear.analysis.knowledge import JOB
-from hexar.agents.gear.plan import Plan, Users, make_plan
+from hexar.agents.gear.plan import QueryPlan, Users, make_plan
 from hexar.agents.gear.products.board import Board
-from hexar.agents.gear.products.candidates import Batch, Wanted
+from hexar.agents.gear.products.candidates import Batch, ParsedQuery
 from hexar.agents.gear.products.catalogue import Catalogue
 from hexar.agents.gear.products.offers import LANE, Held, LiveOffers
-from hexar.agents.gear.products.ranking import Taste, Weights
+from hexar.agents.gear.products.ranking import Preferences, Weights
 from hexar.agents.gear.request import validation
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.understanding import Brands, Understood, understand
@@ -126,7 +126,7 @@ class GearPipeline:
         """Let the heavy readers reach the disk cache; on the event loop, before the job workers start."""
         self._heavy.loop = asyncio.get_running_loop()
 
-    async def prepare(self, request: query_pb2.QueryRequest, tenant: str) -> Plan:
+    async def prepare(self, request: query_pb2.QueryRequest, tenant: str) -> QueryPlan:
         """Check ``request`` and say under which key its answer lies.
 
         Raises InvalidArgument with every wrong field, FailedPrecondition where no vendor is configured.
@@ -141,7 +141,7 @@ class GearPipeline:
         """:meth:`prepare` and :meth:`produce` in one."""
         return await self.produce(await self.prepare(request, tenant), emit, deadline)
 
-    async def produce(self, plan: Plan, emit: Emit, deadline: Deadline) -> Completion:
+    async def produce(self, plan: QueryPlan, emit: Emit, deadline: Deadline) -> Completion:
         """Form the answer of ``plan`` and emit its events. It is cacheable where no vendor is missing or stale.
 
         Raises Unavailable where every vendor is down and nothing is cached.
@@ -179,7 +179,7 @@ class GearPipeline:
 class _Query:
     """One answer while it forms."""
 
-    def __init__(self, pipeline: GearPipeline, plan: Plan, emit: Emit, deadline: Deadline) -> None:
+    def __init__(self, pipeline: GearPipeline, plan: QueryPlan, emit: Emit, deadline: Deadline) -> None:
         self._pipeline = pipeline
         self._plan = plan
         self._emit = emit
@@ -195,9 +195,9 @@ class _Query:
         criteria = Criteria(filters)
         analyses = pipeline.analyses.available and not plan.only_cache
         self._board = Board(
-            Wanted.read(self._understood.terms),
+            ParsedQuery.read(self._understood.terms),
             criteria,
-            Taste(criteria, plan.user),
+            Preferences(criteria, plan.user),
             config.weights,
             plan.limit,
             catalogue=pipeline.catalogue,

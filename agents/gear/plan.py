@@ -22,7 +22,7 @@ KIND, USER_KIND = "query_answer", "user_context"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueryPlan:
     """One request, ready to be answered.
 
     ``fields`` make the cache key ``key`` of the kind ``query_answer``; ``depends`` are the names of the versions that the
@@ -50,7 +50,7 @@ def make_plan(
     user: query_pb2.UserContext | None,
     vendors: Iterable[str],
     revision: object,
-) -> Plan:
+) -> QueryPlan:
     """The plan of a request that passed validation. ``revision`` is what else answers depend on: weights, configuration."""
     asked = tuple(sorted(set(request.vendors) or set(vendors)))
     wait = request.wait_for_analysis.seconds + request.wait_for_analysis.nanos / 1e9
@@ -68,7 +68,7 @@ def make_plan(
         fields["user"] = {"id": request.user_id, "context": _user(known)}
     policy = request.cache_policy
     only = policy == common_pb2.CACHE_POLICY_ONLY
-    return Plan(
+    return QueryPlan(
         request=request,
         tenant=tenant,
         scope="global" if known is None else "user",

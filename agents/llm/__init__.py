@@ -1,6 +1,6 @@
 """Language models: what is asked and answered, who answers, and how tokens reach the event loop."""
 
-from hexar.agents.llm.attempts import Candidate, collect, complete
+from hexar.agents.llm.attempts import CallableModel, collect, complete
 from hexar.agents.llm.config import ModelConfig, Timeouts
 from hexar.agents.llm.metered import MeteredModels
 from hexar.agents.llm.models import Models
@@ -23,7 +23,7 @@ from hexar.agents.llm.types import (
 __all__ = [
     "Bridge",
     "Cancel",
-    "Candidate",
+    "CallableModel",
     "Completion",
     "Delta",
     "Done",

@@ -42,7 +42,7 @@ MAX_PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CallableModel:
     """A model that may be asked: how it is configured, who answers, and whether it has been failing."""
 
     config: ModelConfig
@@ -59,7 +59,7 @@ class Attempts:
 
     def __init__(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[CallableModel],
         request: Request,
         deadline: Deadline,
         policy: RetryPolicy | None = None,
@@ -85,7 +85,7 @@ class Attempts:
         self.fresh = False
 
     @property
-    def candidate(self) -> Candidate:
+    def candidate(self) -> CallableModel:
         """The model to ask now."""
         return self._candidates[self._index]
 
@@ -205,7 +205,7 @@ class Attempts:
 
 
 def stream(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[CallableModel],
     request: Request,
     deadline: Deadline,
     cancel: Cancel,
@@ -235,7 +235,7 @@ def stream(
 
 
 def complete(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[CallableModel],
     request: Request,
     deadline: Deadline,
     cancel: Cancel | None = None,

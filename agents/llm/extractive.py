@@ -131,8 +131,8 @@ def compose(request: Request) -> str:
     language = request.language if request.language in _PHRASES else detect(question)
     phrases = _PHRASES.get(language, _PHRASES["en"])
     if not request.passages:
-        courtesy = grammar().recognise(_WORD.findall(fold(question)), asks=question.rstrip().endswith("?"))
-        return phrases[courtesy.kinds[-1] if courtesy is not None else "nothing"]
+        small_talk = grammar().recognise(_WORD.findall(fold(question)), asks=question.rstrip().endswith("?"))
+        return phrases[small_talk.kinds[-1] if small_talk is not None else "nothing"]
     wanted = max(1, min(MAX_SENTENCES, math.ceil(request.max_tokens / 1000 * SENTENCES_PER_THOUSAND)))
     chosen = choose(question, request.passages, wanted, language)
     if not chosen:

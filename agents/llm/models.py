@@ -5,17 +5,17 @@ A new kind of model is one class with ``name`` and ``stream`` and one line in :d
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
-from hexar.agents.llm.attempts import Candidate, complete
+from hexar.agents.llm.attempts import CallableModel, complete
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.extractive import ExtractiveProvider
 from hexar.agents.llm.openai import OpenAIProvider
-from hexar.agents.llm.transport.bridge import Bridge, Pool, lane_name
+from hexar.agents.llm.transport.bridge import Bridge, Pool, bulkhead_name
 from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Completion, Event, Meter, Provider, Request
 from hexar.core.deadline import Deadline
 from hexar.core.errors import FailedPrecondition
 from hexar.core.resilience import CircuitBreaker, RetryPolicy
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 
 #: The provider of each ``ModelConfig.kind``.
 KINDS: Mapping[str, Callable[[ModelConfig], Provider]] = {
@@ -44,13 +44,13 @@ class Models:
         policy: RetryPolicy | None = None,
     ) -> None:
         configured = list(configs) or [DEFAULT]
-        self._candidates: dict[str, Candidate] = {}
+        self._candidates: dict[str, CallableModel] = {}
         for config in configured:
             if config.name in self._candidates:
                 raise ValueError(f"model {config.name} is configured twice")
-            # A name of its own beside the lane's breaker, which sees connections only.
+            # A name of its own beside the bulkhead's breaker, which sees connections only.
             breaker = CircuitBreaker(config.name, name=f"model:{config.name}")
-            self._candidates[config.name] = Candidate(config, KINDS[config.kind](config), breaker)
+            self._candidates[config.name] = CallableModel(config, KINDS[config.kind](config), breaker)
         self.primary = primary or configured[0].name
         self.fallback = fallback
         for name in (self.primary, fallback):
@@ -58,10 +58,10 @@ class Models:
                 raise ValueError(f"model {name} is not configured")
         self._policy = policy
         if isinstance(pool, Dispatcher):
-            known = {lane.agent for lane in pool.status()}
+            known = {bulkhead.agent for bulkhead in pool.status()}
             for config in configured:
-                if lane_name(config) not in known:
-                    pool.configure(lane_name(config), LaneConfig(threads=config.threads, queue=config.queue))
+                if bulkhead_name(config) not in known:
+                    pool.configure(bulkhead_name(config), BulkheadConfig(threads=config.threads, queue=config.queue))
         self.bridge = Bridge(pool, policy=policy)
 
     @property
@@ -78,7 +78,7 @@ class Models:
         """The configuration of ``name`` (empty: the primary); raises FailedPrecondition where it is not configured."""
         return self._candidate(name or self.primary).config
 
-    def candidates(self, name: str = "") -> tuple[Candidate, ...]:
+    def candidates(self, name: str = "") -> tuple[CallableModel, ...]:
         """Who is asked for ``name`` (empty: the primary), and then the fallback."""
         first = self._candidate(name or self.primary)
         if self.fallback and self.fallback != first.config.name:
@@ -126,7 +126,7 @@ class Models:
             if isinstance(candidate.provider, OpenAIProvider):
                 candidate.provider.close()
 
-    def _candidate(self, name: str) -> Candidate:
+    def _candidate(self, name: str) -> CallableModel:
         candidate = self._candidates.get(name)
         if candidate is None:
             raise FailedPrecondition(f"model {name!r} is not configured")

@@ -9,7 +9,7 @@ from hexar.agents.parts.catalogue.reading import ArticleRow, CatalogueRow
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
 from hexar.agents.parts.components.matching import Target
-from hexar.agents.parts.components.reading import Reading
+from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.vehicles.resolve import ManufacturerRow, Match, ModelRow, Resolution, VariantRow
 from hexar.agents.parts.vehicles.vin import Vin
 from hexar.v1 import parts_pb2 as pb
@@ -133,7 +133,7 @@ def position(value: Position) -> pb.Position:
     return cast("pb.Position", int(value))
 
 
-def component_reading(reading: Reading) -> pb.ComponentReading:
+def component_reading(reading: ComponentPhrase) -> pb.ComponentReading:
     return pb.ComponentReading(normalized=reading.text, side=side(reading.side), position=position(reading.position))
 
 

@@ -15,7 +15,7 @@ from hexar.agents.parts.catalogue import tables
 from hexar.agents.parts.catalogue.records import Steering
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
 from hexar.agents.parts.components.matching import MIN_SCORE, ComponentMatch
-from hexar.agents.parts.components.reading import Reading
+from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.fitting import Asked, choose
 from hexar.agents.parts.validation import DEFAULT_MATCHES
 from hexar.agents.parts.vehicles.resolve import Resolution
@@ -70,7 +70,12 @@ def _match_name(
 
 
 def _of_vehicle(
-    view: CatalogueView, request: pb.MatchPartsRequest, match: ComponentMatch, reading: Reading, found: Resolution, limit: int
+    view: CatalogueView,
+    request: pb.MatchPartsRequest,
+    match: ComponentMatch,
+    reading: ComponentPhrase,
+    found: Resolution,
+    limit: int,
 ) -> tuple[list[pb.ArticleMatch], int]:
     variants = tuple(entry.variant.key for entry in found.variants if entry.variant is not None)
     rows, _, _ = view.listed(variants, match.target.groups) if match.target.groups else ([], 0, 0)
@@ -94,7 +99,9 @@ def _of_vehicle(
     ], fits.excluded
 
 
-def _of_all(view: CatalogueView, match: ComponentMatch, reading: Reading, limit: int) -> tuple[list[pb.ArticleMatch], int]:
+def _of_all(
+    view: CatalogueView, match: ComponentMatch, reading: ComponentPhrase, limit: int
+) -> tuple[list[pb.ArticleMatch], int]:
     """Articles of the whole catalogue. Every variant counts as asked for, so coverage does not take part."""
     target = match.target
     if not target.groups:

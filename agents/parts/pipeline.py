@@ -19,9 +19,9 @@ from hexar.agents.parts.catalogue.reading import ArticleRow, Listed
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import VARIANTS_A_READ, Catalogues, CatalogueView
 from hexar.agents.parts.components.matching import ComponentMatch, Target
-from hexar.agents.parts.components.reading import Reading
+from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.fitting import Asked, Fit, Fits, choose
-from hexar.agents.parts.plan import Component, Plan, catalogue_name, make_plan, resolve
+from hexar.agents.parts.plan import Component, DiscoveryPlan, catalogue_name, make_plan, resolve
 from hexar.agents.parts.validation import check_discover
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError, Unavailable
@@ -40,7 +40,7 @@ IMPLIED_PARTS, MAX_IMPLIED = 5, 40
 #: Seconds kept back from the deadline for the summary.
 RESERVE = 0.2
 #: The reading of a component whose text was not reached.
-UNREAD = Reading((), Side.UNSPECIFIED, Position.UNSPECIFIED, False)
+UNREAD = ComponentPhrase((), Side.UNSPECIFIED, Position.UNSPECIFIED, False)
 #: Resolved vehicles remembered.
 REMEMBERED = 2048
 
@@ -82,12 +82,12 @@ class Statistics:
 
 
 @dataclass(slots=True)
-class _Found:
+class _ComponentResult:
     """A component after its search. ``target`` is None where the text was not understood."""
 
     index: int
     component: Component
-    reading: Reading
+    reading: ComponentPhrase
     matches: Sequence[ComponentMatch] = ()
     status: pb.ComponentStatus = pb.COMPONENT_STATUS_NOT_UNDERSTOOD
     reason: str = ""
@@ -134,7 +134,7 @@ class PartsPipeline:
             self._vehicles.move_to_end(key)
         return found
 
-    async def prepare(self, request: pb.DiscoverRequest, tenant: str, deadline: Deadline, at: str = "") -> Plan:
+    async def prepare(self, request: pb.DiscoverRequest, tenant: str, deadline: Deadline, at: str = "") -> DiscoveryPlan:
         """Validate a request and resolve its vehicle; ``at`` is its path inside a batch."""
         check_discover(request, at)
         view = await self.view(request.catalogue, deadline)
@@ -144,7 +144,7 @@ class PartsPipeline:
         """Prepare and produce in one."""
         return await self.produce(await self.prepare(request, tenant, deadline), emit, deadline)
 
-    async def produce(self, plan: Plan, emit: Emit, deadline: Deadline) -> Completion:
+    async def produce(self, plan: DiscoveryPlan, emit: Emit, deadline: Deadline) -> Completion:
         """Emit the whole answer. Raises Unavailable where the store answered no component at all."""
         if plan.only_cache:
             raise Unavailable("the answer is not in a cache, and only caches were to be read", 0.0)
@@ -154,7 +154,7 @@ class PartsPipeline:
 class _Discovery:
     """One answer while it forms."""
 
-    def __init__(self, plan: Plan, emit: Emit, deadline: Deadline, pool: Pool, workers: int) -> None:
+    def __init__(self, plan: DiscoveryPlan, emit: Emit, deadline: Deadline, pool: Pool, workers: int) -> None:
         self.plan = plan
         self.view = plan.view
         self.emit = emit
@@ -183,9 +183,9 @@ class _Discovery:
 
     # -- components ---------------------------------------------------------------------------------------------------
 
-    async def _components(self) -> list[_Found]:
+    async def _components(self) -> list[_ComponentResult]:
         tasks = [asyncio.create_task(self._component(index, component)) for index, component in enumerate(self.plan.components)]
-        found: list[_Found] = []
+        found: list[_ComponentResult] = []
         try:
             for next_done in asyncio.as_completed(tasks):
                 entry = await next_done
@@ -197,9 +197,9 @@ class _Discovery:
             await asyncio.gather(*tasks, return_exceptions=True)
         return sorted(found, key=lambda entry: entry.index)
 
-    async def _component(self, index: int, component: Component) -> _Found:
+    async def _component(self, index: int, component: Component) -> _ComponentResult:
         begun = time.perf_counter()
-        found = _Found(index, component, UNREAD)
+        found = _ComponentResult(index, component, UNREAD)
         try:
             found.reading, found.matches, found.suggestions = await self._call("match", self._match, component)
             if not found.matches:
@@ -216,19 +216,19 @@ class _Discovery:
         found.elapsed = time.perf_counter() - begun
         return found
 
-    def _match(self, component: Component) -> tuple[Reading, list[ComponentMatch], list[str]]:
+    def _match(self, component: Component) -> tuple[ComponentPhrase, list[ComponentMatch], list[str]]:
         matcher = self.view.components
         reading = matcher.read(component.name)
         if component.side or component.position:
             words = tuple(word for word in reading.words if not component.position or word not in ("front", "rear"))
             named = {1: ("front",), 2: ("rear",)}.get(int(component.position), ())
-            reading = Reading(
+            reading = ComponentPhrase(
                 (*named, *words), component.side or reading.side, component.position or reading.position, reading.ambiguous
             )
         matches = matcher.match(reading)
         return reading, matches, [] if matches else matcher.suggestions(reading)
 
-    async def _search(self, found: _Found) -> None:
+    async def _search(self, found: _ComponentResult) -> None:
         match, reading = found.matches[0], found.reading
         target = match.target
         asked = self._asked(match.score, reading.side, reading.position)
@@ -288,7 +288,7 @@ class _Discovery:
 
     # -- what the damage implies --------------------------------------------------------------------------------------
 
-    async def _implied(self, found: Sequence[_Found]) -> list[pb.ImpliedPart]:
+    async def _implied(self, found: Sequence[_ComponentResult]) -> list[pb.ImpliedPart]:
         begun = time.perf_counter()
         damages = [
             rules.Damage(
@@ -349,7 +349,7 @@ class _Discovery:
             position=contract.position(listed.position),
         )
 
-    def _component_message(self, entry: _Found) -> pb.ComponentResult:
+    def _component_message(self, entry: _ComponentResult) -> pb.ComponentResult:
         return pb.ComponentResult(
             index=entry.index,
             name=entry.component.name,
@@ -364,7 +364,9 @@ class _Discovery:
             elapsed_ms=entry.elapsed * 1e3,
         )
 
-    def _summary(self, found: Sequence[_Found], propagation: Sequence[pb.ImpliedPart], complete: bool) -> pb.DiscoverSummary:
+    def _summary(
+        self, found: Sequence[_ComponentResult], propagation: Sequence[pb.ImpliedPart], complete: bool
+    ) -> pb.DiscoverSummary:
         merged: dict[str, pb.PartSummary] = {}
         for entry in found:
             for part in entry.parts:

@@ -37,7 +37,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DiscoveryPlan:
     """One report, ready to be answered; ``fields`` make the key, ``depends`` are names of versions."""
 
     view: CatalogueView
@@ -114,13 +114,13 @@ def cache_fields(
 
 def make_plan(
     request: pb.DiscoverRequest, tenant: str, view: CatalogueView, found: tuple[Resolution, pb.VehicleResolution]
-) -> Plan:
+) -> DiscoveryPlan:
     """The plan of a request that passed validation."""
     resolution, vehicle = found
     reported = components(request)
     policy = request.cache_policy
     fields = cache_fields(reported, vehicle, request)
-    return Plan(
+    return DiscoveryPlan(
         view=view,
         resolution=resolution,
         vehicle=vehicle,

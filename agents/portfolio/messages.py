@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hexar.agents.portfolio.chat.conversations import ConversationRow, Turn
 from hexar.agents.portfolio.chat.profiles import AgentRow
 from hexar.agents.portfolio.documents.library import DocumentRow, PortfolioRow
-from hexar.agents.portfolio.retrieval.passages import Found, Mode, Passage
+from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
 from hexar.core.cache import Tier
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 
@@ -87,7 +87,7 @@ def passage(found: Passage, *, with_text: bool = True) -> portfolio_pb2.Passage:
     )
 
 
-def search_response(found: Found) -> portfolio_pb2.SearchResponse:
+def search_response(found: SearchResult) -> portfolio_pb2.SearchResponse:
     """What a search found."""
     return portfolio_pb2.SearchResponse(
         passages=[passage(each) for each in found.passages],
@@ -99,7 +99,7 @@ def search_response(found: Found) -> portfolio_pb2.SearchResponse:
     )
 
 
-def found_of(response: portfolio_pb2.SearchResponse, tier: Tier) -> Found:
+def found_of(response: portfolio_pb2.SearchResponse, tier: Tier) -> SearchResult:
     """A kept search as it was found."""
     mode = next(mode for mode, value in MODES.items() if value == response.mode)
     passages = [
@@ -109,7 +109,7 @@ def found_of(response: portfolio_pb2.SearchResponse, tier: Tier) -> Found:
         )
         for p in response.passages
     ]  # fmt: skip
-    return Found(passages, mode, response.portfolio_version, 0.0, 0.0, tier)
+    return SearchResult(passages, mode, response.portfolio_version, 0.0, 0.0, tier)
 
 
 def citation(marker: int, cited: Passage, position: int, segment: int) -> chat_pb2.ChatCitation:

@@ -1,7 +1,8 @@
 """Answers that several processes share: one of them leads a run, the others follow it in Redis.
 
 A process shows its subscribers only what is written to the run, so that any other process can give the exact rest to whoever
-loses a connection. The leader writes in batches, the first few at once, then one every :data:`PACE`: at most 20 a second.
+loses a connection. The leader writes in batches, the first few at once, then one every :data:`WRITE_INTERVAL`: at most 20 a
+second.
 
 A leader that dies loses its lease; one follower takes the lead and makes the answer again. What it makes is compared with what
 was written: as long as it is the same, subscribers notice nothing, and the run goes on where it stood. Where it differs nobody
@@ -32,27 +33,27 @@ from hexar.core.errors import Aborted, HexarError, Unavailable
 from hexar.core.eventlog.answers import ABANDONED, Answer, Answers, AnswerSpec, Completion, Origin, _alike, _Live
 from hexar.core.eventlog.frames import pack
 from hexar.core.eventlog.log import EventLog
-from hexar.core.eventlog.runs import LEASE, Reading, Runs, RunState, describe, described, one_write
+from hexar.core.eventlog.runs import LEASE, Runs, RunSlice, RunState, describe, described, one_write
 from hexar.core.redis.link import RedisDown, RedisLink
 
 log = structlog.get_logger(__name__)
 
 #: Writes of a run that are made at once; seconds between two after those. Together under 20 in any second.
-AT_ONCE = 6
-PACE = 0.08
+WRITE_BURST = 6
+WRITE_INTERVAL = 0.08
 #: Seconds between two reads of a follower: short at first, then long.
-FOLLOW_FIRST = 0.01
-FOLLOW_THEN = 0.05
+FOLLOW_INTERVAL_FIRST = 0.01
+FOLLOW_INTERVAL = 0.05
 #: Seconds from the end of a run that is begun anew to the word to its readers; and how recently a process must have looked at a
 #: run to let a caller join it unseen: less, so that nobody who had that word is given the same run again.
-TELL_AFTER = 1.5 * FOLLOW_THEN
-SURE = 1.2 * FOLLOW_THEN
+TELL_AFTER = 1.5 * FOLLOW_INTERVAL
+JOIN_UNSEEN_WITHIN = 1.2 * FOLLOW_INTERVAL
 #: A leader without subscribers of its own goes on while someone elsewhere has read so recently, seconds.
-WANTED = 1.0
+READ_ELSEWHERE_WITHIN = 1.0
 #: Who reads a run waits so long for a Redis that went silent before it does without, seconds: most silences are shorter.
-PATIENCE = 0.3
+REDIS_PATIENCE = 0.3
 #: Seconds between two looks of a leader without subscribers.
-LOOK = 0.1
+SUBSCRIBER_POLL = 0.1
 
 _GONE = (RedisDown, ResponseError)
 _ENDING = "the server is shutting down"
@@ -117,7 +118,7 @@ class SharedAnswers(Answers):
 
     async def _elsewhere(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
         # Nobody but Redis knows the run: it is worth waiting through a short silence.
-        while await self._link.ready(PATIENCE):
+        while await self._link.ready(REDIS_PATIENCE):
             shared, events = _Shared(answer_id), EventLog(answer_id)
             try:
                 reading = await self._read(shared, events)
@@ -195,7 +196,7 @@ class SharedAnswers(Answers):
             await asyncio.shield(shared.anew)
             return False
         # Nobody else can lead, or begin anew, within a lease from its last renewal.
-        if time.monotonic() - shared.known < (LEASE / 2 if shared.fence else SURE):
+        if time.monotonic() - shared.known < (LEASE / 2 if shared.fence else JOIN_UNSEEN_WITHIN):
             return True
         try:
             return await self._runs.state(shared.run) in (RunState.LIVE, RunState.DONE, None)
@@ -236,10 +237,10 @@ class SharedAnswers(Answers):
                     age = math.inf
                 if age is None:
                     return
-                if age > WANTED and live.subscribers <= 0:
+                if age > READ_ELSEWHERE_WITHIN and live.subscribers <= 0:
                     super()._give_up(live)
                     return
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(SUBSCRIBER_POLL)
         finally:
             shared.look = None
 
@@ -272,7 +273,7 @@ class SharedAnswers(Answers):
         """Read until the run ends, or until this process leads it or makes it alone."""
         shared, events, reads = work.shared, work.live.log, 0
         while not events.done:
-            await asyncio.sleep(FOLLOW_FIRST if reads < 10 else FOLLOW_THEN)
+            await asyncio.sleep(FOLLOW_INTERVAL_FIRST if reads < 10 else FOLLOW_INTERVAL)
             reads += 1
             try:
                 # Were this process to die, its callers would come back by way of another.
@@ -295,11 +296,11 @@ class SharedAnswers(Answers):
                     self.takeovers += 1
                     return
             except _GONE:
-                if not await self._link.ready(PATIENCE):
+                if not await self._link.ready(REDIS_PATIENCE):
                     shared.alone = True
                     return
 
-    async def _read(self, shared: _Shared, events: EventLog, wanted: float = 0.0) -> Reading | None:
+    async def _read(self, shared: _Shared, events: EventLog, wanted: float = 0.0) -> RunSlice | None:
         """Take all that was written and not read yet; the end too, where the run has one."""
         while True:
             asked = time.monotonic()
@@ -362,7 +363,7 @@ class SharedAnswers(Answers):
     async def _write(self, work: _Work, made: EventLog, producing: asyncio.Future[Completion]) -> bool:
         """Write and show what is made; False where the lead was lost."""
         at = 0
-        pace: deque[float] = deque(maxlen=AT_ONCE)
+        pace: deque[float] = deque(maxlen=WRITE_BURST)
         now = asyncio.get_running_loop().time
         renewed = now()
         while True:
@@ -377,8 +378,8 @@ class SharedAnswers(Answers):
                 else:
                     at += len(same)
             elif len(made.events) > at:
-                if len(pace) == AT_ONCE and not work.shared.alone and not ended:
-                    await asyncio.sleep(max(0.0, pace[-1] + PACE - now()))
+                if len(pace) == WRITE_BURST and not work.shared.alone and not ended:
+                    await asyncio.sleep(max(0.0, pace[-1] + WRITE_INTERVAL - now()))
                 pace.append(now())
                 batch = one_write(made.events, at)
             elif ended:

@@ -110,7 +110,7 @@ class RunState(StrEnum):
 
 
 @dataclass(slots=True)
-class Reading:
+class RunSlice:
     """What a read found: the ``events`` past the last read; ``led``: someone holds the lease; ``last``: events ever written."""
 
     state: RunState
@@ -171,7 +171,7 @@ class Runs:
         found: bytes | None = await self.link.call("HGET", _keys(run)[0], "state")
         return None if found is None else RunState(found.decode())
 
-    async def read(self, run: str, cursor: str, wanted: float = 0.0) -> Reading | None:
+    async def read(self, run: str, cursor: str, wanted: float = 0.0) -> RunSlice | None:
         """What was written past ``cursor`` ("0": from the start), None where there is no such run.
 
         Tells the leader that the answer is wanted, now and for another ``wanted`` seconds.
@@ -187,7 +187,7 @@ class Runs:
             if batch is None:
                 raise ValueError("a batch of events cannot be read")
             events.extend(batch.events)
-        return Reading(
+        return RunSlice(
             RunState(state.decode()), lease > 0, last, detail.decode(), events, cursor, len(entries) == 256, left / 1000
         )
 

@@ -1,6 +1,6 @@
 """One Redis server that requests may lean on: few connections, many commands, and no waiting for a server that is gone.
 
-Commands of many callers share a *lane*: one connection and one task that sends what is ready as one pipeline. A caller waits
+Commands of many callers share a *channel*: one connection and one task that sends what is ready as one pipeline. A caller waits
 on a future and never touches the connection, so that a caller who leaves cannot leave a half-read reply behind. Anything that
 goes wrong with a connection closes it.
 
@@ -66,7 +66,7 @@ class _Call:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Channel:
     """One connection and what waits for it."""
 
     timeout: float
@@ -93,8 +93,8 @@ class RedisNode:
         self.outages = 0
         self._is_up = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reads = _Lane(timeout)
-        self._writes = _Lane(WRITE_TIMEOUT)
+        self._reads = _Channel(timeout)
+        self._writes = _Channel(WRITE_TIMEOUT)
         self._posted: deque[_Call] = deque()
         self._posted_bytes = 0
         self._said_at = -SAY_EVERY
@@ -115,8 +115,8 @@ class RedisNode:
             self._closing = False
             self._failed.set()
             self._prober = asyncio.create_task(self._probe(), name="redis-probe")
-            for lane in (self._reads, self._writes):
-                lane.task = asyncio.create_task(self._serve(lane), name="redis-lane")
+            for channel in (self._reads, self._writes):
+                channel.task = asyncio.create_task(self._serve(channel), name="redis-channel")
 
     def connection(self) -> Any:
         """A connection of one's own, not yet connected: redis-py's, untyped there."""
@@ -141,7 +141,7 @@ class RedisNode:
             async with _Patience(self.timeout):
                 return await future
         except TimeoutError as error:
-            # The batch before took its time as well; the lane itself decides whether the server is gone.
+            # The batch before took its time as well; the channel itself decides whether the server is gone.
             raise RedisDown from error
 
     def post(self, *command: Any, size: int, limit: int) -> bool:
@@ -176,7 +176,7 @@ class RedisNode:
         """Wait until what was posted is sent, or given up."""
         self._take_posted()
         if self.up:
-            # Commands of a lane are answered in order.
+            # Commands of a channel are answered in order.
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._writes.waiting.append(_Call(("PING",), future))
             self._writes.wake.set()
@@ -193,15 +193,15 @@ class RedisNode:
         self._is_up.clear()
         # Beside the cancellation, which a connection that is being made may lose.
         self._closing = True
-        for lane in (self._reads, self._writes):
-            lane.wake.set()
+        for channel in (self._reads, self._writes):
+            channel.wake.set()
         tasks = [task for task in (self._prober, self._reads.task, self._writes.task) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._drop_waiting()
-        for lane in (self._reads, self._writes):
-            await _disconnect(lane)
+        for channel in (self._reads, self._writes):
+            await _disconnect(channel)
         sentinels: Any = getattr(self.pool, "sentinel_manager", None)
         if sentinels is not None:
             with suppress(RedisError, OSError):
@@ -214,28 +214,28 @@ class RedisNode:
             self._posted.clear()
         self._writes.wake.set()
 
-    async def _serve(self, lane: _Lane) -> None:
+    async def _serve(self, channel: _Channel) -> None:
         while not self._closing:
-            await lane.wake.wait()
-            lane.wake.clear()
-            while lane.waiting:
+            await channel.wake.wait()
+            channel.wake.clear()
+            while channel.waiting:
                 batch: list[_Call] = []
                 size = 0
-                while lane.waiting and len(batch) < BATCH and size < BATCH_BYTES:
-                    call = lane.waiting.popleft()
+                while channel.waiting and len(batch) < BATCH and size < BATCH_BYTES:
+                    call = channel.waiting.popleft()
                     if call.future is None or not call.future.done():
                         batch.append(call)
                         size += call.size
                     else:
                         self._sent(call)
                 if batch:
-                    await self._exchange(lane, batch)
+                    await self._exchange(channel, batch)
 
-    async def _exchange(self, lane: _Lane, batch: list[_Call]) -> None:
+    async def _exchange(self, channel: _Channel, batch: list[_Call]) -> None:
         at = 0
         try:
-            connection = await self._connected(lane)
-            async with _Patience(lane.timeout):
+            connection = await self._connected(channel)
+            async with _Patience(channel.timeout):
                 self.commands += len(batch)
                 self.pipelines += 1
                 packed = connection.pack_commands([call.command for call in batch])
@@ -257,17 +257,17 @@ class RedisNode:
                 self._sent(call)
             if at < len(batch):
                 # Also when this task is cancelled: what is still to come on this connection belongs to nobody.
-                await _disconnect(lane)
+                await _disconnect(channel)
                 for call in batch[at:]:
                     _settle(call, None, RedisDown())
 
-    async def _connected(self, lane: _Lane) -> Any:
+    async def _connected(self, channel: _Channel) -> Any:
         # It is the probe that connects, and callers end their wait themselves: this may take longer than a command.
-        if lane.connection is None:
-            lane.connection = self.connection()
+        if channel.connection is None:
+            channel.connection = self.connection()
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            await lane.connection.connect()
-        return lane.connection
+            await channel.connection.connect()
+        return channel.connection
 
     def _sent(self, call: _Call) -> None:
         if call.size:
@@ -290,8 +290,8 @@ class RedisNode:
         self._drop_waiting()
 
     def _drop_waiting(self) -> None:
-        for lane in (self._reads, self._writes):
-            waiting, lane.waiting = lane.waiting, deque()
+        for channel in (self._reads, self._writes):
+            waiting, channel.waiting = channel.waiting, deque()
             for call in waiting:
                 self._sent(call)
                 _settle(call, None, RedisDown())
@@ -310,10 +310,10 @@ class RedisNode:
 
     async def _answers(self) -> bool:
         calls = []
-        for lane in (self._reads, self._writes):
+        for channel in (self._reads, self._writes):
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            lane.waiting.append(_Call(("PING",), future))
-            lane.wake.set()
+            channel.waiting.append(_Call(("PING",), future))
+            channel.wake.set()
             calls.append(future)
         replies = await asyncio.gather(*calls, return_exceptions=True)
         for reply in replies:
@@ -366,8 +366,8 @@ def _settle(call: _Call, reply: Any, error: Exception | None) -> None:
         future.set_result(reply)
 
 
-async def _disconnect(lane: _Lane) -> None:
-    connection, lane.connection = lane.connection, None
+async def _disconnect(channel: _Channel) -> None:
+    connection, channel.connection = channel.connection, None
     if connection is not None:
         # A connection that is broken may fail to close as well; it is not used again either way.
         with suppress(RedisError, OSError, TimeoutError):

@@ -1,6 +1,6 @@
 """Blocking calls on thread pools, with a bulkhead for each agent.
 
-Each agent has its own lane: a pool of threads, a bounded queue, a circuit breaker. A vendor that hangs can hold its own
+Each agent has its own bulkhead: a pool of threads, a bounded queue, a circuit breaker. A vendor that hangs can hold its own
 threads only; when they and its queue are taken, further calls are refused at once instead of waiting.
 """
 
@@ -33,7 +33,7 @@ class DispatchObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LaneConfig:
+class BulkheadConfig:
     """What one agent may hold: ``threads`` at once, ``queue`` calls that wait, and when its breaker opens."""
 
     threads: int = 8
@@ -43,8 +43,8 @@ class LaneConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneStatus:
-    """One agent's lane now."""
+class BulkheadStatus:
+    """One agent's bulkhead now."""
 
     agent: str
     breaker: CircuitBreaker
@@ -54,9 +54,9 @@ class LaneStatus:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Bulkhead:
     agent: str
-    config: LaneConfig
+    config: BulkheadConfig
     breaker: CircuitBreaker
     executor: ThreadPoolExecutor
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,10 +76,10 @@ class _LateError(Exception):
 class _Call:
     """One call's fate, settled once: by its thread, by its deadline, or by a caller that left."""
 
-    __slots__ = ("_lane", "_lock", "_observer", "_settled", "started", "stop")
+    __slots__ = ("_bulkhead", "_lock", "_observer", "_settled", "started", "stop")
 
-    def __init__(self, lane: _Lane, observer: DispatchObserver | None) -> None:
-        self._lane = lane
+    def __init__(self, bulkhead: _Bulkhead, observer: DispatchObserver | None) -> None:
+        self._bulkhead = bulkhead
         self._observer = observer
         self._lock = threading.Lock()
         self._settled = False
@@ -92,13 +92,13 @@ class _Call:
                 return
             self._settled = True
         if error is None:
-            self._lane.breaker.succeeded()
+            self._bulkhead.breaker.succeeded()
         elif blame:
-            self._lane.breaker.failed()
+            self._bulkhead.breaker.failed()
         else:
-            self._lane.breaker.abandoned()
+            self._bulkhead.breaker.abandoned()
         if self._observer is not None and self.started is not None and not isinstance(error, asyncio.CancelledError):
-            self._observer(self._lane.agent, time.monotonic() - self.started, type(error).__name__ if error else "")
+            self._observer(self._bulkhead.agent, time.monotonic() - self.started, type(error).__name__ if error else "")
 
 
 class Dispatcher:
@@ -109,23 +109,23 @@ class Dispatcher:
 
     def __init__(
         self,
-        default: LaneConfig | None = None,
+        default: BulkheadConfig | None = None,
         *,
         observer: DispatchObserver | None = None,
         share: Callable[[CircuitBreaker], None] | None = None,
     ) -> None:
-        self._default = default or LaneConfig()
+        self._default = default or BulkheadConfig()
         self._observer = observer
         self._share = share
-        self._lanes: dict[str, _Lane] = {}
+        self._bulkheads: dict[str, _Bulkhead] = {}
         self._lock = threading.Lock()
 
-    def configure(self, agent: str, config: LaneConfig) -> None:
+    def configure(self, agent: str, config: BulkheadConfig) -> None:
         """Give ``agent`` limits of its own; before its first call."""
         with self._lock:
-            if agent in self._lanes:
+            if agent in self._bulkheads:
                 raise ValueError(f"{agent} is already in use")
-            self._lanes[agent] = self._new_lane(agent, config)
+            self._bulkheads[agent] = self._new_bulkhead(agent, config)
 
     async def call(
         self,
@@ -144,16 +144,16 @@ class Dispatcher:
         on the event loop when the caller left or its time is over, so that the function can be told at once.
         """
         limit = deadline or Deadline.never()
-        lane = self._lane(agent)
+        bulkhead = self._bulkhead(agent)
         if limit.expired:
             raise DeadlineExceeded(f"no time was left to ask {agent}")
-        await lane.breaker.consult()
-        lane.breaker.enter()
-        call = _Call(lane, self._observer)
+        await bulkhead.breaker.consult()
+        bulkhead.breaker.enter()
+        call = _Call(bulkhead, self._observer)
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
         try:
-            future = self._submit(lane, call, function, args, limit, retry)
+            future = self._submit(bulkhead, call, function, args, limit, retry)
         except BaseException as error:
             call.settle(error, blame=False)
             raise
@@ -172,63 +172,71 @@ class Dispatcher:
             if late is not None:
                 late.cancel()
 
-    def status(self) -> list[LaneStatus]:
-        """Every lane, by agent name."""
+    def status(self) -> list[BulkheadStatus]:
+        """Every bulkhead, by agent name."""
         with self._lock:
-            lanes = sorted(self._lanes.items())
+            bulkheads = sorted(self._bulkheads.items())
         return [
-            LaneStatus(name, lane.breaker, lane.busy, lane.config.threads, max(0, lane.pending - lane.busy))
-            for name, lane in lanes
+            BulkheadStatus(
+                name, bulkhead.breaker, bulkhead.busy, bulkhead.config.threads, max(0, bulkhead.pending - bulkhead.busy)
+            )
+            for name, bulkhead in bulkheads
         ]
 
     def close(self) -> None:
         """Refuse new calls and drop the queued ones; running threads end by their own deadlines."""
         with self._lock:
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            lane.executor.shutdown(wait=False, cancel_futures=True)
+            bulkheads = list(self._bulkheads.values())
+        for bulkhead in bulkheads:
+            bulkhead.executor.shutdown(wait=False, cancel_futures=True)
 
-    def _lane(self, agent: str) -> _Lane:
-        lane = self._lanes.get(agent)
-        if lane is None:
+    def _bulkhead(self, agent: str) -> _Bulkhead:
+        bulkhead = self._bulkheads.get(agent)
+        if bulkhead is None:
             with self._lock:
-                lane = self._lanes.get(agent)
-                if lane is None:
-                    lane = self._lanes[agent] = self._new_lane(agent, self._default)
-        return lane
+                bulkhead = self._bulkheads.get(agent)
+                if bulkhead is None:
+                    bulkhead = self._bulkheads[agent] = self._new_bulkhead(agent, self._default)
+        return bulkhead
 
-    def _new_lane(self, agent: str, config: LaneConfig) -> _Lane:
+    def _new_bulkhead(self, agent: str, config: BulkheadConfig) -> _Bulkhead:
         breaker = CircuitBreaker(agent, threshold=config.breaker_threshold, open_seconds=config.breaker_open_seconds)
         if self._share is not None:
             self._share(breaker)
-        return _Lane(agent, config, breaker, ThreadPoolExecutor(config.threads, thread_name_prefix=f"agent-{agent}"))
+        return _Bulkhead(agent, config, breaker, ThreadPoolExecutor(config.threads, thread_name_prefix=f"agent-{agent}"))
 
     def _submit(
-        self, lane: _Lane, call: _Call, function: Callable[..., T], args: tuple[Any, ...], limit: Deadline, retry: RetryPolicy
+        self,
+        bulkhead: _Bulkhead,
+        call: _Call,
+        function: Callable[..., T],
+        args: tuple[Any, ...],
+        limit: Deadline,
+        retry: RetryPolicy,
     ) -> Future[T]:
-        with lane.lock:
-            if lane.pending >= lane.config.threads + lane.config.queue:
-                raise BulkheadFull(lane.agent)
-            lane.pending += 1
+        with bulkhead.lock:
+            if bulkhead.pending >= bulkhead.config.threads + bulkhead.config.queue:
+                raise BulkheadFull(bulkhead.agent)
+            bulkhead.pending += 1
 
         try:
-            future = lane.executor.submit(self._run, lane, call, function, args, limit, retry)
+            future = bulkhead.executor.submit(self._run, bulkhead, call, function, args, limit, retry)
         except BaseException:
-            with lane.lock:
-                lane.pending -= 1
+            with bulkhead.lock:
+                bulkhead.pending -= 1
             raise
-        future.add_done_callback(lane.leave)
+        future.add_done_callback(bulkhead.leave)
         return future
 
     @staticmethod
     def _run(
-        lane: _Lane, call: _Call, function: Callable[..., T], args: tuple[Any, ...], limit: Deadline, retry: RetryPolicy
+        bulkhead: _Bulkhead, call: _Call, function: Callable[..., T], args: tuple[Any, ...], limit: Deadline, retry: RetryPolicy
     ) -> T:
         call.started = time.monotonic()
-        with lane.lock:
-            lane.busy += 1
+        with bulkhead.lock:
+            bulkhead.busy += 1
         try:
-            result = _attempt(lane.agent, call.stop, function, args, limit, retry)
+            result = _attempt(bulkhead.agent, call.stop, function, args, limit, retry)
         except BaseException as error:
             call.settle(error, blame=counts_as_failure(error))
             raise
@@ -236,8 +244,8 @@ class Dispatcher:
             call.settle(None, blame=False)
             return result
         finally:
-            with lane.lock:
-                lane.busy -= 1
+            with bulkhead.lock:
+                bulkhead.busy -= 1
 
 
 def _attempt(

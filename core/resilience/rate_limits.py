@@ -43,7 +43,7 @@ LEASE = 1.0
 #: Seconds that a process decides alone after Redis did not answer in time.
 ALONE = 1.0
 #: Buckets in memory from which on those that are idle are forgotten.
-MANY = 10_000
+SWEEP_THRESHOLD = 10_000
 
 # ARGV microseconds between two tokens, burst, tokens wanted. The bucket is the time, on the server's clock, at which it will be
 # full again. Tokens granted, and the microseconds until there is another.
@@ -156,7 +156,7 @@ class RateLimiter:
         self._processes = processes
         self._clock = clock
         self._accounts: dict[str, _Account] = {}
-        self._sweep_at = MANY
+        self._sweep_at = SWEEP_THRESHOLD
         self._alone_until = -math.inf
         #: Leases asked for: the commands that all this costs.
         self.asked = 0
@@ -195,7 +195,7 @@ class RateLimiter:
             if len(self._accounts) >= self._sweep_at:
                 now = self._clock()
                 self._accounts = {known: one for known, one in self._accounts.items() if not one.idle(now)}
-                self._sweep_at = max(MANY, 2 * len(self._accounts))
+                self._sweep_at = max(SWEEP_THRESHOLD, 2 * len(self._accounts))
             account = self._accounts[name] = _Account(name, rate)
         return account
 

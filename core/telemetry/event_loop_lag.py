@@ -13,7 +13,7 @@ KEEP_SECONDS = 10.0
 QUIET_SECONDS = 0.002
 
 
-class LoopLag:
+class EventLoopLag:
     """Measures by how much a short sleep overshoots."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Recognises messages that are courtesy and nothing else: greetings, thanks, goodbyes, yes, no, acknowledgements.
+"""Recognises messages that are small talk and nothing else: greetings, thanks, goodbyes, yes, no, acknowledgements.
 
-The phrases of ``complexity.toml`` are compiled into one automaton over *words*. A message is courtesy where a path of
+The phrases of ``complexity.toml`` are compiled into one automaton over *words*. A message is small talk where a path of
 phrases and fillers covers every one of its words, so a single content word ("thanks, and the price?") makes it a
 question. Runs are simulated over sets of states, without backtracking: the time is bounded by words x states.
 
@@ -27,7 +27,7 @@ _RUN = re.compile(r"(.)\1+")
 
 
 @dataclass(frozen=True, slots=True)
-class Courtesy:
+class SmallTalk:
     """What covered a message: the ``kinds`` of its phrases in the order of the lexicon, and their ``language``."""
 
     kinds: tuple[str, ...]
@@ -111,7 +111,7 @@ class _Parser:
                     break
             return
         if not token or token in ")|?*+":
-            raise ValueError(f"courtesy phrase {self._phrase!r} is not well formed")
+            raise ValueError(f"small talk phrase {self._phrase!r} is not well formed")
         names: Iterable[str] = self._classes[token[1:-1]] if token[0] == "<" else (token,)
         for name in names:
             self._automaton.words[left].setdefault(name, set()).add(right)
@@ -142,22 +142,22 @@ class Grammar:
     def __init__(self, lexicon: Mapping[str, object]) -> None:
         raw_classes = lexicon["words"]
         fillers = lexicon["fillers"]
-        courtesy = lexicon["courtesy"]
+        small_talk = lexicon["small_talk"]
         limit = lexicon["max_words"]
         questions = lexicon["questions"]
-        if not (isinstance(raw_classes, dict) and isinstance(fillers, dict) and isinstance(courtesy, dict)):
-            raise ValueError("courtesy lexicon: words, fillers and courtesy are tables")
+        if not (isinstance(raw_classes, dict) and isinstance(fillers, dict) and isinstance(small_talk, dict)):
+            raise ValueError("small talk lexicon: words, fillers and small talk are tables")
         if not (isinstance(limit, int) and isinstance(questions, list)):
-            raise ValueError("courtesy lexicon: max_words is a number and questions a list")
+            raise ValueError("small talk lexicon: max_words is a number and questions a list")
         self.max_words = limit
-        # Courtesies repeat: "thanks" is run once. Only known words get here, so an entry is small.
+        # Small talk repeats: "thanks" is run once. Only known words get here, so an entry is small.
         self._covered = lru_cache(maxsize=4096)(self._run)
         self._seen = lru_cache(maxsize=4096)(self._correction)
         self._question = re.compile(
             "|".join(rf"(?:(?<!\S)(?:{row})(?!\S))" if row[0] != "^" else f"(?:{row})" for row in questions)
         )
         classes = {name: words.split() for name, words in raw_classes.items()}
-        self._kinds = tuple(courtesy)
+        self._kinds = tuple(small_talk)
         self._wellbeing = 1 << self._kinds.index("wellbeing")
         automaton = _Automaton()
         self._start = automaton.state()
@@ -168,7 +168,7 @@ class Grammar:
             first = len(automaton.words)
             groups = [
                 (0, fillers[language]),
-                *((1 << bit, courtesy[kind][language]) for bit, kind in enumerate(self._kinds)),
+                *((1 << bit, small_talk[kind][language]) for bit, kind in enumerate(self._kinds)),
             ]
             for bit, phrases in groups:
                 for phrase in phrases:
@@ -188,10 +188,10 @@ class Grammar:
                 for form in _deletions(word):
                     self._slips.setdefault(form, word)
 
-    def recognise(self, words: Sequence[str], *, asks: bool = False) -> Courtesy | None:
-        """The courtesy that covers all of ``words`` (folded, see :func:`fold`), or None.
+    def recognise(self, words: Sequence[str], *, asks: bool = False) -> SmallTalk | None:
+        """The small talk that covers all of ``words`` (folded, see :func:`fold`), or None.
 
-        ``asks`` says that the message ends with a question mark: only a question after one's well-being is courtesy
+        ``asks`` says that the message ends with a question mark: only a question after one's well-being is small talk
         then.
         """
         if not 0 < len(words) <= self.max_words:
@@ -234,7 +234,7 @@ class Grammar:
                 return known
         return None
 
-    def _run(self, words: tuple[str, ...], asks: bool) -> Courtesy | None:
+    def _run(self, words: tuple[str, ...], asks: bool) -> SmallTalk | None:
         """Keep, for each state, the path of least cost; ``asked`` marks the words under a question after well-being."""
         active: dict[int, _Path] = {self._start: (0, 0, 0, 0)}
         for index, word in enumerate(words):
@@ -275,7 +275,7 @@ class Grammar:
         kinds_found = tuple(kind for bit, kind in enumerate(self._kinds) if found & (1 << bit))
         english = sum(word in self._english for word in words)
         spanish = sum(word in self._spanish for word in words)
-        return Courtesy(kinds_found, "und" if english == spanish else "en" if english > spanish else "es")
+        return SmallTalk(kinds_found, "und" if english == spanish else "en" if english > spanish else "es")
 
 
 def _without_empty(automaton: _Automaton, start: int, ends: set[int]) -> list[dict[str, tuple[int, ...]]]:

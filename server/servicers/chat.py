@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat.conversations import ConversationRow
-from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, Plan
+from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, ChatPlan
 from hexar.agents.portfolio.chat.profiles import AgentRow
 from hexar.agents.portfolio.chat.question_form import read
 from hexar.agents.portfolio.chat.semantic import THRESHOLDS, SemanticCache, SemanticHit, agree
@@ -143,7 +143,7 @@ class ChatServicer:
         if held.hit is not None and held.hit.shadow:
             self._check_later(plan, held)
 
-    async def _hold(self, call: Call, plan: Plan, wanted: str, stack: ExitStack) -> _Held:
+    async def _hold(self, call: Call, plan: ChatPlan, wanted: str, stack: ExitStack) -> _Held:
         engine = self._engine
         running = await engine.answers.find(wanted, self._spec(plan, call.deadline), call.deadline) if wanted else None
         if running is not None:
@@ -171,10 +171,10 @@ class ChatServicer:
                 answer.tier = entry.tier
         return answer
 
-    def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
+    def _spec(self, plan: ChatPlan, deadline: Deadline) -> AnswerSpec:
         return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline)
 
-    async def _send(self, call: Call, plan: Plan, held: _Held) -> None:
+    async def _send(self, call: Call, plan: ChatPlan, held: _Held) -> None:
         """Write the answer past what the caller saw. Its turn is kept before its last event, which says where it is not."""
         after = plan.request.resume_after
         call.header(ANSWER_ID, held.answer.answer_id)
@@ -200,12 +200,12 @@ class ChatServicer:
             raise InvalidArgument("resume_after", f"the answer has {len(seen)} events")
         await call.finish_headers()
 
-    def _check_later(self, plan: Plan, held: _Held) -> None:
+    def _check_later(self, plan: ChatPlan, held: _Held) -> None:
         task = asyncio.create_task(self._shadow(plan, held))
         self._checks.add(task)
         task.add_done_callback(self._checks.discard)
 
-    async def _shadow(self, plan: Plan, held: _Held) -> None:
+    async def _shadow(self, plan: ChatPlan, held: _Held) -> None:
         """Make the answer that the semantic cache saved, and compare."""
         assert held.hit is not None
         deadline = Deadline.after(SHADOW_SECONDS)
@@ -342,7 +342,7 @@ def _cache_header(held: _Held) -> str:
     return next(name for name, status in _CACHE_STATUS.items() if status == held.status)
 
 
-def _opening(plan: Plan, held: _Held) -> bytes:
+def _opening(plan: ChatPlan, held: _Held) -> bytes:
     """What this caller's first event says in place of the log's."""
     started = chat_pb2.ChatStarted(
         cache_status=held.status, cache_tier=messages.TIERS[held.tier], conversation_id=plan.conversation_id
@@ -354,7 +354,7 @@ def _opening(plan: Plan, held: _Held) -> bytes:
     return chat_pb2.ChatEvent(started=started).SerializeToString()
 
 
-def _closing(plan: Plan, held: _Held, kept: bool) -> bytes:
+def _closing(plan: ChatPlan, held: _Held, kept: bool) -> bytes:
     """What this caller's last event says in place of the log's."""
     done = chat_pb2.ChatDone(
         cached=held.status in (chat_pb2.CACHE_STATUS_EXACT, chat_pb2.CACHE_STATUS_SEMANTIC),

@@ -67,14 +67,14 @@ class OpsServicer:
             stored = False
         agents = [
             pb.AgentStatus(
-                agent=lane.agent,
-                breaker=_BREAKER[lane.breaker.state],
-                consecutive_failures=lane.breaker.failures,
-                busy_threads=lane.busy,
-                threads=lane.threads,
-                queued=lane.queued,
+                agent=bulkhead.agent,
+                breaker=_BREAKER[bulkhead.breaker.state],
+                consecutive_failures=bulkhead.breaker.failures,
+                busy_threads=bulkhead.busy,
+                threads=bulkhead.threads,
+                queued=bulkhead.queued,
             )
-            for lane in engine.dispatcher.status()
+            for bulkhead in engine.dispatcher.status()
         ]
         status = pb.GetStatusResponse(
             version=app.version,

@@ -14,14 +14,14 @@ from hexar.agents.parts import contract, match
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
 from hexar.agents.parts.pipeline import AGENT, WORKERS, PartsPipeline
-from hexar.agents.parts.plan import KIND, Plan, catalogue_name, resolve
+from hexar.agents.parts.plan import KIND, DiscoveryPlan, catalogue_name, resolve
 from hexar.agents.parts.validation import check_batch, check_match, check_page, check_vehicle
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError, InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.jobs.model import JobContext
-from hexar.core.resilience.dispatch import LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
@@ -46,10 +46,15 @@ class PartsServicer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        lane = engine.settings.dispatch
+        bulkhead = engine.settings.dispatch
         engine.dispatcher.configure(
             AGENT,
-            LaneConfig(max(lane.threads, WORKERS), max(lane.queue, QUEUE), lane.breaker_threshold, lane.breaker_open_seconds),
+            BulkheadConfig(
+                max(bulkhead.threads, WORKERS),
+                max(bulkhead.queue, QUEUE),
+                bulkhead.breaker_threshold,
+                bulkhead.breaker_open_seconds,
+            ),
         )
         self.catalogues = Catalogues(CatalogueStore(engine.database))
         self.pipeline = PartsPipeline(self.catalogues, engine.dispatcher)
@@ -97,10 +102,10 @@ class PartsServicer:
         spec = self._spec(plan, call.deadline)
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
-    def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
+    def _spec(self, plan: DiscoveryPlan, deadline: Deadline) -> AnswerSpec:
         return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, adaptive=True)
 
-    def _remember(self, memo_key: tuple[str, bytes], plan: Plan) -> None:
+    def _remember(self, memo_key: tuple[str, bytes], plan: DiscoveryPlan) -> None:
         self._memo[memo_key] = (plan.key, plan.view)
         if len(self._memo) > MEMO:
             self._memo.popitem(last=False)

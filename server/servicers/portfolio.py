@@ -19,7 +19,7 @@ from hexar.server.rpc import Call, Handler
 from hexar.v1 import common_pb2, portfolio_pb2
 
 SERVICE = "hexar.v1.PortfolioService/"
-#: The lane on which documents are read, cut and embedded.
+#: The bulkhead on which documents are read, cut and embedded.
 LANE = "documents"
 #: Documents of one upload.
 MAX_DOCUMENTS = 10_000

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from hexar.agents.gear.pipeline import GearPipeline
-from hexar.agents.gear.plan import KIND, Plan
+from hexar.agents.gear.plan import KIND, QueryPlan
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import build_agents, load_vendors
 from hexar.core.cachekey import cache_key
@@ -17,7 +17,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import InvalidArgument
 from hexar.core.eventlog import AnswerSpec
 from hexar.core.jobs.model import JobContext
-from hexar.core.resilience.dispatch import LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import answer_spec, send_answer, stream_answer
@@ -39,7 +39,7 @@ class QueryServicer:
         path = engine.settings.vendors
         configs = load_vendors(path) if path.exists() else []
         for config in configs:
-            engine.dispatcher.configure(config.name, _lane(engine))
+            engine.dispatcher.configure(config.name, _bulkhead(engine))
         self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs)
         self._memo: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
         engine.jobs.handler(WARM_JOB, self._warm)
@@ -73,7 +73,7 @@ class QueryServicer:
         spec = self._spec(plan, call.deadline)
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
-    def _spec(self, plan: Plan, deadline: Deadline) -> AnswerSpec:
+    def _spec(self, plan: QueryPlan, deadline: Deadline) -> AnswerSpec:
         # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
         produce, caches = self.pipeline.produce, self._engine.caches
         return answer_spec(KIND, plan, produce, caches, deadline, finish_alone=True, adaptive=True)
@@ -125,5 +125,5 @@ def _is_plain(request: query_pb2.QueryRequest) -> bool:
     return not (request.user_id or request.HasField("user") or request.resume_after or request.cache_policy)
 
 
-def _lane(engine: Engine) -> LaneConfig:
-    return LaneConfig(**engine.settings.dispatch.model_dump())
+def _bulkhead(engine: Engine) -> BulkheadConfig:
+    return BulkheadConfig(**engine.settings.dispatch.model_dump())

@@ -65,10 +65,10 @@ class Tether:
 
     #: Seconds between two looks at how long the loop has waited, the share of them that is too long, the seconds for which
     #: it is seen then which CPUs idle, and those after which the CPU is left again at the earliest.
-    LOOK = 1.0
+    SAMPLE_SECONDS = 1.0
     CROWDED = 0.25
     CHOICE = 0.2
-    REST = 10.0
+    APART_SECONDS = 10.0
 
     def __init__(self, poller: int) -> None:
         assert sys.platform == "linux"
@@ -131,10 +131,10 @@ class Tether:
         """Leave a CPU that is crowded, first to the companions' gain, then for one that idles, until cancelled."""
         while True:
             before = self._waited()
-            await asyncio.sleep(self.LOOK)
-            share = (self._waited() - before) / self.LOOK
+            await asyncio.sleep(self.SAMPLE_SECONDS)
+            share = (self._waited() - before) / self.SAMPLE_SECONDS
             if share < self.CROWDED:
-                if self.apart_since is not None and time.monotonic() - self.apart_since >= self.REST:
+                if self.apart_since is not None and time.monotonic() - self.apart_since >= self.APART_SECONDS:
                     self.join()
                 continue
             if self.apart_since is None:
@@ -150,7 +150,7 @@ class Tether:
                 with suppress(OSError):
                     self.tie(best)
             log.info("cpu_crowded", cpu=crowded, waited=round(share, 2), now=self.cpu)
-            await asyncio.sleep(self.REST)
+            await asyncio.sleep(self.APART_SECONDS)
 
     def _place_companions(self, cpus: set[int]) -> None:
         for thread in threading.enumerate():

@@ -16,8 +16,8 @@ import yaml
 from hexar.core.complexity import Level, classify
 from tests.bench.harness import data_folder, options, paired, report
 
-#: The intents of clinc150 that are courtesy.
-COURTESY = frozenset({"greeting", "thank_you", "yes", "no", "goodbye"})
+#: The intents of clinc150 that are small talk.
+SMALL_TALK = frozenset({"greeting", "thank_you", "yes", "no", "goodbye"})
 
 _MESSAGES = (
     "hello there",
@@ -58,10 +58,10 @@ def is_trivial(text: str) -> bool:
 def trivial_figures(folder: Path, split: str = "val") -> dict[str, float | int]:
     """``trivial_recall``, ``trivial_fpr`` and ``xquad_trivial`` on the data of ``folder``."""
     rows = clinc_rows(folder, split)
-    courtesy = [text for text, intent in rows if intent in COURTESY] + smalltalk_greetings(folder)
-    other = [text for text, intent in rows if intent not in COURTESY]
+    small_talk = [text for text, intent in rows if intent in SMALL_TALK] + smalltalk_greetings(folder)
+    other = [text for text, intent in rows if intent not in SMALL_TALK]
     return {
-        "trivial_recall": sum(map(is_trivial, courtesy)) / len(courtesy),
+        "trivial_recall": sum(map(is_trivial, small_talk)) / len(small_talk),
         "trivial_fpr": sum(map(is_trivial, other)) / len(other),
         "xquad_trivial": sum(map(is_trivial, xquad_questions(folder))),
     }

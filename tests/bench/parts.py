@@ -33,7 +33,7 @@ from hexar.core.cache import Caches  # noqa: E402
 from hexar.core.cache.versions import Versions  # noqa: E402
 from hexar.core.deadline import Deadline  # noqa: E402
 from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog  # noqa: E402
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig  # noqa: E402
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher  # noqa: E402
 from hexar.core.store import Database  # noqa: E402
 from hexar.v1 import parts_pb2 as pb  # noqa: E402
 from tests.bench.harness import data_folder, options, percentile, report  # noqa: E402
@@ -80,7 +80,7 @@ class Bench:
     def __init__(self, database: Database) -> None:
         self.catalogues = Catalogues(CatalogueStore(database))
         self.view: CatalogueView = self.catalogues.view("default")
-        self.pool = Dispatcher(LaneConfig(threads=8, queue=4096))
+        self.pool = Dispatcher(BulkheadConfig(threads=8, queue=4096))
         self.pipeline = PartsPipeline(self.catalogues, self.pool)
         self.caches = Caches(Versions(database), None, memory_bytes=256 * MEGABYTE)
         self.answers = Answers(self.caches)

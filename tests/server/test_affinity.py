@@ -118,7 +118,7 @@ def _begun(name: str) -> set[int]:
 
 async def _crowd(folder: Path) -> dict[str, Any]:
     """Where a busy loop and its companions ran before, while and after two other processes were tied to their CPU."""
-    Tether.LOOK, Tether.REST = 0.2, 0.1
+    Tether.SAMPLE_SECONDS, Tether.APART_SECONDS = 0.2, 0.1
     everywhere = os.sched_getaffinity(0)
     async with _app(folder, affinity=False) as app:
         store = app.engine.database

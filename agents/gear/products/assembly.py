@@ -38,7 +38,7 @@ _AVAILABILITY = {
     Availability.DISCONTINUED: query_pb2.AVAILABILITY_DISCONTINUED,
 }
 #: What the contract's count can hold.
-MOST_RATINGS = 2**32 - 1
+MAX_RATINGS = 2**32 - 1
 #: Fields of one value, by their name in the contract.
 _FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
     ("name", lambda listing: listing.name),
@@ -52,7 +52,7 @@ _FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SourcedListing:
     """A listing, what it says, and how it came here. ``heavy`` where a heavy agent read it."""
 
     listing: Listing
@@ -66,7 +66,7 @@ class Reading:
 class Member:
     """One vendor's listing of a product: its live offer, and its static knowledge where there is any."""
 
-    live: Reading
+    live: SourcedListing
     knowledge: Knowledge | None = None
 
     @property
@@ -95,7 +95,7 @@ class Assembly:
 
     product_id: str
     members: tuple[Member, ...]
-    readings: tuple[Reading, ...]
+    readings: tuple[SourcedListing, ...]
     name: str
     brand: tuple[str, ...]
     category: str
@@ -126,13 +126,13 @@ def assembly(members: Iterable[Member]) -> Assembly:
     )
 
 
-def _readings(members: Sequence[Member]) -> tuple[Reading, ...]:
+def _readings(members: Sequence[Member]) -> tuple[SourcedListing, ...]:
     """All readings, the one that speaks first standing first."""
-    found: list[Reading] = []
+    found: list[SourcedListing] = []
     for member in members:
         known = member.knowledge
         if known is not None and known.listing is not None and known.facts is not None:
-            found.append(Reading(known.listing, known.facts, known.tier, known.stale, heavy=True))
+            found.append(SourcedListing(known.listing, known.facts, known.tier, known.stale, heavy=True))
         found.append(member.live)
     found.sort(key=lambda reading: (reading.stale, not reading.heavy))  # stable: then by vendor and sku
     return tuple(found)
@@ -146,9 +146,9 @@ def _stated_rating(listing: Listing) -> tuple[float, int] | None:
     return (sum(stars) / len(stars), len(stars)) if stars else None
 
 
-def _ratings(readings: Iterable[Reading]) -> list[tuple[Reading, float, int]]:
+def _ratings(readings: Iterable[SourcedListing]) -> list[tuple[SourcedListing, float, int]]:
     """One rating a vendor's listing: a heavy and a light reading of one listing count once."""
-    found: dict[tuple[str, str], tuple[Reading, float, int]] = {}
+    found: dict[tuple[str, str], tuple[SourcedListing, float, int]] = {}
     for reading in readings:
         stated = _stated_rating(reading.listing)
         key = (reading.listing.vendor, reading.listing.sku)
@@ -157,13 +157,13 @@ def _ratings(readings: Iterable[Reading]) -> list[tuple[Reading, float, int]]:
     return [found[key] for key in sorted(found)]
 
 
-def _rating(readings: Iterable[Reading]) -> tuple[float, int] | None:
+def _rating(readings: Iterable[SourcedListing]) -> tuple[float, int] | None:
     rated = _ratings(readings)
     if not rated:
         return None
     count = sum(number for _, _, number in rated)
     if count:
-        return sum(mean * number for _, mean, number in rated) / count, min(count, MOST_RATINGS)
+        return sum(mean * number for _, mean, number in rated) / count, min(count, MAX_RATINGS)
     return sum(mean for _, mean, _ in rated) / len(rated), 0
 
 
@@ -174,7 +174,7 @@ class _Sources:
         self._product = product
         self._places: dict[int, int] = {}
 
-    def place(self, reading: Reading) -> int:
+    def place(self, reading: SourcedListing) -> int:
         place = self._places.get(id(reading))
         if place is None:
             place = self._places[id(reading)] = len(self._product.sources)
@@ -185,7 +185,7 @@ class _Sources:
             source.fetched_at.FromNanoseconds(int(listing.fetched_at * 1e9))
         return place
 
-    def field(self, name: str, reading: Reading) -> None:
+    def field(self, name: str, reading: SourcedListing) -> None:
         self._product.field_sources[name] = self.place(reading)
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.fold import FILTERED, MERGED, OUTRANKED, Shown, State, diff, ranking
 from hexar.agents.gear.products.assembly import Assembly, Member, assembly, product_message
-from hexar.agents.gear.products.candidates import Batch, Wanted, relevance
+from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.products.catalogue import Catalogue, Placed
-from hexar.agents.gear.products.ranking import Standing, Taste, Weights, rank
+from hexar.agents.gear.products.ranking import Preferences, RankedProduct, Weights, rank
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.core.cache import Tier
 from hexar.v1 import query_pb2
@@ -46,9 +46,9 @@ class Board:
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: ParsedQuery,
         criteria: Criteria,
-        taste: Taste,
+        taste: Preferences,
         weights: Weights,
         limit: int,
         *,
@@ -167,7 +167,7 @@ class Board:
             kept = self._enriched[candidate.parts.product_id] = assembly(now)
         return _Candidate(kept, candidate.relevance)
 
-    def _rank(self, candidates: Sequence[_Candidate], limit: int) -> list[Standing]:
+    def _rank(self, candidates: Sequence[_Candidate], limit: int) -> list[RankedProduct]:
         scores = None if self._wanted.anything else [candidate.relevance for candidate in candidates]
         return rank([candidate.parts for candidate in candidates], scores, self._taste, self._weights, limit)
 

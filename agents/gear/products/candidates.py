@@ -36,9 +36,9 @@ THRESHOLD = 0.5
 SIMILAR = 0.8
 
 #: The highest price that is believed, in micros.
-MOST_MICROS = 10**15
+MAX_MICROS = 10**15
 #: Tokens of a query that are looked for; more than a person would type.
-MOST_TOKENS = 48
+MAX_TOKENS = 48
 
 #: Attributes, by the words of their names, whose values state a level or a terrain.
 _LEVEL_NAMES = frozenset(["skill", "level", "ability", "rider", "nivel", "habilidad", "experience"])
@@ -127,7 +127,7 @@ def is_sound(listing: Listing) -> bool:
         "".join(texts).encode()
     except UnicodeEncodeError:
         return False
-    return all(money is None or 0 <= money.micros <= MOST_MICROS for money in moneys)
+    return all(money is None or 0 <= money.micros <= MAX_MICROS for money in moneys)
 
 
 class Batch:
@@ -200,20 +200,20 @@ def record(listing: Listing) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ParsedQuery:
     """The terms of a query, read: its tokens without stopwords, and the thing it names."""
 
     tokens: tuple[str, ...] = ()
     head: str = ""
 
     @classmethod
-    def read(cls, terms: str, known: Mapping[str, object] | frozenset[str] = frozenset()) -> Wanted:
+    def read(cls, terms: str, known: Mapping[str, object] | frozenset[str] = frozenset()) -> ParsedQuery:
         """Read ``terms``; a misspelt name of a thing is put right unless the word is ``known`` to a vendor."""
         right = corrected(terms, frozenset(known))
         found = dict.fromkeys(token.text for token in tokens(right) if token.text not in _STOPWORDS)
         # Cutting punctuation would lose the head of "boots (snowboard)", so the head is read from the corrected words only
         # where the original gives none.
-        return cls(tuple(found)[:MOST_TOKENS], head(terms) or head(right))
+        return cls(tuple(found)[:MAX_TOKENS], head(terms) or head(right))
 
     @property
     def anything(self) -> bool:
@@ -221,7 +221,7 @@ class Wanted:
         return not self.tokens
 
 
-def relevance(batches: Sequence[Batch], wanted: Wanted) -> dict[str, Scores]:
+def relevance(batches: Sequence[Batch], wanted: ParsedQuery) -> dict[str, Scores]:
     """For each vendor, the relevance of each of its listings: 0 (not what is wanted) to 1. All 1 where anything is wanted."""
     scores = {batch.vendor: np.zeros(len(batch)) for batch in batches}
     if wanted.anything:
@@ -257,7 +257,7 @@ def _covered(batch: Batch, token: str) -> Scores:
     return values
 
 
-def _judge_heads(batch: Batch, wanted: Wanted, values: Scores) -> None:
+def _judge_heads(batch: Batch, wanted: ParsedQuery, values: Scores) -> None:
     """Half of the relevance is to be the thing itself; to be another thing is no relevance at all."""
     sports = frozenset(token for token in wanted.tokens if token in _SPORTS and token != wanted.head)
     for row, fact in enumerate(batch.facts):

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from hexar.agents.gear.products.assembly import Assembly, Member, Reading, assembly
+from hexar.agents.gear.products.assembly import Assembly, Member, SourcedListing, assembly
 from hexar.agents.gear.products.candidates import Batch
 from hexar.core.cache import Tier
 from hexar.core.merge import cluster
@@ -32,7 +32,7 @@ class Placed:
     batch: Batch
     tier: Tier
     stale: bool
-    readings: tuple[Reading, ...]
+    readings: tuple[SourcedListing, ...]
 
 
 class _Latest(Generic[V]):
@@ -74,7 +74,7 @@ class Catalogue:
         if kept is not None:
             return kept
         pairs = zip(batch.listings, batch.facts, strict=True)
-        placed = Placed(batch, tier, stale, tuple(Reading(listing, facts, tier, stale) for listing, facts in pairs))
+        placed = Placed(batch, tier, stale, tuple(SourcedListing(listing, facts, tier, stale) for listing, facts in pairs))
         return self._placed.put(key, batch, placed)
 
     def products(self, placed: Mapping[str, Placed], before: Sequence[Assembly] = ()) -> tuple[Assembly, ...]:

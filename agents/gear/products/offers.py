@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 KIND = "live_offers"
 #: Cached offers up to this size are read on the loop, larger ones on a thread: reading costs about 10 ms a megabyte.
 INLINE_BYTES = 32 * 1024
-#: The lane of our own work on the dispatcher; no vendor's name has a dot.
+#: The bulkhead of our own work on the dispatcher; no vendor's name has a dot.
 LANE = "hexar.gear"
 #: Listings that are encoded on the loop: they take about 1 ms.
 INLINE_LISTINGS = 64

@@ -62,7 +62,7 @@ class Weights:
 assert {field.name for field in fields(Weights)} >= set(FEATURES)
 
 
-class Taste:
+class Preferences:
     """What the ranking knows of the one who asks: the user's context where there is one, else the filters."""
 
     __slots__ = ("brands", "budget", "level", "terrain")
@@ -78,7 +78,7 @@ class Taste:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankedProduct:
     """One product's place: its row in what was ranked, its score, and each feature's part of it."""
 
     row: int
@@ -86,8 +86,8 @@ class Standing:
 
 
 def rank(
-    parts: Sequence[Assembly], relevance: Sequence[float] | None, taste: Taste, weights: Weights, limit: int
-) -> list[Standing]:
+    parts: Sequence[Assembly], relevance: Sequence[float] | None, taste: Preferences, weights: Weights, limit: int
+) -> list[RankedProduct]:
     """The ``limit`` best of ``parts``, best first. ``relevance`` is None where no term was given."""
     if not parts:
         return []
@@ -99,7 +99,7 @@ def rank(
     )
     best = top_k(np.ascontiguousarray(matrix), weights.vector(), min(limit, len(parts)))
     return [
-        Standing(order[int(row)], _message(contributions, missing))
+        RankedProduct(order[int(row)], _message(contributions, missing))
         for row, contributions, missing in zip(best.indices, best.contributions, best.missing, strict=True)
     ]
 
@@ -115,7 +115,7 @@ def _message(contributions: NDArray[np.float64], missing: NDArray[np.bool_]) -> 
     )
 
 
-def _features(parts: Assembly, relevance: float, taste: Taste, weights: Weights) -> tuple[float, ...]:
+def _features(parts: Assembly, relevance: float, taste: Preferences, weights: Weights) -> tuple[float, ...]:
     return (
         relevance,
         _rating(parts, weights),
@@ -139,7 +139,7 @@ def _rating(parts: Assembly, weights: Weights) -> float:
     return (shrunk - prior) / (5.0 - prior) if shrunk >= prior else (shrunk - prior) / prior
 
 
-def _price(parts: Assembly, taste: Taste) -> float:
+def _price(parts: Assembly, taste: Preferences) -> float:
     if taste.budget is None or taste.budget.micros <= 0:
         return _MISSING
     prices = [
@@ -162,20 +162,20 @@ def _discount(parts: Assembly) -> float:
     return 2.0 * min(0.5, max(shares)) if shares else _MISSING
 
 
-def _skill(parts: Assembly, taste: Taste) -> float:
+def _skill(parts: Assembly, taste: Preferences) -> float:
     if not taste.level or not parts.levels:
         return _MISSING
     off = min(abs(level - taste.level) for level in parts.levels)
     return (1.0, 1.0 / 3.0)[off] if off < 2 else -1.0
 
 
-def _brand(parts: Assembly, taste: Taste) -> float:
+def _brand(parts: Assembly, taste: Preferences) -> float:
     if not taste.brands or not parts.brand:
         return _MISSING
     return float(any(same_brand(parts.brand, wanted) for wanted in taste.brands))
 
 
-def _terrain(parts: Assembly, taste: Taste) -> float:
+def _terrain(parts: Assembly, taste: Preferences) -> float:
     if not taste.terrain or not parts.terrain:
         return _MISSING
     share = len(taste.terrain.intersection(parts.terrain)) / len(taste.terrain)

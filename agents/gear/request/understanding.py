@@ -99,7 +99,7 @@ def _is_plain(key: tuple[str, ...]) -> bool:
 
 def understand(text: str, given: query_pb2.Filters, brands: Brands) -> Understood:
     """Read ``text``. Pure but for ``brands``, which it only reads; a few hundred microseconds for a long text."""
-    reading = _Reading(text)
+    reading = _Parse(text)
     filters = query_pb2.Filters()
     filters.CopyFrom(given)
     _read_prices(reading, filters)
@@ -111,7 +111,7 @@ def understand(text: str, given: query_pb2.Filters, brands: Brands) -> Understoo
 
 
 @dataclass(slots=True)
-class _Reading:
+class _Parse:
     """A text, its folded form with a map back to the characters as they were written, and what was consumed of it."""
 
     text: str
@@ -260,7 +260,7 @@ def _bounds(match: _PriceMatch) -> tuple[Amount | None, Amount | None]:
     return (first, None) if match.kind == "min" else (None, first)
 
 
-def _read_prices(reading: _Reading, filters: query_pb2.Filters) -> None:
+def _read_prices(reading: _Parse, filters: query_pb2.Filters) -> None:
     given = [filters.HasField("price_min"), filters.HasField("price_max")]
     bounds: list[Amount | None] = [None, None]
     for match in _price_matches(reading.folded):
@@ -311,7 +311,7 @@ _BRAND_NOT_AFTER = re.compile(rf"(?<!\w)(?:{_alternation(_TABLE['brand_not_after
 _BRAND_WORD = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
 
 
-def _read_brands(reading: _Reading, filters: query_pb2.Filters, brands: Brands) -> None:
+def _read_brands(reading: _Parse, filters: query_pb2.Filters, brands: Brands) -> None:
     given = bool(filters.brands)
     named = any(word in reading.folded for word in _NAMING)
     found: list[str] = []
@@ -339,11 +339,11 @@ def _read_brands(reading: _Reading, filters: query_pb2.Filters, brands: Brands) 
         filters.brands.extend(found)
 
 
-def _before(pattern: re.Pattern[str], reading: _Reading, start: int) -> re.Match[str] | None:
+def _before(pattern: re.Pattern[str], reading: _Parse, start: int) -> re.Match[str] | None:
     return pattern.search(reading.folded, max(0, start - _BEFORE), start)
 
 
-def _brand_at(reading: _Reading, start: int, end: int, key: tuple[str, ...], known: str | None, brands: Brands) -> str | None:
+def _brand_at(reading: _Parse, start: int, end: int, key: tuple[str, ...], known: str | None, brands: Brands) -> str | None:
     if _GAP in reading.folded[start:end] or _before(_BRAND_NOT_AFTER, reading, start):
         return None
     if known is not None:
@@ -362,7 +362,7 @@ def _phrase_pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{_alternation(phrases)})(?!\w)")
 
 
-def _phrases(reading: _Reading, table_part: Mapping[str, Iterable[str]]) -> list[tuple[int, int, bool, str]]:
+def _phrases(reading: _Parse, table_part: Mapping[str, Iterable[str]]) -> list[tuple[int, int, bool, str]]:
     """The places of a table's phrases: (start, end, negated, language), leftmost and longest first."""
     found: list[tuple[int, int, bool, str]] = []
     for language in _LANGUAGES:
@@ -374,7 +374,7 @@ def _phrases(reading: _Reading, table_part: Mapping[str, Iterable[str]]) -> list
     return found
 
 
-def _read_levels(reading: _Reading, filters: query_pb2.Filters) -> None:
+def _read_levels(reading: _Parse, filters: query_pb2.Filters) -> None:
     for match in _phrase_pattern(tuple(_TABLE["all_levels"])).finditer(reading.folded):
         reading.take(match.start(), match.end(), as_filter=False)
     spots = sorted(
@@ -395,7 +395,7 @@ def _read_levels(reading: _Reading, filters: query_pb2.Filters) -> None:
         filters.skill_level = wanted
 
 
-def _read_stock(reading: _Reading, filters: query_pb2.Filters) -> None:
+def _read_stock(reading: _Parse, filters: query_pb2.Filters) -> None:
     for start, end, negated, language in _phrases(reading, _TABLE["stock"]):
         if _GAP in reading.folded[start:end]:
             continue
@@ -405,7 +405,7 @@ def _read_stock(reading: _Reading, filters: query_pb2.Filters) -> None:
         reading.take(start, end, as_filter=used)
 
 
-def _read_terrain(reading: _Reading, filters: query_pb2.Filters) -> None:
+def _read_terrain(reading: _Parse, filters: query_pb2.Filters) -> None:
     given = bool(filters.terrain)
     spots = sorted(
         ((*row, name) for name, phrases in _TABLE["terrain"].items() for row in _phrases(reading, phrases)),
@@ -431,7 +431,7 @@ def stated_levels(text: str) -> tuple[int, ...]:
 def _stated_levels(folded: str) -> tuple[int, ...]:
     if _phrase_pattern(tuple(_TABLE["all_levels"])).search(folded):
         return tuple(_LEVELS.values())
-    reading = _Reading(folded)
+    reading = _Parse(folded)
     spots = [
         (start, end, _LEVELS[name])
         for name, phrases in _TABLE["skill"].items()
@@ -453,7 +453,7 @@ def stated_terrain(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8192)
 def _stated_terrain(folded: str) -> tuple[str, ...]:
-    reading = _Reading(folded)
+    reading = _Parse(folded)
     return tuple(
         name
         for name, phrases in _TABLE["terrain"].items()

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol, TypeVar
 
-from hexar.agents.llm.attempts import Attempts, Candidate
+from hexar.agents.llm.attempts import Attempts, CallableModel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.openai import OpenAnswer
 from hexar.agents.llm.transport.cancel import Cancel
@@ -35,7 +35,7 @@ class Open(Protocol):
     def __call__(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
 
 
-def lane_name(config: ModelConfig) -> str:
+def bulkhead_name(config: ModelConfig) -> str:
     """What the pool calls the bulkhead of a model."""
     return f"llm:{config.name}"
 
@@ -50,7 +50,7 @@ class Bridge:
 
     async def stream(
         self,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[CallableModel],
         request: Request,
         deadline: Deadline,
         cancel: Cancel | None = None,
@@ -94,17 +94,17 @@ class Bridge:
         candidate = attempts.candidate
         waker, reader = self._of_loop()
         channel = Channel(waker)
-        lane = lane_name(candidate.config)
+        bulkhead = bulkhead_name(candidate.config)
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
         opening: Open | None = getattr(provider, "open", None)
         if opening is not None:
             await self._pool.call(
-                lane, self._open, opening, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
+                bulkhead, self._open, opening, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
             )
         else:
             pumping = asyncio.ensure_future(
-                self._pool.call(lane, _pump, provider, request, deadline, cancel, channel, deadline=deadline)
+                self._pool.call(bulkhead, _pump, provider, request, deadline, cancel, channel, deadline=deadline)
             )
             pumping.add_done_callback(lambda done: _report(done, channel))
         try:

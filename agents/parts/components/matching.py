@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
-from hexar.agents.parts.components.reading import Reading, canonical, fold, read, translate
+from hexar.agents.parts.components.phrases import ComponentPhrase, canonical, fold, read, translate
 from hexar.agents.parts.data import components, load
 from hexar.core.fuzzy import FuzzyIndex
 
@@ -191,7 +191,7 @@ class ComponentMatcher:
 
     # -- searching ----------------------------------------------------------------------------------------------------
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ComponentPhrase:
         """Read a text with this catalogue's words protected from being taken for sides."""
         return read(text, self.vocabulary)
 
@@ -199,7 +199,7 @@ class ComponentMatcher:
         """The target of a component by its id in the data, or None where there is no such component."""
         return self._components.get(identifier)
 
-    def match(self, reading: Reading, limit: int = 5, min_score: float = MIN_SCORE) -> list[ComponentMatch]:
+    def match(self, reading: ComponentPhrase, limit: int = 5, min_score: float = MIN_SCORE) -> list[ComponentMatch]:
         """Targets for a reading, best first, each once; none below ``min_score``."""
         best: dict[str, ComponentMatch] = {}
         for text, factor in self._queries(reading):
@@ -232,7 +232,7 @@ class ComponentMatcher:
         groups = tuple(dict.fromkeys(row.group_key for row in rows if row.articles))
         return replace(target, names=names, rows=rows, groups=groups) if names else None
 
-    def suggestions(self, reading: Reading, limit: int = 3) -> list[str]:
+    def suggestions(self, reading: ComponentPhrase, limit: int = 3) -> list[str]:
         """Names near a text that was not understood."""
         found: dict[str, float] = {}
         for text, _ in self._queries(reading):
@@ -242,7 +242,7 @@ class ComponentMatcher:
                     found[label] = max(found.get(label, 0.0), hit.score)
         return sorted(found, key=lambda label: (-found[label], label))[:limit]
 
-    def _queries(self, reading: Reading) -> list[tuple[str, float]]:
+    def _queries(self, reading: ComponentPhrase) -> list[tuple[str, float]]:
         forms: dict[str, float] = {}
         translated = translate(reading.words, self.vocabulary)
         for words, factor in ((reading.words, 1.0), (translated, TRANSLATED)):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from hexar.agents.parts.components.reading import fold
+from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
 
 _YEAR = re.compile(r"(?<![\d.])(19\d\d|20\d\d)(?![\d.])")

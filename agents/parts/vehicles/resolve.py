@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import OSA
 
-from hexar.agents.parts.components.reading import fold
+from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
 from hexar.agents.parts.vehicles.description import Description, describe, kin, words_of
 from hexar.agents.parts.vehicles.models import ModelName, generation_of, parse

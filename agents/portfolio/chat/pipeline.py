@@ -1,7 +1,7 @@
 """One answer: class the message, retrieve, ask the model, check its citations, and say what it was made of.
 
-A request becomes a :class:`Plan` (what is asked, under which key it is kept, what it depends on); the server replays or joins
-the answer of an equal plan, or asks the semantic cache; else :meth:`ChatPipeline.produce` makes it. Whoever made it, each
+A request becomes a :class:`ChatPlan` (what is asked, under which key it is kept, what it depends on); the server replays or
+joins the answer of an equal plan, or asks the semantic cache; else :meth:`ChatPipeline.produce` makes it. Whoever made it, each
 caller's turn is recorded once.
 """
 
@@ -22,13 +22,13 @@ from hexar.agents.portfolio.chat import prompt
 from hexar.agents.portfolio.chat.conversations import Conversations, Turn, new_conversation_id
 from hexar.agents.portfolio.chat.grounding import Cited, Grounding
 from hexar.agents.portfolio.chat.profiles import AgentRow, Agents, agent_dependency
-from hexar.agents.portfolio.chat.scheduling import Lull, Pace
+from hexar.agents.portfolio.chat.scheduling import MessageThrottle, QuietScheduler
 from hexar.agents.portfolio.chat.semantic import SemanticCache, SemanticHit
 from hexar.agents.portfolio.chat.turns import Turns
 from hexar.agents.portfolio.documents.library import Library, dependency
 from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.retrieval.finding import Finder, Pool, Vector
-from hexar.agents.portfolio.retrieval.passages import Found, Mode, Passage
+from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.validation import check_chat
 from hexar.core.cache import Caches
@@ -68,7 +68,7 @@ _COMPLEXITY = {
 
 
 @dataclass(slots=True)
-class Plan:
+class ChatPlan:
     """One request, ready to be answered. ``scope`` bounds the semantic cache; empty: it is not asked.
 
     Nothing changes but ``vector``, the question's, which is set where the semantic cache is asked.
@@ -99,7 +99,7 @@ class _Answer:
 
     mode: chat_pb2.AnswerMode
     started: float
-    found: Found | None = None
+    found: SearchResult | None = None
     segment: int = 0
     tokens: int = 0
     citations: int = 0
@@ -134,8 +134,8 @@ class ChatPipeline:
         self.caches = caches
         self.pool = pool
         self.semantic = semantic
-        self._pace = Pace()
-        self._lull = Lull()
+        self._pace = MessageThrottle()
+        self._lull = QuietScheduler()
         self.finder = Finder(database, retriever, caches, pool, self._lull)
         self.conversations = Conversations(database)
         self.turns = Turns(database, self.conversations)
@@ -143,7 +143,7 @@ class ChatPipeline:
 
     # -------------------------------------------------------------------------------------------------------- planning
 
-    async def prepare(self, request: chat_pb2.ChatRequest, tenant: str) -> Plan:
+    async def prepare(self, request: chat_pb2.ChatRequest, tenant: str) -> ChatPlan:
         """The plan of a request. InvalidArgument, NotFound (conversation, agent), FailedPrecondition (model, portfolio)."""
         self._lull.arrived()
         check_chat(request)
@@ -174,7 +174,7 @@ class ChatPipeline:
         policy = request.cache_policy
         settings = {name: value for name, value in fields.items() if name not in ("message", "history")}
         plain = not history and complexity.level is not Level.TRIVIAL
-        return Plan(
+        return ChatPlan(
             request=request,
             tenant=tenant,
             agent=agent,
@@ -206,7 +206,7 @@ class ChatPipeline:
             raise FailedPrecondition("the conversation is about another portfolio")
         return turns
 
-    async def similar(self, plan: Plan, deadline: Deadline) -> SemanticHit | None:
+    async def similar(self, plan: ChatPlan, deadline: Deadline) -> SemanticHit | None:
         """The kept answer of a question that asks the same. The plan has its question's vector from then on."""
         if not plan.scope or not plan.read_cache:
             return None
@@ -217,14 +217,14 @@ class ChatPipeline:
 
     # -------------------------------------------------------------------------------------------------------- answering
 
-    async def produce(self, plan: Plan, emit: Emit, deadline: Deadline) -> Completion:
+    async def produce(self, plan: ChatPlan, emit: Emit, deadline: Deadline) -> Completion:
         """Make the answer. NotFound where the portfolio is missing; what a model raises after its first token."""
         if plan.only_cache:
             raise NotFound("kept answer", plan.request.message[:80])
         answer = _Answer(chat_pb2.ANSWER_MODE_MODEL, time.perf_counter())
         if plan.complexity.level is Level.TRIVIAL and not plan.top_k:
             portfolio = await self.database.run(self.library.get, plan.tenant, plan.request.portfolio_id)
-            answer.found = Found([], Mode.NONE, portfolio.version, 0.0, 0.0)
+            answer.found = SearchResult([], Mode.NONE, portfolio.version, 0.0, 0.0)
             answer.mode = chat_pb2.ANSWER_MODE_TRIVIAL
         else:
             answer.found = await self._retrieve(plan, deadline)
@@ -260,7 +260,7 @@ class ChatPipeline:
         return Completion(cacheable=cacheable)
 
     async def _answered(
-        self, plan: Plan, answer: _Answer, request: Request, fixed: str | None, emit: Emit, deadline: Deadline
+        self, plan: ChatPlan, answer: _Answer, request: Request, fixed: str | None, emit: Emit, deadline: Deadline
     ) -> None:
         assert answer.found is not None
         passages = answer.found.passages
@@ -277,7 +277,7 @@ class ChatPipeline:
             answer.mode = chat_pb2.ANSWER_MODE_AI_UNAVAILABLE
             self._say(answer, self._quoted(plan, request), passages, emit)
 
-    def _fixed(self, plan: Plan, answer: _Answer, request: Request) -> str | None:
+    def _fixed(self, plan: ChatPlan, answer: _Answer, request: Request) -> str | None:
         """A reply that needs no model."""
         spoken = "es" if plan.language == "es" else "en"
         if answer.mode == chat_pb2.ANSWER_MODE_TRIVIAL and not plan.history:
@@ -287,14 +287,14 @@ class ChatPipeline:
         return None
 
     @staticmethod
-    def _quoted(plan: Plan, request: Request) -> list[str]:
+    def _quoted(plan: ChatPlan, request: Request) -> list[str]:
         """The best sentences of the passages, for an answer without a model."""
         spoken = "es" if plan.language == "es" else "en"
         quotes = choose(plan.request.message, request.passages, 4, plan.language)
         return [prompt.UNAVAILABLE[spoken], *(f"\n\n{text} [{marker}]" for text, marker in quotes)]
 
     async def _ask(
-        self, plan: Plan, answer: _Answer, request: Request, passages: Sequence[Passage], emit: Emit, deadline: Deadline
+        self, plan: ChatPlan, answer: _Answer, request: Request, passages: Sequence[Passage], emit: Emit, deadline: Deadline
     ) -> None:
         grounding = Grounding(len(request.passages))
         stream = self.models.stream(request, deadline, tenant=plan.tenant, kind=SYSTEM, model=plan.model)
@@ -352,7 +352,7 @@ class ChatPipeline:
 
     # ------------------------------------------------------------------------------------------------------- retrieval
 
-    async def _retrieve(self, plan: Plan, deadline: Deadline) -> Found:
+    async def _retrieve(self, plan: ChatPlan, deadline: Deadline) -> SearchResult:
         text = plan.request.message
         if plan.history and len(words(text)) <= SHORT_FOLLOW_UP:
             text = f"{plan.history[-1].message}\n{text}"
@@ -370,7 +370,7 @@ class ChatPipeline:
     # -------------------------------------------------------------------------------------------------------- messages
 
     @staticmethod
-    def _announce(plan: Plan, found: Found, asked: bool, emit: Emit) -> None:
+    def _announce(plan: ChatPlan, found: SearchResult, asked: bool, emit: Emit) -> None:
         started = chat_pb2.ChatStarted(
             complexity=_COMPLEXITY[plan.complexity.level],
             complexity_reasons=plan.complexity.reasons,
@@ -385,7 +385,7 @@ class ChatPipeline:
         )
         emit(chat_pb2.ChatEvent(started=started))
 
-    def _done(self, plan: Plan, answer: _Answer) -> chat_pb2.ChatDone:
+    def _done(self, plan: ChatPlan, answer: _Answer) -> chat_pb2.ChatDone:
         assert answer.found is not None
         now = time.perf_counter()
         done = chat_pb2.ChatDone(
@@ -418,7 +418,9 @@ class ChatPipeline:
 
     # ----------------------------------------------------------------------------------------------------------- turns
 
-    async def record(self, plan: Plan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus) -> bool:
+    async def record(
+        self, plan: ChatPlan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus
+    ) -> bool:
         """Keep the caller's turn of the answer ``run``, whoever made it. Durable when it returns; nothing where ephemeral.
 
         False where the store does not answer: the turn may be kept or not.

@@ -31,7 +31,7 @@ _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _CONTRACTED = re.compile(r"(\w+)['’](s|m|re|ll|ve|d|t)\b", re.I)
 
 #: A question of fewer concepts says too little to be the same as another.
-LEAST_CONCEPTS = 2
+MIN_CONCEPTS = 2
 
 #: Concepts that say what kind of thing is asked for. WHAT and AMOUNT give way to any other.
 _ASKING = ("HOW", "WHO", "WHEN", "WHERE", "WHY", "COUNT", "AMOUNT", "OFTEN", "LONG", "FAR", "FAST", "WHAT", "COST", "PEOPLE")
@@ -241,7 +241,7 @@ def _phrase(lexicon: _Lexicon, words: list[str], at: int) -> tuple[int, str] | N
 def difference(first: Meaning, second: Meaning) -> str:
     """Empty where both ask the same; else the guard that tells them apart, in one word."""
     first, second = first.named_like(second), second.named_like(first)
-    if min(len(each.concepts) + bool(each.asking - _WEAK) for each in (first, second)) < LEAST_CONCEPTS:
+    if min(len(each.concepts) + bool(each.asking - _WEAK) for each in (first, second)) < MIN_CONCEPTS:
         return "short"
     if first.negated != second.negated:
         return "negation"

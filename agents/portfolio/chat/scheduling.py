@@ -32,7 +32,7 @@ RUSH_LOOK = 0.001
 RUSH_LONGEST = 0.1
 
 
-class Later:
+class Deferred:
     """Work that was put off. It is done once: in a lull, or when :meth:`now` is called."""
 
     __slots__ = ("_work",)
@@ -47,7 +47,7 @@ class Later:
             work()
 
 
-class Lull:
+class QuietScheduler:
     """Puts off what can wait while requests arrive one upon the other.
 
     Whoever waits for a model waits for its first token, so the sooner each request is sent the better: of a hundred that come
@@ -59,7 +59,7 @@ class Lull:
 
     def __init__(self) -> None:
         self._arrived = 0.0
-        self._waiting: deque[tuple[float, Later]] = deque()
+        self._waiting: deque[tuple[float, Deferred]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = False
 
@@ -67,10 +67,10 @@ class Lull:
         """A request has come."""
         self._arrived = asyncio.get_running_loop().time()
 
-    def later(self, work: Callable[[], None]) -> Later:
+    def later(self, work: Callable[[], None]) -> Deferred:
         """Do ``work`` in the next lull, in the order of these calls; an error of its own is only logged."""
         loop = asyncio.get_running_loop()
-        later = Later(work)
+        later = Deferred(work)
         self._waiting.append((loop.time(), later))
         if self._timer is None:
             self._timer = loop.call_later(RUSH_GAP, self._look)
@@ -94,7 +94,7 @@ class Lull:
             self._quiet = False
 
 
-class Pace:
+class MessageThrottle:
     """Counts the streams of one process.
 
     Thread-safety: everything belongs to the event loop.
@@ -104,7 +104,7 @@ class Pace:
         self.streams = 0
 
     @contextmanager
-    def held(self) -> Iterator[Pace]:
+    def held(self) -> Iterator[MessageThrottle]:
         """Count a stream while the block runs."""
         self.streams += 1
         try:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexar.agents.portfolio import messages
-from hexar.agents.portfolio.chat.scheduling import Lull
+from hexar.agents.portfolio.chat.scheduling import QuietScheduler
 from hexar.agents.portfolio.documents.library import dependency
-from hexar.agents.portfolio.retrieval.passages import Found, Mode
+from hexar.agents.portfolio.retrieval.passages import Mode, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
@@ -46,7 +46,7 @@ class Finder:
     Thread-safety: everything belongs to the event loop; what blocks runs on the store's threads and on the pool.
     """
 
-    def __init__(self, database: Database, retriever: Retriever, caches: Caches, pool: Pool, lull: Lull) -> None:
+    def __init__(self, database: Database, retriever: Retriever, caches: Caches, pool: Pool, lull: QuietScheduler) -> None:
         self.database = database
         self.retriever = retriever
         self.caches = caches
@@ -79,7 +79,7 @@ class Finder:
         vector: Vector | None = None,
         read: bool = True,
         hurry: bool = False,
-    ) -> Found:
+    ) -> SearchResult:
         """Passages from the cache of found passages, else by a search; NotFound for the portfolio.
 
         ``hurry``: what was found is put into the cache in the next lull.
@@ -100,7 +100,7 @@ class Finder:
             # Where no network is asked for vectors, a search costs no more than a read from the second tier.
             entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
         if entry is not None:
-            kept: Found | None = entry.view
+            kept: SearchResult | None = entry.view
             if kept is not None:
                 return replace(kept, tier=entry.tier, embedding_seconds=0.0, seconds=0.0)
             return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
@@ -111,7 +111,7 @@ class Finder:
             given = await self.vector(text, deadline)
         embedding = time.perf_counter() - started
         wanted = mode if given is not None or not far else Mode.LEXICAL
-        now: Found | None = None
+        now: SearchResult | None = None
         if wanted is mode:
             if given is None and provider is not None and mode is not Mode.LEXICAL:
                 given = self.retriever.embed(text, 0.0)
@@ -133,7 +133,7 @@ class Finder:
                 keep()
         return found
 
-    def _keep(self, key: bytes, found: Found, depends: Mapping[str, int], far: bool) -> None:
+    def _keep(self, key: bytes, found: SearchResult, depends: Mapping[str, int], far: bool) -> None:
         if far:
             self.caches.put(PASSAGES_KIND, key, messages.search_response(found).SerializeToString(), depends, view=found)
         else:

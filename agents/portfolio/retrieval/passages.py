@@ -46,7 +46,7 @@ class Passage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The passages best first; seconds spent embedding the query and in all; the cache tier that a kept result came from.
 
     ``confirmed`` is False where the store did not answer, so that there may be a newer version than ``portfolio_version``.

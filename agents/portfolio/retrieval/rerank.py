@@ -61,7 +61,7 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ChunkMatch:
     """A chunk that may answer, and its cosine to the query."""
 
     features: Features
@@ -140,7 +140,7 @@ class Reranker:
         return self._words.encode(distinct) if distinct else None
 
     def scores(
-        self, query: Query, candidates: Sequence[Candidate], frequencies: Mapping[str, int], corpus: Corpus
+        self, query: Query, candidates: Sequence[ChunkMatch], frequencies: Mapping[str, int], corpus: Corpus
     ) -> list[float]:
         """One score a candidate; higher is better. ``frequencies`` counts the chunks that hold each query term."""
         if not candidates:
@@ -174,7 +174,7 @@ class Reranker:
 
     @staticmethod
     def _lexical(
-        query: Query, candidates: Sequence[Candidate], rarity: Sequence[float], corpus: Corpus
+        query: Query, candidates: Sequence[ChunkMatch], rarity: Sequence[float], corpus: Corpus
     ) -> tuple[list[float], list[float]]:
         group_of = {term: i for i, group in enumerate(query.groups) for term in group}
         wanted = frozenset(group_of)

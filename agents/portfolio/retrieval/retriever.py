@@ -24,8 +24,8 @@ from hexar.agents.portfolio.documents.library import Library, embedding_text
 from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.retrieval import pgvector
 from hexar.agents.portfolio.retrieval.lexical import LexicalHits
-from hexar.agents.portfolio.retrieval.passages import Found, Mode, Passage
-from hexar.agents.portfolio.retrieval.rerank import Candidate, Corpus, Features, Query, Reranker, parse_query
+from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
+from hexar.agents.portfolio.retrieval.rerank import ChunkMatch, Corpus, Features, Query, Reranker, parse_query
 from hexar.agents.portfolio.retrieval.resident import Resident, Row
 from hexar.agents.portfolio.retrieval.vectors import EXACT_LIMIT, VectorIndex
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
@@ -124,7 +124,7 @@ class Retriever:
         language: str = "",
         timeout: float = 5.0,
         embed: Callable[[str, float], NDArray[np.float32] | None] | None = None,
-    ) -> Found:
+    ) -> SearchResult:
         """The ``top_k`` best passages; NotFound where the tenant has no such portfolio.
 
         ``embed`` gives the query's vector where it was asked for beside this call; else the provider is asked here.
@@ -153,7 +153,7 @@ class Retriever:
         if found is None:
             with self._database.read() as connection:
                 found = self._in_store(connection, resident, version, query, vector, top_k, mode)
-        return Found(*found, version, embedding_seconds, time.perf_counter() - started, confirmed=confirmed)
+        return SearchResult(*found, version, embedding_seconds, time.perf_counter() - started, confirmed=confirmed)
 
     def search_now(
         self,
@@ -165,7 +165,7 @@ class Retriever:
         mode: Mode = Mode.HYBRID,
         language: str = "",
         vector: NDArray[np.float32] | None = None,
-    ) -> Found | None:
+    ) -> SearchResult | None:
         """As :meth:`search` where that takes microseconds and waits for nothing, so that it may run on the event loop; else
         None. ``vector`` is the query's."""
         started = time.perf_counter()
@@ -179,7 +179,7 @@ class Retriever:
             if not resident.short:
                 return None
             found = self._in_memory(resident, query, vector if len(resident.index) else None, top_k, mode)
-            return Found(*found, resident.version, 0.0, time.perf_counter() - started) if found is not None else None
+            return SearchResult(*found, resident.version, 0.0, time.perf_counter() - started) if found is not None else None
         finally:
             resident.lock.release()
 
@@ -298,7 +298,7 @@ class Retriever:
         lexical: LexicalHits,
         corpus: Corpus,
     ) -> dict[int, float]:
-        candidates = [Candidate(features, cosines.get(passage.key, 0.0)) for passage, features in head]
+        candidates = [ChunkMatch(features, cosines.get(passage.key, 0.0)) for passage, features in head]
         scores = self._reranker.scores(query, candidates, lexical.frequencies, corpus)
         # Reranked passages stay in front of the others: their scores are moved above every fused score.
         lowest = min(scores, default=0.0)

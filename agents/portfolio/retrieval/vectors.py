@@ -27,7 +27,7 @@ EXPANSION_ADD = 64
 #: Candidates looked at while searching; measured for recall@10 of at least 0.95 of exact at 100,000 chunks.
 EXPANSION_SEARCH = 256
 #: Vectors up to which comparing them takes less time than giving the interpreter lock away for it.
-FEW = 2000
+GIL_HELD_MAX = 2000
 #: A graph of which more than this share was removed is built anew.
 MAX_GONE = 0.25
 
@@ -155,7 +155,7 @@ class VectorIndex:
             keys, matrix, graph, place = self._keys, self._matrix, self._graph, self._place
         if not len(keys) or count < 1:
             return Hits()
-        if graph is None and len(keys) <= FEW:
+        if graph is None and len(keys) <= GIL_HELD_MAX:
             return nearest(matrix, keys, query, count)
         if graph is None:
             return _best(keys, matrix @ query, count)

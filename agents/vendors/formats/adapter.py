@@ -13,7 +13,7 @@ from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import VendorConfig
 from hexar.agents.vendors.errors import VendorCancelled, VendorError, VendorMalformed, VendorTimeout
 from hexar.agents.vendors.model import Listing
-from hexar.agents.vendors.page.common import Reading, filled
+from hexar.agents.vendors.page.common import ReadContext, filled
 from hexar.agents.vendors.transport.guard import Resolver
 from hexar.agents.vendors.transport.http import HttpClient, Validators
 from hexar.agents.vendors.transport.sockets import Cancellation
@@ -46,9 +46,9 @@ class HttpAgent:
         """The caller's deadline, or the vendor's own ``timeout`` where that is earlier."""
         return Deadline(min(deadline.at, Deadline.after(self.config.timeout).at))
 
-    def _reading(self, url: str, currency: str | None = None) -> Reading:
+    def _reading(self, url: str, currency: str | None = None) -> ReadContext:
         config = self.config
-        return Reading(config.name, self._clock(), url, config.currency if currency is None else currency, config.decimal)
+        return ReadContext(config.name, self._clock(), url, config.currency if currency is None else currency, config.decimal)
 
     def _under(self, path: str) -> str:
         return self.config.url.split("#")[0].split("?")[0].rstrip("/") + path

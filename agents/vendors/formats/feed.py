@@ -20,7 +20,7 @@ from hexar.agents.vendors.formats.adapter import CatalogueAgent
 from hexar.agents.vendors.model import Listing, Money, Variant
 from hexar.agents.vendors.money import money
 from hexar.agents.vendors.page.common import (
-    Reading,
+    ReadContext,
     add_attribute,
     availability,
     best_availability,
@@ -93,7 +93,7 @@ def read_items(chunks: Iterable[bytes], kind: str = "auto") -> Iterator[Item]:
     return _xml_items(whole) if kind == "xml" else _tsv_items(whole)
 
 
-def listings(items: Iterable[Item], reading: Reading, *, limit: int = 1_000_000) -> list[Listing]:
+def listings(items: Iterable[Item], reading: ReadContext, *, limit: int = 1_000_000) -> list[Listing]:
     """The products of a feed. Items of one ``item_group_id`` are variants of one product."""
     groups: dict[str, list[_Read]] = {}
     for item in items:
@@ -270,7 +270,7 @@ def _said(item: Item, *names: str) -> str:
     return ""
 
 
-def _read(item: Item, reading: Reading) -> _Read | None:
+def _read(item: Item, reading: ReadContext) -> _Read | None:
     name = text.clean(_said(item, "title"), text.MAX_NAME)
     link = _said(item, "link")
     sku = text.clean(_said(item, "id") or _said(item, "guid") or link, 200)
@@ -323,7 +323,7 @@ _SHOWN_NAMES = {"agegroup": "age group", "sizesystem": "size system", "sizetype"
                 "productlength": "length", "productwidth": "width", "productheight": "height"}  # fmt: skip
 
 
-def _shipping(item: Item, reading: Reading) -> Money | None:
+def _shipping(item: Item, reading: ReadContext) -> Money | None:
     costs = []
     for value in item.get("shipping", ()):
         stated = value.get("price") if isinstance(value, dict) else value
@@ -345,7 +345,7 @@ def _runs(period: str, now: float) -> bool:
     return first <= now <= last
 
 
-def _grouped(rows: list[_Read], reading: Reading) -> Listing:
+def _grouped(rows: list[_Read], reading: ReadContext) -> Listing:
     first = rows[0]
     if not first.group:
         return replace(first.listing, sizes=unique([first.size], 1))

@@ -16,7 +16,7 @@ from hexar.agents.vendors.errors import VendorStatus
 from hexar.agents.vendors.formats.adapter import HttpAgent
 from hexar.agents.vendors.model import Listing
 from hexar.agents.vendors.page.common import filled, merged
-from hexar.agents.vendors.page.reader import Found, find, main_listing
+from hexar.agents.vendors.page.reader import PageListings, find, main_listing
 from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
@@ -90,7 +90,7 @@ class JsonLdAgent(HttpAgent):
         # The vendor's listing page named the product: its name for it stays, so that both readings meet again.
         return replace(main, sku=listing.sku) if main is not None else None
 
-    def _page(self, url: str, deadline: Deadline, cancel: Cancellation | None) -> Found:
+    def _page(self, url: str, deadline: Deadline, cancel: Cancellation | None) -> PageListings:
         page = self.client.get(url, deadline, accept=_ACCEPT, cancel=cancel)
         source = text.decode(page.body, page.headers.get("content-type", ""))
         found = find(source, self._reading(page.url))

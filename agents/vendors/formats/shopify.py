@@ -17,7 +17,7 @@ from hexar.agents.vendors.model import Availability, Listing, Variant
 from hexar.agents.vendors.money import currency_code, money
 from hexar.agents.vendors.page.common import (
     MAX_TAGS,
-    Reading,
+    ReadContext,
     add_attribute,
     availability,
     best_availability,
@@ -88,7 +88,7 @@ class ShopifyAgent(CatalogueAgent):
         return currency_code(data.get("currency")) if isinstance(data, dict) else ""
 
 
-def read_products(rows: list[Any], reading: Reading) -> Iterator[Listing]:
+def read_products(rows: list[Any], reading: ReadContext) -> Iterator[Listing]:
     """The listings of the ``products`` of one products.json; rows that name no product are passed over."""
     for row in rows:
         if isinstance(row, dict):
@@ -97,7 +97,7 @@ def read_products(rows: list[Any], reading: Reading) -> Iterator[Listing]:
                 yield listing
 
 
-def _product(row: Mapping[str, Any], reading: Reading) -> Listing | None:
+def _product(row: Mapping[str, Any], reading: ReadContext) -> Listing | None:
     name = text.clean(row.get("title"), text.MAX_NAME)
     handle = text.clean(row.get("handle"), 200)
     sku = handle or text.clean(row.get("id"), 40)
@@ -141,7 +141,7 @@ def _options(row: Mapping[str, Any]) -> list[str]:
     return [text.clean(name, 60) for name in named]
 
 
-def _variants(row: Mapping[str, Any], options: list[str], reading: Reading) -> Iterator[Variant]:
+def _variants(row: Mapping[str, Any], options: list[str], reading: ReadContext) -> Iterator[Variant]:
     parts = row.get("variants")
     sized = next((index for index, name in enumerate(options, 1) if _SIZE.search(name)), None)
     for part in parts if isinstance(parts, list) else []:
@@ -207,7 +207,7 @@ def _year(name: str, handle: str, tags: list[str]) -> int | None:
     return years.pop() if len(years) == 1 else None
 
 
-def _image(row: Mapping[str, Any], reading: Reading) -> str:
+def _image(row: Mapping[str, Any], reading: ReadContext) -> str:
     images = row.get("images")
     first = images[0] if isinstance(images, list) and images else row.get("image")
     return web_url(first.get("src") if isinstance(first, dict) else first, reading.url)

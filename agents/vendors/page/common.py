@@ -29,7 +29,7 @@ _PLAIN_URL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadContext:
     """Whose data is read, from where, and what holds where the data is silent."""
 
     vendor: str

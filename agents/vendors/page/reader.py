@@ -20,7 +20,7 @@ from hexar.agents.vendors.model import Availability, Listing
 from hexar.agents.vendors.money import currency_code, money
 from hexar.agents.vendors.page import jsliteral, microdata, schema, state, tiles
 from hexar.agents.vendors.page.common import (
-    Reading,
+    ReadContext,
     availability,
     filled,
     list_price,
@@ -68,7 +68,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PageListings:
     """The products that a page shows, its main heading, and whether data on it was there but could not be read."""
 
     listings: list[Listing]
@@ -76,7 +76,7 @@ class Found:
     broken: bool
 
 
-def read_page(html: str, reading: Reading) -> list[Listing]:
+def read_page(html: str, reading: ReadContext) -> list[Listing]:
     """The products that a page shows, each once, in page order.
 
     ``reading.currency`` is what the vendor's configuration says; the page's own word goes before it.
@@ -84,11 +84,11 @@ def read_page(html: str, reading: Reading) -> list[Listing]:
     return find(html, reading).listings
 
 
-def find(html: str, reading: Reading) -> Found:
+def find(html: str, reading: ReadContext) -> PageListings:
     """As :func:`read_page`, with what one needs to choose the main product or to call a page malformed."""
     source = html[:MAX_PAGE]
     if _too_deep(source):
-        return Found([], "", broken=True)
+        return PageListings([], "", broken=True)
     tree = LexborHTMLParser(source)
     page = _collect(tree, source)
     found = _listings(tree, page, reading)
@@ -98,7 +98,7 @@ def find(html: str, reading: Reading) -> Found:
     if len(found) > 1:
         category = schema.breadcrumb(page.nodes)
         found = [row if row.category or not category else replace(row, category=category) for row in found]
-    return Found(found, page.heading, page.broken and not found)
+    return PageListings(found, page.heading, page.broken and not found)
 
 
 def _too_deep(source: str) -> bool:
@@ -114,7 +114,7 @@ def _too_deep(source: str) -> bool:
     return False
 
 
-def _listings(tree: LexborHTMLParser, page: Page, reading: Reading) -> list[Listing]:
+def _listings(tree: LexborHTMLParser, page: Page, reading: ReadContext) -> list[Listing]:
     reading = replace(reading, url=_base(page, reading.url))
     stated = schema.listings(page.nodes, replace(reading, currency=_currency(page, reading)))
     if stated and all(row.price and row.price.currency and row.availability is not Availability.UNKNOWN for row in stated):
@@ -195,7 +195,7 @@ def _base(page: Page, url: str) -> str:
     return url or web_url(page.canonical, "") or web_url(page.metas.get("og:url"), "")
 
 
-def _currency(page: Page, reading: Reading) -> str:
+def _currency(page: Page, reading: ReadContext) -> str:
     """The currency that the page states. Of several, the configured one where it is among them, else the metas' one."""
     if not page.currencies:
         return reading.currency
@@ -207,7 +207,7 @@ def _currency(page: Page, reading: Reading) -> str:
     return first if count >= 1000 else reading.currency
 
 
-def _with_meta(listings: list[Listing], page: Page, reading: Reading) -> list[Listing]:
+def _with_meta(listings: list[Listing], page: Page, reading: ReadContext) -> list[Listing]:
     if len(listings) > 1:
         return listings
     metas = page.metas

@@ -17,7 +17,7 @@ from hexar.agents.vendors.money import currency_code, money
 from hexar.agents.vendors.page.common import (
     MAX_REVIEWS,
     MAX_TAGS,
-    Reading,
+    ReadContext,
     add_attribute,
     availability,
     best_availability,
@@ -73,7 +73,7 @@ def is_product(node: Any) -> bool:
     return bool(types(node) & _PRODUCTS)
 
 
-def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
+def listings(roots: Iterable[Any], reading: ReadContext) -> list[Listing]:
     """The products that the nodes of one page offer, each once, in page order."""
     roots = list(roots)
     index = _index(roots)
@@ -192,7 +192,7 @@ class _Product:
     """The reader of one product node."""
 
     def __init__(
-        self, node: Node, members: list[Node], index: Mapping[str, Node], reading: Reading, *, single: bool, category: str
+        self, node: Node, members: list[Node], index: Mapping[str, Node], reading: ReadContext, *, single: bool, category: str
     ) -> None:
         self._node = node
         self._index = index
@@ -377,7 +377,7 @@ class _Offer:
 
     __slots__ = ("price", "list_price", "availability", "sku", "gtin", "name", "size", "url", "shipping")
 
-    def __init__(self, node: Node, reading: Reading, outer: Node | None = None) -> None:
+    def __init__(self, node: Node, reading: ReadContext, outer: Node | None = None) -> None:
         outer = outer or {}
         stated = currency_code(_first_text(node.get("priceCurrency"))) or currency_code(_first_text(outer.get("priceCurrency")))
         currency = stated or reading.currency
@@ -412,7 +412,7 @@ class _Offer:
         self.shipping = _shipping(node.get("shippingDetails"), currency, reading)
 
 
-def _price(value: Any, currency: str, reading: Reading) -> Money | None:
+def _price(value: Any, currency: str, reading: ReadContext) -> Money | None:
     if isinstance(value, dict):
         value = value.get("value", value.get("price", value.get("@value")))
     rows = [money(item, currency, decimals=reading.decimals) for item in _each(value)]
@@ -426,7 +426,7 @@ def _inventory(value: Any) -> Availability:
     return Availability.IN_STOCK if level > 0 else Availability.OUT_OF_STOCK
 
 
-def _shipping(value: Any, currency: str, reading: Reading) -> Money | None:
+def _shipping(value: Any, currency: str, reading: ReadContext) -> Money | None:
     found = []
     for row in _each(value):
         rate = row.get("shippingRate") if isinstance(row, dict) else None

@@ -15,7 +15,7 @@ from hexar.agents.vendors import text
 from hexar.agents.vendors.model import Availability, Listing, Money, Variant
 from hexar.agents.vendors.money import currency_code, money
 from hexar.agents.vendors.page.common import (
-    Reading,
+    ReadContext,
     add_attribute,
     availability,
     best_availability,
@@ -91,7 +91,7 @@ _PARTS = words("variants skus childskus variations offers items")
 _SIZE = ["size", "sizename", "sizelabel", "displaysize"]
 
 
-def listings(roots: Iterable[Any], reading: Reading) -> list[Listing]:
+def listings(roots: Iterable[Any], reading: ReadContext) -> list[Listing]:
     """The products in embedded data, each once, in page order."""
     found = []
     outer: dict[int, Mapping[str, Any]] = {}
@@ -135,7 +135,7 @@ def _first(node: Mapping[str, Any], names: Iterable[str]) -> Any:
     return next((node[name] for name in names if node.get(name) not in (None, "", [], {})), None)
 
 
-def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
+def _product(node: Mapping[str, Any], reading: ReadContext) -> Listing | None:
     name = next((found for key in _NAME if (found := text.clean(node.get(key), text.MAX_NAME))), "")
     if not name or sum(1 for marks in _MARKS if marks & node.keys()) < 2:
         return None
@@ -178,7 +178,7 @@ def _product(node: Mapping[str, Any], reading: Reading) -> Listing | None:
     )
 
 
-def _url(node: Mapping[str, Any], reading: Reading) -> str:
+def _url(node: Mapping[str, Any], reading: ReadContext) -> str:
     stated = _first(node, ("url", "producturl", "canonicalurl", "pdpurl", "link", "href", "urls", "links"))
     if isinstance(stated, dict):
         stated = _first(_folded(stated), ("product", "url", "href", "pdp", "canonical", "self"))
@@ -201,7 +201,7 @@ def _currency(node: Mapping[str, Any]) -> str:
     return ""
 
 
-def _prices(node: Mapping[str, Any], currency: str, reading: Reading) -> tuple[Money | None, Money | None]:
+def _prices(node: Mapping[str, Any], currency: str, reading: ReadContext) -> tuple[Money | None, Money | None]:
     # A theme's product object counts in hundredths, and is known by these companions of its price.
     cents = isinstance(node.get("price"), int) and bool({"pricevaries", "pricemin"} & node.keys())
     price = before = None
@@ -224,7 +224,7 @@ def _hundredth(value: Money | None) -> Money | None:
     return Money(value.currency, value.micros // 100) if value is not None else None
 
 
-def _read_price(value: Any, currency: str, reading: Reading, depth: int) -> tuple[Money | None, Money | None]:
+def _read_price(value: Any, currency: str, reading: ReadContext, depth: int) -> tuple[Money | None, Money | None]:
     if depth > 4 or value is None:
         return None, None
     if isinstance(value, list):
@@ -329,7 +329,7 @@ def _sizes(node: Mapping[str, Any]) -> Iterator[str]:
             break
 
 
-def _variants(node: Mapping[str, Any], currency: str, reading: Reading) -> tuple[Variant, ...]:
+def _variants(node: Mapping[str, Any], currency: str, reading: ReadContext) -> tuple[Variant, ...]:
     rows = _first(node, _PARTS[:4])
     found = []
     cents = bool({"pricevaries", "pricemin"} & node.keys())

@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from hexar.agents.vendors import text
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.agents.vendors.money import sale_and_list
-from hexar.agents.vendors.page.common import Reading, availability, list_price, merged, web_url
+from hexar.agents.vendors.page.common import ReadContext, availability, list_price, merged, web_url
 
 #: Elements with a price that are looked at, and how far above one its tile may begin.
 MAX_PRICES = 2000
@@ -30,7 +30,7 @@ _ASIDE = frozenset({"head", "nav", "footer", "aside", "script", "style", "noscri
 _SKU = ("data-product-id", "data-productid", "data-sku", "data-pid", "data-itemid", "data-item-id", "data-id")
 
 
-def listings(tree: LexborHTMLParser, heading: str, reading: Reading) -> list[Listing]:
+def listings(tree: LexborHTMLParser, heading: str, reading: ReadContext) -> list[Listing]:
     """The products that a page shows to people; empty where that is not plain."""
     if tree.body is None or not _CURRENCY_MARK.search(tree.body.text(deep=True)):
         return []
@@ -106,7 +106,7 @@ def _tile(element: LexborNode, known: dict[int, set[str]]) -> tuple[LexborNode, 
     return best
 
 
-def _listing(node: LexborNode, address: str, reading: Reading) -> Listing | None:
+def _listing(node: LexborNode, address: str, reading: ReadContext) -> Listing | None:
     price, before = _prices(node, reading)
     name = _name(node)
     url = web_url(address, reading.url)
@@ -126,7 +126,7 @@ def _listing(node: LexborNode, address: str, reading: Reading) -> Listing | None
     )
 
 
-def _prices(node: LexborNode, reading: Reading) -> tuple[Money | None, Money | None]:
+def _prices(node: LexborNode, reading: ReadContext) -> tuple[Money | None, Money | None]:
     return sale_and_list(text.plain(node.html or "", 2000), reading.currency, decimals=reading.decimals)
 
 
@@ -154,7 +154,7 @@ def _stated(node: LexborNode) -> Availability:
     return states.pop() if len(states) == 1 else Availability.UNKNOWN
 
 
-def _product(prices: list[LexborNode], heading: str, reading: Reading) -> Listing | None:
+def _product(prices: list[LexborNode], heading: str, reading: ReadContext) -> Listing | None:
     for element in prices:
         node: LexborNode | None = element
         for _ in range(MAX_CLIMB):

@@ -19,7 +19,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
 from hexar.v1 import query_pb2
 
@@ -91,7 +91,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     database.create_tables()
     caches = Caches(Versions(database), SqliteBackend(tmp_path / "cache.db", 64 * 1024 * 1024))
     parts = Engine(
-        database, caches, Dispatcher(LaneConfig(threads=4)), Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05))
+        database, caches, Dispatcher(BulkheadConfig(threads=4)), Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05))
     )
     yield parts
     await parts.jobs.close()

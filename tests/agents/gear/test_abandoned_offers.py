@@ -35,7 +35,7 @@ async def test_the_thread_of_a_hanging_shop_is_free_soon_after_the_caller_left(t
 
         async def busy(count: int) -> None:
             until = time.monotonic() + 60
-            while sum(lane.busy for lane in dispatcher.status()) != count:
+            while sum(bulkhead.busy for bulkhead in dispatcher.status()) != count:
                 assert time.monotonic() < until
                 await asyncio.sleep(0.02)
 

@@ -11,8 +11,8 @@ from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.fold import Shown, diff, fold, ranking
 from hexar.agents.gear.products.assembly import valid_gtin
 from hexar.agents.gear.products.board import Board
-from hexar.agents.gear.products.candidates import Batch, Wanted
-from hexar.agents.gear.products.ranking import FEATURES, Taste, Weights
+from hexar.agents.gear.products.candidates import Batch, ParsedQuery
+from hexar.agents.gear.products.ranking import FEATURES, Preferences, Weights
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.understanding import Brands, understand
 from hexar.agents.vendors.model import Availability, Listing, Money
@@ -27,7 +27,7 @@ NAMES = ("Burton Ripcord Snowboard 2024", "Jones Flagship Snowboard", "Nitro Pri
 def board(text: str, limit: int = 20, user: query_pb2.UserContext | None = None, **filters: object) -> Board:
     understood = understand(text, query_pb2.Filters(**filters), Brands())
     criteria = Criteria(understood.filters)
-    return Board(Wanted.read(understood.terms), criteria, Taste(criteria, user), Weights(), limit)
+    return Board(ParsedQuery.read(understood.terms), criteria, Preferences(criteria, user), Weights(), limit)
 
 
 listings = st.builds(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hexar.agents.gear.products.candidates import Batch, Wanted, relevance
+from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.words import category_head, fold, head, stem, tokens
 from hexar.agents.vendors.model import Availability, Listing, Money, Variant
@@ -15,7 +15,7 @@ def found(terms: str, *listings: Listing) -> list[str]:
     batches = [
         Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})
     ]
-    scores = relevance(batches, Wanted.read(terms))
+    scores = relevance(batches, ParsedQuery.read(terms))
     ranked = sorted(
         (
             (-score, one.name)
@@ -89,7 +89,7 @@ def test_numbers_are_never_misspelt():
 def test_the_order_of_vendors_does_not_matter():
     """The same figures, bit for bit."""
     batches = [Batch(vendor, [one for one in SHOP if one.vendor == vendor]) for vendor in "ab"]
-    wanted = Wanted.read("snowboard burton camber")
+    wanted = ParsedQuery.read("snowboard burton camber")
     forward, backward = relevance(batches, wanted), relevance(batches[::-1], wanted)
     assert all((forward[vendor] == backward[vendor]).all() for vendor in "ab")
 

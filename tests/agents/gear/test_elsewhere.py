@@ -17,7 +17,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.redis.link import RedisLink
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import Answered, Ask, Engine, Shelf
@@ -49,7 +49,7 @@ async def engines(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[li
             caches = Caches(versions, RedisBackend(link))
             stack.push_async_callback(caches.close)
             stack.push_async_callback(invalidation.close)
-            dispatcher = Dispatcher(LaneConfig(threads=4))
+            dispatcher = Dispatcher(BulkheadConfig(threads=4))
             stack.callback(dispatcher.close)
             jobs = Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05))
             stack.push_async_callback(jobs.close)

@@ -409,7 +409,7 @@ async def test_a_large_catalogue_is_worked_on_away_from_the_loop(engine: Engine,
     """Two thousand listings of three vendors are clustered and ranked on threads; a small shop's are not worth the way."""
     small = Shelf("small", [listing("small", "1", "Nitro Prime Snowboard")])
     await ask(engine.pipeline(small), text="snowboard")
-    assert "hexar.gear" not in {lane.agent for lane in engine.dispatcher.status()}
+    assert "hexar.gear" not in {bulkhead.agent for bulkhead in engine.dispatcher.status()}
     shelves = [
         Shelf(
             name, [listing(name, f"{name}{n}", f"Brand{n % 40} Model{n} Snowboard", category="Snowboard") for n in range(700)]

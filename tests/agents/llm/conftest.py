@@ -10,7 +10,7 @@ from hexar.agents.llm import Cancel, Event, Message, ModelConfig, Models, Reques
 from hexar.agents.llm.attempts import stream
 from hexar.core.deadline import Deadline
 from hexar.core.resilience import RetryPolicy
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from tests.upstream import Upstream
 
 #: Short limits, so that a fault shows soon.
@@ -30,7 +30,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 async def dispatcher() -> AsyncIterator[Dispatcher]:
-    pool = Dispatcher(LaneConfig(threads=8, queue=256))
+    pool = Dispatcher(BulkheadConfig(threads=8, queue=256))
     yield pool
     pool.close()
 

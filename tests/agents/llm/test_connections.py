@@ -12,7 +12,7 @@ import pytest
 from hexar.agents.llm import Cancel, Message, ModelConfig, Models, Request, Timeouts
 from hexar.agents.llm.errors import ModelRefused, ModelTimeout
 from hexar.agents.llm.openai import OpenAIProvider
-from hexar.agents.llm.transport.bridge import lane_name
+from hexar.agents.llm.transport.bridge import bulkhead_name
 from hexar.agents.llm.transport.connect import LAID_DOWN, Connection, Connector, send
 from hexar.core.deadline import Deadline
 from hexar.core.resilience.dispatch import Dispatcher
@@ -82,7 +82,7 @@ async def test_every_call_is_sent_from_its_models_pool(make_models: MakeModels, 
     for _ in range(3):
         assert text(await gather(models)) == answer(3)
     assert len(threads) == 3
-    assert all(name.startswith(f"agent-{lane_name(models.config(''))}") for name in threads)
+    assert all(name.startswith(f"agent-{bulkhead_name(models.config(''))}") for name in threads)
 
 
 async def test_connections_are_kept_and_a_stale_one_is_replaced(dispatcher: Dispatcher) -> None:

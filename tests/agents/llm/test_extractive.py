@@ -59,7 +59,7 @@ def test_nothing_found_is_said() -> None:
     assert "no dicen nada" in compose(ask("¿Quién ganó el partido de fútbol?", ES))
 
 
-def test_courtesy_is_answered_without_passages() -> None:
+def test_small_talk_is_answered_without_passages() -> None:
     """A greeting or thanks gets its answer in its own language."""
     assert compose(ask("hello there", ())).startswith("Hello!")
     assert compose(ask("hola, buenos días", (), language="es")).startswith("¡Hola!")

@@ -13,7 +13,7 @@ from hexar.agents.parts import demo
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
 
 
@@ -42,7 +42,7 @@ def view(catalogues: Catalogues) -> CatalogueView:
 @pytest.fixture
 def pool() -> Iterator[Dispatcher]:
     """A dispatcher with five threads."""
-    made = Dispatcher(LaneConfig(threads=5, queue=4096))
+    made = Dispatcher(BulkheadConfig(threads=5, queue=4096))
     yield made
     made.close()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView
-from hexar.agents.parts.components.reading import canonical, read
+from hexar.agents.parts.components.phrases import canonical, read
 from hexar.agents.parts.data import components
 
 WORDS = frozenset(

@@ -1,4 +1,4 @@
-"""Found passages in the cache: the same passages come back, from the tiers that are worth asking."""
+"""SearchResult passages in the cache: the same passages come back, from the tiers that are worth asking."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.chat.scheduling import Lull
+from hexar.agents.portfolio.chat.scheduling import QuietScheduler
 from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.retrieval.finding import Finder
-from hexar.agents.portfolio.retrieval.passages import Found, Mode
+from hexar.agents.portfolio.retrieval.passages import Mode, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.core.cache import Caches, Tier
 from hexar.core.cache.sqlite import SqliteBackend
@@ -46,14 +46,14 @@ async def finder_over(database: Database, library: Library, versions: Versions, 
     caches = Caches(versions, SqliteBackend(folder / "cache.db", 1 << 24))
     pool = Dispatcher()
     try:
-        yield Finder(database, retriever, caches, pool, Lull())
+        yield Finder(database, retriever, caches, pool, QuietScheduler())
     finally:
         pool.close()
         await caches.close()
         retriever.close()
 
 
-async def found_by(finder: Finder) -> Found:
+async def found_by(finder: Finder) -> SearchResult:
     """The passages for one question."""
     return await finder.search("red", "notes", "How long does the battery last?", 2, Deadline.after(30))
 

@@ -15,11 +15,11 @@ from hexar.agents.vendors.errors import VendorError, VendorMalformed, VendorStat
 from hexar.agents.vendors.formats.feed import BadFeed, listings, read_items
 from hexar.agents.vendors.formats.shopify import read_products
 from hexar.agents.vendors.model import Availability, Listing, Money
-from hexar.agents.vendors.page.common import Reading
+from hexar.agents.vendors.page.common import ReadContext
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import Scripted, answer
 
-READING = Reading("shop", 1.0, "https://shop.example/", "USD")
+READING = ReadContext("shop", 1.0, "https://shop.example/", "USD")
 
 
 def _usd(amount: float) -> Money:
@@ -156,7 +156,7 @@ def test_a_sale_holds_in_its_period_only() -> None:
     """Outside of sale_price_effective_date the regular price is the price."""
     item = {"id": ["1"], "title": ["T"], "price": ["10 USD"], "saleprice": ["8 USD"]}
     past = {**item, "salepriceeffectivedate": ["2020-01-01T00:00+00:00/2020-02-01T00:00+00:00"]}
-    now = Reading("shop", 1_800_000_000.0)
+    now = ReadContext("shop", 1_800_000_000.0)
     assert listings([item], now)[0].price == _usd(8)  # type: ignore[list-item]
     assert listings([past], now)[0].price == _usd(10)  # type: ignore[list-item]
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.vendors.model import Availability, Listing, Money
-from hexar.agents.vendors.page.common import Reading
+from hexar.agents.vendors.page.common import ReadContext
 from hexar.agents.vendors.page.jsliteral import NotData, loads
 from hexar.agents.vendors.page.reader import find, main_listing, read_page
 
-READING = Reading("shop", 1.0, "https://shop.example/p/one")
+READING = ReadContext("shop", 1.0, "https://shop.example/p/one")
 
 
 def _usd(amount: float) -> Money:
@@ -249,7 +249,7 @@ def test_the_page_settles_the_currency() -> None:
     assert read_page(html, READING)[0].price == Money("CAD", 80_000_000)
     both = html + '<script>var d = {currencyCode: "USD"}</script>'
     assert read_page(both, READING)[0].price == Money("", 80_000_000)
-    assert read_page(both, Reading("shop", 1.0, READING.url, "USD"))[0].price == _usd(80)
+    assert read_page(both, ReadContext("shop", 1.0, READING.url, "USD"))[0].price == _usd(80)
 
 
 def test_theme_objects_count_in_hundredths() -> None:
@@ -325,7 +325,7 @@ def test_tiles_are_read_where_a_page_has_no_data() -> None:
     """Repeated tiles with one link and one price give a name, prices and an address, and nothing that they do not show."""
     tiles = "".join(_tile(number) for number in range(4))
     html = f"<nav><a href='/cart'>Cart $0.00</a></nav><h1>Boards</h1><ul>{tiles}</ul><footer>Free over $50</footer>"
-    found = read_page(html, Reading("shop", 1.0, "https://shop.example/c", "USD"))
+    found = read_page(html, ReadContext("shop", 1.0, "https://shop.example/c", "USD"))
     assert [(row.name, row.price, row.list_price) for row in found][1] == ("Board 1 2020", _usd(261.95), _usd(379.95))
     assert [row.url for row in found] == [f"https://shop.example/b{number}" for number in range(4)]
     assert all(row.availability is Availability.UNKNOWN and not row.brand for row in found)
@@ -335,7 +335,7 @@ def test_a_bare_product_page_is_read() -> None:
     """The price beside the main heading is the product's; tiles of other products are not."""
     html = f"""<div><div><h1>Ripcord Wide</h1></div><p class="price">$261.95</p><p>Sold out</p></div>
       <ul>{_tile(1)}{_tile(2)}</ul>"""
-    [found] = read_page(html, Reading("shop", 1.0, "https://shop.example/ripcord", "USD"))
+    [found] = read_page(html, ReadContext("shop", 1.0, "https://shop.example/ripcord", "USD"))
     assert (found.name, found.price, found.availability) == ("Ripcord Wide", _usd(261.95), Availability.OUT_OF_STOCK)
 
 
@@ -369,7 +369,7 @@ def test_a_hostile_page_costs_little(name: str) -> None:
 def test_a_real_listing_page(hexar_data: Path) -> None:
     """A captured listing page gives name, price, currency and availability of every product that it shows."""
     html = (hexar_data / "gear/pages/burton-catalog.html").read_text("utf-8")
-    found = read_page(html, Reading("shop", 1.0))
+    found = read_page(html, ReadContext("shop", 1.0))
     assert len(found) == 33
     assert all(row.name and row.brand and row.price and row.price.currency == "USD" for row in found)
     assert all(row.availability in (Availability.IN_STOCK, Availability.OUT_OF_STOCK) for row in found)
@@ -379,7 +379,7 @@ def test_a_real_listing_page(hexar_data: Path) -> None:
 def test_a_real_product_page(hexar_data: Path) -> None:
     """A captured product page gives the sale price, the list price, stock, sizes and rating of its product."""
     html = (hexar_data / "gear/pages/burton-detail.html").read_text("utf-8")
-    [found] = read_page(html, Reading("shop", 1.0))
+    [found] = read_page(html, ReadContext("shop", 1.0))
     assert found.name == "Men's Burton Custom X Camber Snowboard"
     assert (found.price, found.list_price) == (_usd(509.97), _usd(849.95))
     assert found.availability is Availability.OUT_OF_STOCK

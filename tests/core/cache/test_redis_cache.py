@@ -231,4 +231,4 @@ async def test_a_link_is_closed_although_a_connection_loses_the_cancellation(mon
     await Forgetful.making.wait()
     async with asyncio.timeout(10):
         await node.close()
-    assert all(lane.task is not None and lane.task.done() for lane in (node._reads, node._writes))
+    assert all(bulkhead.task is not None and bulkhead.task.done() for bulkhead in (node._reads, node._writes))

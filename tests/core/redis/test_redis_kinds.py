@@ -101,10 +101,10 @@ async def use_everything(url: str, folder: Path) -> None:
         await until(lambda: other.breakers is not None and "vendor" in other.breakers._known)
         with pytest.raises(BreakerOpen):
             await other.dispatcher.call("vendor", fail)
-        (lane,) = (lane for lane in one.dispatcher.status() if lane.agent == "vendor")
-        lane.breaker.open_for(0)
+        (bulkhead,) = (bulkhead for bulkhead in one.dispatcher.status() if bulkhead.agent == "vendor")
+        bulkhead.breaker.open_for(0)
         assert one.breakers is not None
-        await one.breakers.claim(lane.breaker)
+        await one.breakers.claim(bulkhead.breaker)
 
     async def share_a_rate() -> None:
         claim = ("tenant", Rate(0.001, 10))

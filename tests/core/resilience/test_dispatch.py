@@ -10,7 +10,7 @@ import pytest
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
 from hexar.core.resilience import BreakerOpen, BreakerState, BulkheadFull, CircuitBreaker, RetryPolicy
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 
 
 class Flaky(Exception):
@@ -27,7 +27,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
-    made = Dispatcher(LaneConfig(threads=2, queue=1, breaker_threshold=3, breaker_open_seconds=60))
+    made = Dispatcher(BulkheadConfig(threads=2, queue=1, breaker_threshold=3, breaker_open_seconds=60))
     yield made
     made.close()
 
@@ -117,9 +117,9 @@ async def test_cancelled_callers_do_not_count_against_the_agent(dispatcher: Disp
             await task
         gate.set()
         await asyncio.sleep(0.01)
-    (lane,) = dispatcher.status()
-    assert lane.breaker.state is BreakerState.CLOSED
-    assert lane.breaker.failures == 0
+    (bulkhead,) = dispatcher.status()
+    assert bulkhead.breaker.state is BreakerState.CLOSED
+    assert bulkhead.breaker.failures == 0
 
 
 async def test_a_caller_in_a_hurry_does_not_open_the_breaker(dispatcher: Dispatcher) -> None:
@@ -128,8 +128,8 @@ async def test_a_caller_in_a_hurry_does_not_open_the_breaker(dispatcher: Dispatc
         with pytest.raises(DeadlineExceeded):
             await dispatcher.call("hurried", time.sleep, 0.05, deadline=Deadline.after(0.01))
         await asyncio.sleep(0.06)
-    (lane,) = dispatcher.status()
-    assert lane.breaker.state is BreakerState.CLOSED
+    (bulkhead,) = dispatcher.status()
+    assert bulkhead.breaker.state is BreakerState.CLOSED
 
 
 async def test_an_agent_that_lets_a_patient_caller_wait_is_blamed(
@@ -139,8 +139,8 @@ async def test_an_agent_that_lets_a_patient_caller_wait_is_blamed(
     monkeypatch.setattr("hexar.core.resilience.dispatch.BLAME_AFTER", 0.01)
     with pytest.raises(DeadlineExceeded):
         await dispatcher.call("late", time.sleep, 0.3, deadline=Deadline.after(0.1))
-    (lane,) = dispatcher.status()
-    assert lane.breaker.failures == 1
+    (bulkhead,) = dispatcher.status()
+    assert bulkhead.breaker.failures == 1
 
 
 async def test_a_caller_that_leaves_the_queue_makes_room(dispatcher: Dispatcher) -> None:
@@ -194,7 +194,7 @@ async def test_a_result_that_comes_late_is_dropped_in_silence(dispatcher: Dispat
         with pytest.raises(DeadlineExceeded):
             await dispatcher.call("late", late, error, deadline=Deadline.after(0.05))
     gate.set()
-    await _until(lambda: not any(lane.busy for lane in dispatcher.status()))
+    await _until(lambda: not any(bulkhead.busy for bulkhead in dispatcher.status()))
     await asyncio.sleep(0.05)
     assert not troubles
 

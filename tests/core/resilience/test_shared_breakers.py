@@ -10,7 +10,7 @@ import pytest
 
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerOpen, BreakerState, CircuitBreaker
-from hexar.core.resilience.dispatch import Dispatcher, LaneConfig
+from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.resilience.shared_breakers import SharedBreakers
 from tests.fix.redis_server import RedisServer
 
@@ -23,7 +23,7 @@ class Process:
         self.link = RedisLink(server.url, timeout=5.0)
         self.shared = SharedBreakers(self.link)
         self.dispatcher = Dispatcher(
-            LaneConfig(threads=4, breaker_threshold=3, breaker_open_seconds=open_seconds), share=self.shared.share
+            BulkheadConfig(threads=4, breaker_threshold=3, breaker_open_seconds=open_seconds), share=self.shared.share
         )
         self.calls = 0
 
@@ -53,7 +53,7 @@ class Process:
                 await self.call(agent, fails=True)
 
     def breaker(self, agent: str) -> CircuitBreaker:
-        return next(lane.breaker for lane in self.dispatcher.status() if lane.agent == agent)
+        return next(bulkhead.breaker for bulkhead in self.dispatcher.status() if bulkhead.agent == agent)
 
 
 Make = Callable[..., Awaitable[list[Process]]]
@@ -94,7 +94,7 @@ async def test_what_one_process_opens_all_skip_without_a_call(make: Make) -> Non
         await other.call("vendor")
     assert 50 < caught.value.retry_after <= 60
     assert other.calls == 1
-    # A lane that is made after the word came begins open.
+    # A bulkhead that is made after the word came begins open.
     with pytest.raises(BreakerOpen):
         await idle.call("vendor")
     assert other.breaker("vendor").opened_elsewhere and not one.breaker("vendor").opened_elsewhere

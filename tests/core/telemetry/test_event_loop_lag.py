@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from hexar.core.telemetry.event_loop_lag import LoopLag
+from hexar.core.telemetry.event_loop_lag import EventLoopLag
 
 
-async def until_probed(lag: LoopLag, quiet: list[float], more: int) -> None:
+async def until_probed(lag: EventLoopLag, quiet: list[float], more: int) -> None:
     """Wait until ``more`` further quiet moments were told."""
     wanted = len(quiet) + more
     async with asyncio.timeout(20):
@@ -18,7 +18,7 @@ async def until_probed(lag: LoopLag, quiet: list[float], more: int) -> None:
 
 async def test_a_loop_that_was_held_up_tells_by_how_much() -> None:
     """A block of 0.3 s is the worst lag, but for a probe that was already late."""
-    lag = LoopLag()
+    lag = EventLoopLag()
     lag.start()
     try:
         await asyncio.sleep(0.06)
@@ -31,7 +31,7 @@ async def test_a_loop_that_was_held_up_tells_by_how_much() -> None:
 
 async def test_quiet_moments_are_told_and_busy_ones_are_not() -> None:
     """An idle loop is told of again and again; one that is held up at each probe never."""
-    lag, quiet = LoopLag(), list[float]()
+    lag, quiet = EventLoopLag(), list[float]()
     lag.quiet = lambda: quiet.append(time.monotonic())
     lag.start()
     try:

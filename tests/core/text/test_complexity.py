@@ -1,4 +1,4 @@
-"""Levels of messages: courtesy in two languages, precedence of the cues, sizes, and bounded time."""
+"""Levels of messages: small talk in two languages, precedence of the cues, sizes, and bounded time."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from hexar.core.text.language import detect_words
 from hexar.core.text.small_talk import Grammar, fold, grammar
 from tests.bench.complexity import trivial_figures
 
-COURTESY = [
+SMALL_TALK = [
     ("hi there, how are you doing today?", "en"),
     ("ok thanks a lot, bye!", "en"),
     ("that's correct", "en"),
@@ -72,8 +72,8 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "language"), COURTESY)
-def test_courtesy_is_trivial_in_the_users_language(text: str, language: str) -> None:
+@pytest.mark.parametrize(("text", "language"), SMALL_TALK)
+def test_small_talk_is_trivial_in_the_users_language(text: str, language: str) -> None:
     """Greetings, thanks, goodbyes, yes, no and acknowledgements, also combined, lengthened or misspelt, are TRIVIAL."""
     result = classify(text)
     assert (result.level, result.language) == (Level.TRIVIAL, language)
@@ -145,10 +145,10 @@ def test_any_text_has_a_level(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from([text for text, _ in COURTESY]), st.sampled_from(["invoice", "contrato", "kubernetes", "2024"]))
-def test_content_after_courtesy_is_seen(courtesy: str, content: str) -> None:
-    """A content word behind a courtesy makes the message a question."""
-    assert classify(f"{courtesy} {content}").level is not Level.TRIVIAL
+@given(st.sampled_from([text for text, _ in SMALL_TALK]), st.sampled_from(["invoice", "contrato", "kubernetes", "2024"]))
+def test_content_after_small_talk_is_seen(small_talk: str, content: str) -> None:
+    """A content word behind small talk makes the message a question."""
+    assert classify(f"{small_talk} {content}").level is not Level.TRIVIAL
 
 
 @pytest.mark.parametrize("unit", ["a b ", "no ", "é", "'", "a'", "?", "\0", "thank you so much "])
@@ -177,7 +177,7 @@ def test_a_broken_lexicon_is_refused() -> None:
                 "questions": [],
                 "words": {},
                 "fillers": {"en": [], "es": []},
-                "courtesy": {"wellbeing": {"en": ["|"], "es": []}},
+                "small_talk": {"wellbeing": {"en": ["|"], "es": []}},
             }
         )
 
@@ -223,7 +223,7 @@ def test_long_words_are_evidence_of_a_language_too() -> None:
 
 
 def test_quality_on_real_messages(hexar_data: Path) -> None:
-    """On real intents and questions: recall of courtesy, false alarms, and no question taken for courtesy."""
+    """On real intents and questions: recall of small talk, false alarms, and no question taken for small talk."""
     figures = trivial_figures(hexar_data)
     assert figures["trivial_recall"] >= 0.90
     assert figures["trivial_fpr"] <= 0.005

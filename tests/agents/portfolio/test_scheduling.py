@@ -3,12 +3,12 @@
 import asyncio
 from functools import partial
 
-from hexar.agents.portfolio.chat.scheduling import LOOP_SHARE, MESSAGE_COST, RUSH_LONGEST, Lull, Pace
+from hexar.agents.portfolio.chat.scheduling import LOOP_SHARE, MESSAGE_COST, RUSH_LONGEST, MessageThrottle, QuietScheduler
 
 
 def test_a_hundred_streams_of_twenty_tokens_a_second_are_not_slowed() -> None:
     """Alone a stream never waits; with a hundred the pause is shorter than the time between two tokens."""
-    pace = Pace()
+    pace = MessageThrottle()
     with pace.held():
         assert pace.pause() == 0.0
     held = [pace.held() for _ in range(100)]
@@ -19,7 +19,7 @@ def test_a_hundred_streams_of_twenty_tokens_a_second_are_not_slowed() -> None:
 
 def test_all_streams_together_take_their_share_of_the_loop() -> None:
     """However many stream, their messages fill no more than the loop's share; who leaves gives its part back."""
-    pace = Pace()
+    pace = MessageThrottle()
     held = [pace.held() for _ in range(2000)]
     for one in held:
         one.__enter__()
@@ -31,7 +31,7 @@ def test_all_streams_together_take_their_share_of_the_loop() -> None:
 
 async def test_what_can_wait_waits_for_a_lull() -> None:
     """While requests arrive nothing is done that was put off; in the lull all of it is, once, in order, errors or not."""
-    lull = Lull()
+    lull = QuietScheduler()
     done: list[int] = []
     lull.arrived()
     laters = [lull.later(partial(done.append, number)) for number in range(3)]
@@ -53,7 +53,7 @@ async def test_what_can_wait_waits_for_a_lull() -> None:
 
 async def test_a_rush_without_end_puts_nothing_off_for_longer_than_its_limit() -> None:
     """Work is done while requests still arrive, but not before its time."""
-    lull = Lull()
+    lull = QuietScheduler()
     loop = asyncio.get_running_loop()
     done: list[float] = []
     began = loop.time()

@@ -24,7 +24,7 @@ MAX_PHRASE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ComponentPhrase:
     """``words`` are folded, without sides and noise; a position stays among them as "front" or "rear"."""
 
     words: tuple[str, ...]
@@ -160,7 +160,7 @@ def _same(word: str, protected: Collection[str]) -> tuple[str, ...]:
     return meaning if meaning is not None else (word,)
 
 
-def read(text: str, protected: Collection[str] = ()) -> Reading:
+def read(text: str, protected: Collection[str] = ()) -> ComponentPhrase:
     """Read a component's text. ``protected`` are words of parts (singular), which are never taken for a misspelt side.
 
     Without them nothing is taken for misspelt: so catalogues and aliases are read.
@@ -202,7 +202,7 @@ def read(text: str, protected: Collection[str] = ()) -> Reading:
         if meaning.position:
             positions.add(meaning.position)
             words.extend(_position_words(meaning.position))
-    return Reading(tuple(dict.fromkeys(words)), _one_side(sides), _one_position(positions), ambiguous)
+    return ComponentPhrase(tuple(dict.fromkeys(words)), _one_side(sides), _one_position(positions), ambiguous)
 
 
 def _position_words(position: Position) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from hexar.agents.llm import Bridge, Cancel, Candidate, Delta, Done, ModelConfig, Request, TokenUsage
+from hexar.agents.llm import Bridge, CallableModel, Cancel, Delta, Done, ModelConfig, Request, TokenUsage
 from hexar.agents.llm.transport.channel import HIGH_WATER
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Unavailable
@@ -39,8 +39,8 @@ class Counting:
             self.ended.set()
 
 
-def candidates(provider: Counting) -> tuple[Candidate, ...]:
-    return (Candidate(ModelConfig("counting", kind="extractive"), provider, CircuitBreaker("counting")),)
+def candidates(provider: Counting) -> tuple[CallableModel, ...]:
+    return (CallableModel(ModelConfig("counting", kind="extractive"), provider, CircuitBreaker("counting")),)
 
 
 async def test_a_slow_consumer_holds_the_thread_back(dispatcher: Dispatcher) -> None:

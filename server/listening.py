@@ -37,9 +37,9 @@ def options(settings: Settings, reuse_port: bool) -> list[tuple[str, int]]:
     ]
 
 
-def bind(server: grpc.aio.Server, settings: Settings) -> int:
-    """Bind ``server`` to the configured address, with TLS where it is configured; the port. Raises OSError."""
-    address = f"{settings.host}:{settings.port}"
+def bind(server: grpc.aio.Server, settings: Settings, port: int) -> int:
+    """Bind ``server`` to ``port`` of the configured host, with TLS where it is configured; the port. Raises OSError."""
+    address = f"{settings.host}:{port}"
     tls = settings.tls
     try:
         if tls is None:

@@ -33,6 +33,10 @@ def collect_young() -> None:
         gc.collect(0)
 
 
+class ListenerLost(Exception):
+    """The process listens no more; it ends at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """Which of how many processes this is, counted from 1."""
@@ -110,6 +114,10 @@ class Process(ABC):
         """Seconds that :meth:`leave` takes at most: every connection was told to go (at its age, give or take a tenth)."""
         return self.settings.limits.connection_seconds * 1.1 + 2.0
 
+    @abstractmethod
+    async def lost(self) -> None:
+        """Return when nothing listens any more, without having been told to stop."""
+
     async def leave(self) -> None:  # noqa: B027  # who shares no port has nobody to hand over
         """Let others that share the port have the callers: return when none is connected and no answer is made here."""
 
@@ -126,6 +134,12 @@ class Process(ABC):
         self.engine.loop_lag.quiet = collect_young
         if started is not None:
             await started()
-        await stopping.wait()
+        lost = asyncio.create_task(self.lost())
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait((lost, told), return_when=asyncio.FIRST_COMPLETED)
+        if not told.done():
+            # Nothing of what runs here can be reached; whoever started the process starts another.
+            raise ListenerLost
+        lost.cancel()
         log.info("draining", seconds=self.settings.drain_seconds)
         await self.stop()

@@ -7,23 +7,35 @@ built: a call passes through plain coroutines.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from hexar.core.deadline import Deadline
-from hexar.core.errors import InvalidArgument, Unimplemented
+from hexar.core.errors import DeadlineExceeded, InvalidArgument, Unimplemented
+from hexar.server.transport.texts import check_strings
 
 M = TypeVar("M", bound=Message)
 
 #: A caller's deadline is capped here, seconds: unary calls and streams.
 UNARY_SECONDS = 30.0
 STREAM_SECONDS = 300.0
+#: Seconds until the first message of a call has come, and between two of a client's stream.
+FIRST_SECONDS = 10.0
+IDLE_SECONDS = 20.0
+#: What is still read, and thrown away, of a client's stream that ends with an error: bytes and seconds. A client whose write
+#: fails because the call has ended reports INTERNAL in place of the status (grpc.aio does), so it is let finish.
+DRAIN_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 3.0
+#: The same for a caller who is not known, bytes.
+DRAIN_STRANGER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +62,11 @@ class Call:
 
     __slots__ = (
         "_context",
+        "_ended",
         "_headers",
         "_headers_sent",
         "_metadata",
+        "_reading",
         "deadline",
         "first_event_at",
         "last_seq",
@@ -65,11 +79,14 @@ class Call:
         "trailers",
     )
 
-    def __init__(self, method: Method, request: bytes | AsyncIterator[bytes], context: Any) -> None:
+    def __init__(self, method: Method, context: Any) -> None:
         self.method = method
-        #: The serialized request, or an iterator of them where the client streams.
-        self.request = request
+        #: The serialized request of a method that has one, once it was received.
+        self.request: bytes | None = None
         self._context = context
+        #: True once the client has said that it sends no more; and while a read is not answered.
+        self._ended = False
+        self._reading = False
         self._metadata: dict[str, str | bytes] | None = None
         self._headers: list[tuple[str, str]] = []
         self._headers_sent = False
@@ -129,22 +146,70 @@ class Call:
         """End the call with an error status; raises gRPC's own abort error."""
         await self._context.abort(code, message, tuple(trailers))
 
+    async def receive(self) -> None:
+        """Wait for the request of a method that has one. Raises InvalidArgument where none comes, DeadlineExceeded."""
+        if self.request is None and not self.method.client_streaming:
+            self.request = await self._read(FIRST_SECONDS)
+            if self.request is None:
+                raise InvalidArgument("request", "the call ended without a message")
+
+    async def _read(self, seconds: float) -> bytes | None:
+        """The next message; None where the client ended. Raises DeadlineExceeded after ``seconds`` without one."""
+        self._reading = True
+        try:
+            async with asyncio.timeout(seconds):
+                data = await self._context.read()
+        except TimeoutError:
+            raise DeadlineExceeded(f"no message came for {seconds:g} seconds") from None
+        self._reading = False
+        if data is grpc.aio.EOF:
+            self._ended = True
+            return None
+        return cast("bytes", data)
+
+    async def drain(self, limit: int) -> None:
+        """Read what a streaming client still sends, up to ``limit`` bytes and for a short time, and throw it away."""
+        if not self.method.client_streaming or self._reading:
+            return
+        until = time.monotonic() + DRAIN_SECONDS
+        with suppress(Exception):  # whatever ends the connection, the status comes next
+            while not self._ended and limit > 0 and time.monotonic() < until:
+                limit -= len(await self._read(until - time.monotonic()) or b"") + 64
+
     def decode(self, message: type[M]) -> M:
-        """The request as ``message``. Raises InvalidArgument where the bytes are none."""
-        assert isinstance(self.request, bytes), f"{self.method.path} streams its requests"
-        return parse(message, self.request)
+        """The request as ``message``. Raises InvalidArgument where the bytes are none, or a text in it is not usable."""
+        assert self.request is not None, f"{self.method.path} streams its requests"
+        decoded = parse(message, self.request)
+        check_strings(decoded)
+        return decoded
 
     async def decode_stream(self, message: type[M]) -> AsyncIterator[M]:
-        """The requests of a client stream, one by one."""
-        assert not isinstance(self.request, bytes), f"{self.method.path} has one request"
-        async for data in self.request:
+        """The requests of a client stream, one by one; their texts are for the method to check."""
+        seconds = FIRST_SECONDS
+        while (data := await self._read(seconds)) is not None:
             yield parse(message, data)
+            seconds = IDLE_SECONDS
 
 
 #: A unary method returns its serialized response; a streaming one sends and returns None.
 Handler = Callable[[Call], Awaitable[bytes | None]]
 #: An interceptor wraps a method's handler once, when the server is built.
 Interceptor = Callable[[Method, Handler], Handler]
+
+
+def receive(method: Method, handler: Handler) -> Handler:
+    """The interceptor that waits for the request of a method that has one.
+
+    What is outside of it (who calls, how often) is known from the headers alone, and refuses before anything is read.
+    """
+    if method.client_streaming:
+        return handler
+
+    async def call_with_request(call: Call) -> bytes | None:
+        await call.receive()
+        return await handler(call)
+
+    return call_with_request
 
 
 def parse(message: type[M], data: bytes) -> M:
@@ -174,10 +239,11 @@ class ServiceHandler(grpc.GenericRpcHandler):
                 for descriptor in service.methods:
                     method = Method.of(descriptor)
                     unused.discard(method.path)
-                    handler = handlers.get(method.path, _unimplemented)
+                    handler = receive(method, handlers.get(method.path, _unimplemented))
                     for interceptor in reversed(interceptors):
                         handler = interceptor(method, handler)
                     self._handlers["/" + method.path] = _grpc_handler(method, handler)
+        self.methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = self._handlers
         if unused:
             raise ValueError(f"no such method in the contract: {', '.join(sorted(unused))}")
 
@@ -187,15 +253,14 @@ class ServiceHandler(grpc.GenericRpcHandler):
 
 
 def _grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
-    async def unary(request: Any, context: Any) -> bytes | None:
-        return await handler(Call(method, request, context))
+    async def unary(_: Any, context: Any) -> bytes | None:
+        return await handler(Call(method, context))
 
-    async def streaming(request: Any, context: Any) -> None:
-        await handler(Call(method, request, context))
+    async def streaming(_: Any, context: Any) -> None:
+        await handler(Call(method, context))
 
-    # No serializers: what goes in and out are bytes.
+    # No serializers: what goes in and out are bytes. Every method is a stream of requests to gRPC, which is the same on the
+    # wire: so the handler begins with the headers, and it is ours how long a request is waited for, and whose.
     if method.server_streaming:
-        make = grpc.stream_stream_rpc_method_handler if method.client_streaming else grpc.unary_stream_rpc_method_handler
-        return make(streaming)
-    make = grpc.stream_unary_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
-    return make(unary)
+        return grpc.stream_stream_rpc_method_handler(streaming)
+    return grpc.stream_unary_rpc_method_handler(unary)

@@ -5,14 +5,15 @@ It builds the systems as a server does, since they bring the handlers of their j
 
 from __future__ import annotations
 
-import grpc
+import asyncio
+
 from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
-from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from hexar.server.config import Settings
 from hexar.server.listening import bind, options
 from hexar.server.process import Process, Seat
+from hexar.server.transport import Listener, make_server
+from hexar.server.transport.health import Health, handlers
 
 
 class JobProcess(Process):
@@ -20,23 +21,32 @@ class JobProcess(Process):
 
     def __init__(self, settings: Settings, *, health: bool = False, reuse_port: bool = False, seat: Seat | None = None) -> None:
         super().__init__(settings, seat=seat)
-        self.health = HealthServicer() if health else None
+        self.health = Health() if health else None
         self._reuse_port = reuse_port
-        self._server: grpc.aio.Server | None = None
+        self._listener: Listener | None = None
 
     async def listen(self) -> None:
         """Report healthy, where a port is given."""
         if self.health is not None:
-            self._server = grpc.aio.server(options=options(self.settings, self._reuse_port))
-            add_HealthServicer_to_server(self.health, self._server)
-            self.port = bind(self._server, self.settings)
-            await self._server.start()
+            table, chosen = handlers(self.health), options(self.settings, self._reuse_port)
+            self._listener = Listener(
+                lambda: make_server(table, chosen), lambda server, port: bind(server, self.settings, port or self.settings.port)
+            )
+            await self._listener.start()
+            self.port = self._listener.port
             await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def lost(self) -> None:
+        """Return when health cannot be answered any more."""
+        if self._listener is None:
+            await asyncio.Event().wait()
+        else:
+            await self._listener.lost.wait()
 
     async def drain(self, grace: float) -> None:
         """Take no more jobs; those that run get ``grace`` seconds, then they are delivered to others."""
-        if self.health is not None and self._server is not None:
+        if self.health is not None and self._listener is not None:
             await self.health.enter_graceful_shutdown()
         await self.engine.jobs.close(grace)
-        if self._server is not None:
-            await self._server.stop(0)
+        if self._listener is not None:
+            await self._listener.stop(0)

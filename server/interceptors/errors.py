@@ -16,11 +16,12 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from hexar.core.errors import Code, DeadlineExceeded, HexarError, InvalidArgument
-from hexar.server.rpc import Call, Handler, Method
+from hexar.server.rpc import DRAIN_BYTES, DRAIN_STRANGER_BYTES, Call, Handler, Method
 
 log = structlog.get_logger(__name__)
 
 DOMAIN = "hexar"
+_STRANGERS = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED})
 STATUS = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -60,6 +61,7 @@ async def fail(call: Call, error: HexarError, *, error_id: str = "") -> None:
     trailers: list[tuple[str, str | bytes]] = [*call.trailers, ("grpc-status-details-bin", status.SerializeToString())]
     if call.method.server_streaming:
         trailers.append(("hexar-last-seq", str(max(call.last_seq, getattr(error, "last_seq", 0)))))
+    await call.drain(DRAIN_STRANGER_BYTES if error.code in _STRANGERS else DRAIN_BYTES)
     await call.abort(STATUS[int(error.code)], error.message, trailers)
 
 

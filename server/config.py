@@ -78,6 +78,11 @@ class AuthConfig(Strict):
     tokens: list[TokenConfig] = []
     jwt: JwtConfig | None = None
 
+    @property
+    def several_tenants(self) -> bool:
+        """Whether callers of more than one tenant may come."""
+        return self.jwt is not None or len({row.tenant for row in self.tokens}) > 1
+
 
 class RateConfig(Strict):
     """Requests of one tenant: so many a second in the long run, and up to ``burst`` at once (unset: a second's worth)."""

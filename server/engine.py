@@ -148,7 +148,7 @@ def build_engine(settings: Settings) -> Engine:
         dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,
-        gate=Admission(settings.limits.concurrent_calls),
+        gate=Admission(settings.limits.concurrent_calls, shared=settings.auth.several_tenants),
         rates=RateLimiter(link, lambda: breakers.processes if breakers is not None else 1),
         ledger=ledger,
         models=models,

@@ -30,6 +30,8 @@ def options(settings: Settings, reuse_port: bool) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(reuse_port)),
         ("grpc.max_receive_message_length", size),
         ("grpc.max_send_message_length", -1),
+        # Streams of one connection; a client that has more waits with them. Enough for what a process admits.
+        ("grpc.max_concurrent_streams", max(1000, 2 * settings.limits.concurrent_calls)),
         # A client that vanished without a word is noticed, and its streams cancelled.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

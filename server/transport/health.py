@@ -12,6 +12,9 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
+#: The types that describe this module know neither ``List`` nor its messages.
+_pb2: Any = health_pb2
+
 HEALTH = "grpc.health.v1.Health"
 #: Both names of the reflection service; their messages are the same on the wire.
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
@@ -26,12 +29,14 @@ M = TypeVar("M", bound=Message)
 class Health(HealthServicer):
     """The health of this process's services; with ``List``, which grpcio's own leaves out."""
 
-    async def List(self, request: Any, context: Any) -> health_pb2.HealthListResponse:
+    async def List(self, request: Any, context: Any) -> Any:
         """Every service by its full name, and the process as a whole under the empty name."""
         states = dict(list(self._server_status.items())[:MAX_LISTED])
-        return health_pb2.HealthListResponse(
+        return _pb2.HealthListResponse(
             statuses={name: health_pb2.HealthCheckResponse(status=status) for name, status in states.items()}
         )
+
+    _server_status: dict[str, Any]
 
     def handlers(self) -> Handlers:
         """Handlers by path."""
@@ -41,7 +46,7 @@ class Health(HealthServicer):
             f"/{HEALTH}/Check": unary(_checked(self.Check), _read(health_pb2.HealthCheckRequest), answer),
             f"/{HEALTH}/Watch": stream(_checked(self.Watch), _read(health_pb2.HealthCheckRequest), answer),
             f"/{HEALTH}/List": unary(
-                _checked(self.List), _read(health_pb2.HealthListRequest), health_pb2.HealthListResponse.SerializeToString
+                _checked(self.List), _read(_pb2.HealthListRequest), _pb2.HealthListResponse.SerializeToString
             ),
         }
 
@@ -51,8 +56,9 @@ def reflection(names: Sequence[str]) -> Handlers:
     handler = grpc.stream_stream_rpc_method_handler(
         ReflectionServicer(names).ServerReflectionInfo,
         # What is no request is answered as one that asks for nothing: with an error in the stream.
-        request_deserializer=lambda data: _read(reflection_pb2.ServerReflectionRequest)(data)
-        or reflection_pb2.ServerReflectionRequest(),
+        request_deserializer=lambda data: (
+            _read(reflection_pb2.ServerReflectionRequest)(data) or reflection_pb2.ServerReflectionRequest()
+        ),
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     return {f"/{name}/ServerReflectionInfo": handler for name in REFLECTION}

@@ -33,7 +33,8 @@ def make_server(
 ) -> grpc.aio.Server:
     """A server of ``handlers`` by path; ``plain``: grpcio's own way of accepting calls."""
     if AcceptingServer is not None and not plain:
-        return AcceptingServer(handlers, options)
+        made: grpc.aio.Server = AcceptingServer(handlers, options)  # type: ignore[assignment]
+        return made
     server = grpc.aio.server(options=list(options))
     server.add_generic_rpc_handlers((_Table(handlers),))
     return server

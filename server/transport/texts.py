@@ -1,7 +1,7 @@
 """One rule for every text of every request: what no store, model or terminal could take is refused, by the field's path.
 
-A text holds no control characters but tab and line breaks, and no more combining marks in a row than any script writes: Unicode's
-stream-safe format (UAX #15) has at most 30, and what is longer costs quadratic time to normalise.
+A text holds no control characters but tab and line breaks, and no more combining marks in a row than any script writes:
+Unicode's stream-safe format (UAX #15) has at most 30, and what is longer costs quadratic time to normalise.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _fields(descriptor: Descriptor) -> tuple[tuple[str, bool, bool, bool], ...]:
         is_message = field.type == FieldDescriptor.TYPE_MESSAGE
         if not is_message and field.type != FieldDescriptor.TYPE_STRING:
             continue
-        is_map = is_message and field.message_type.GetOptions().map_entry
+        is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
         found.append((field.name, is_message, field.is_repeated, is_map))
     return tuple(found)
 

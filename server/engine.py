@@ -18,7 +18,7 @@ from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.eventlog import Answers
-from hexar.core.eventlog.redis import SharedAnswers
+from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
@@ -144,7 +144,7 @@ def build_engine(settings: Settings) -> Engine:
         database=database,
         versions=versions,
         caches=caches,
-        answers=SharedAnswers(caches, link, lingers) if link is not None else Answers(caches, lingers),
+        answers=Answers(caches, RedisRuns(link) if link is not None else None, lingers),
         dispatcher=dispatcher,
         jobs=Jobs(database, worker),
         metrics=metrics,

@@ -86,7 +86,7 @@ class Process(ABC):
         self._stopped = True
         self.ready = False
         self.engine.gate.draining = True
-        self.engine.answers.draining = True
+        self.engine.answers.drain()
         await self.drain(self.settings.drain_seconds if grace is None else grace)
         if self.drained is not None:
             await self.drained()

@@ -1,10 +1,12 @@
 """One answer is one event log: appended once, streamed to many, kept, replayed, resumed.
 
-``log`` is the append-only sequence while an answer forms, ``frames`` its stored form, and :class:`Answers` decides for each
-request whether its answer is replayed, joined or produced.
+``log`` is the append-only sequence while an answer forms, ``frames`` its stored form, ``live`` who reads it meanwhile, and
+:class:`Answers` decides for each request whether its answer is replayed, joined or produced. Where it is produced is a
+:class:`~hexar.core.eventlog.runs.Runs`: this process alone, or one of several that share a Redis.
 """
 
-from hexar.core.eventlog.answers import Answer, Answers, AnswerSpec, Completion, Origin
+from hexar.core.eventlog.answers import Answers
+from hexar.core.eventlog.live import Answer, AnswerSpec, Completion, Origin
 from hexar.core.eventlog.log import EventLog
 
 __all__ = ["Answer", "AnswerSpec", "Answers", "Completion", "EventLog", "Origin"]

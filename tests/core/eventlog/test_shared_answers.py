@@ -13,12 +13,12 @@ from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted
-from hexar.core.eventlog import Answer, AnswerSpec, Completion, EventLog, Origin
-from hexar.core.eventlog import redis as redis_module
-from hexar.core.eventlog import runs as runs_module
+from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin
 from hexar.core.eventlog.frames import number
-from hexar.core.eventlog.redis import TELL_AFTER, SharedAnswers, _pointer
-from hexar.core.eventlog.runs import Runs, RunState, describe
+from hexar.core.eventlog.redis import RedisRuns, driver, runs, store
+from hexar.core.eventlog.redis.driver import TELL_AFTER, Driver
+from hexar.core.eventlog.redis.shared import pointer_of
+from hexar.core.eventlog.redis.store import RunState, RunStore, describe
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
 
@@ -26,16 +26,27 @@ OLD, NEW = "0a" * 16, "0b" * 16
 
 
 @pytest.fixture
-async def answers(link: RedisLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SharedAnswers]:
-    """The answers of one process, where no lease lapses by itself; the test plays the others."""
-    monkeypatch.setattr(runs_module, "LEASE", 600.0)
-    monkeypatch.setattr(redis_module, "LEASE", 600.0)
+async def process(link: RedisLink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RedisRuns, Answers]]:
+    """The runs of one process, where no lease lapses by itself; the test plays the others."""
+    for module in (store, driver, runs):
+        monkeypatch.setattr(module, "LEASE", 600.0)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
     database.create_tables()
-    made = SharedAnswers(Caches(Versions(database), RedisBackend(link)), link)
-    yield made
-    await made.close(0)
+    made = RedisRuns(link)
+    answers = Answers(Caches(Versions(database), RedisBackend(link)), made)
+    yield made, answers
+    await answers.close(0)
     database.close()
+
+
+@pytest.fixture
+def shared(process: tuple[RedisRuns, Answers]) -> RedisRuns:
+    return process[0]
+
+
+@pytest.fixture
+def answers(process: tuple[RedisRuns, Answers]) -> Answers:
+    return process[1]
 
 
 async def told(answer: Answer) -> list[bytes]:
@@ -51,25 +62,25 @@ async def never(events: EventLog) -> Completion:
 
 
 async def test_who_was_told_to_begin_anew_is_not_given_the_old_run_by_one_who_follows_late(
-    answers: SharedAnswers, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    answers: Answers, shared: RedisRuns, link: RedisLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A follower that has not read the old run's end looks before it lets a caller join, and sends it to the new run."""
-    spec, others = AnswerSpec("query_answer", bytes(32), never, {}), Runs(link)
-    assert await others.point(_pointer(spec), OLD) == OLD
+    spec, others = AnswerSpec("query_answer", bytes(32), never, {}), RunStore(link)
+    assert await others.point(pointer_of(spec), OLD) == OLD
     fence = await others.lead(OLD, 60)
     await others.write(OLD, fence, 0, [number(1, b"old")])
-    follow, on_time = answers._tail, asyncio.Event()
+    follow, on_time = Driver.tail, asyncio.Event()
 
-    async def late(work: redis_module._Work) -> None:
+    async def late(driver: Driver) -> None:
         await on_time.wait()
-        await follow(work)
+        await follow(driver)
 
-    monkeypatch.setattr(answers, "_tail", late)
+    monkeypatch.setattr(Driver, "tail", late)
     before = await answers.open(spec, Deadline.after(60))
     assert (before.answer_id, before.origin) == (OLD, Origin.JOINED)
 
     assert await others.lead(NEW, 60) == 1
-    assert await others.point(_pointer(spec), NEW, OLD) == NEW
+    assert await others.point(pointer_of(spec), NEW, OLD) == NEW
     assert await others.end(OLD, fence, RunState.ABORTED, describe(Aborted("begun anew")))
     await asyncio.sleep(TELL_AFTER)
     again = await answers.open(spec, Deadline.after(60))
@@ -84,7 +95,7 @@ async def test_who_was_told_to_begin_anew_is_not_given_the_old_run_by_one_who_fo
 
 
 async def test_who_asks_while_an_answer_is_begun_anew_waits_for_the_new_run(
-    answers: SharedAnswers, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    answers: Answers, shared: RedisRuns, link: RedisLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of the old run is written, others tell their callers so, and the process that wrote it has not heard of it yet."""
     finish, written, heard = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -94,13 +105,13 @@ async def test_who_asks_while_an_answer_is_begun_anew_waits_for_the_new_run(
         await finish.wait()
         return Completion()
 
-    spec, others = AnswerSpec("query_answer", bytes(32), produce, {}), Runs(link)
-    await others.point(_pointer(spec), OLD)
+    spec, others = AnswerSpec("query_answer", bytes(32), produce, {}), RunStore(link)
+    await others.point(pointer_of(spec), OLD)
     fence = await others.lead(OLD, 60)
     await others.write(OLD, fence, 0, [number(1, b"old")])
     # The one who made it dies.
     await others.let_go(OLD, fence)
-    end = answers._runs.end
+    end = shared.store.end
 
     async def heard_late(run: str, fence: int, state: RunState, detail: str = "") -> bool:
         ended = await end(run, fence, state, detail)
@@ -108,7 +119,7 @@ async def test_who_asks_while_an_answer_is_begun_anew_waits_for_the_new_run(
         await heard.wait()
         return ended
 
-    monkeypatch.setattr(answers._runs, "end", heard_late)
+    monkeypatch.setattr(shared.store, "end", heard_late)
     before = await answers.open(spec, Deadline.after(60))
     assert before.answer_id == OLD
     await written.wait()
@@ -119,7 +130,7 @@ async def test_who_asks_while_an_answer_is_begun_anew_waits_for_the_new_run(
     again = await asyncio.gather(*asking)
     assert len({answer.answer_id for answer in again}) == 1
     assert again[0].answer_id != OLD
-    assert answers.productions == 1
+    assert shared.productions == 1
     finish.set()
     for answer in again:
         assert await told(answer) == [number(1, b"new")]
@@ -128,23 +139,23 @@ async def test_who_asks_while_an_answer_is_begun_anew_waits_for_the_new_run(
 
 
 async def test_joining_a_run_that_was_read_a_moment_ago_asks_redis_nothing(
-    answers: SharedAnswers, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    answers: Answers, shared: RedisRuns, link: RedisLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only callers who come where the last read is longer ago cost a command."""
-    spec, others = AnswerSpec("query_answer", bytes(32), never, {}), Runs(link)
-    await others.point(_pointer(spec), OLD)
+    spec, others = AnswerSpec("query_answer", bytes(32), never, {}), RunStore(link)
+    await others.point(pointer_of(spec), OLD)
     fence = await others.lead(OLD, 60)
     joined = [await answers.open(spec, Deadline.after(60))]
-    state, asked = answers._runs.state, 0
+    state, asked = shared.store.state, 0
 
     async def counted(run: str) -> RunState | None:
         nonlocal asked
         asked += 1
         return await state(run)
 
-    monkeypatch.setattr(answers._runs, "state", counted)
+    monkeypatch.setattr(shared.store, "state", counted)
     for sure, expected in ((600.0, 0), (-1.0, 1)):
-        monkeypatch.setattr(redis_module, "SURE", sure)
+        monkeypatch.setattr(runs, "JOIN_UNSEEN_WITHIN", sure)
         asked = 0
         joined.append(await answers.open(spec, Deadline.after(60), missed=True))
         assert asked == expected

@@ -18,8 +18,7 @@ from hexar.core.cache import Caches
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline
-from hexar.core.eventlog import AnswerSpec, Completion, EventLog
-from hexar.core.eventlog.answers import Origin
+from hexar.core.eventlog import AnswerSpec, Completion, EventLog, Origin
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerOpen
 from hexar.core.resilience.rate_limits import Rate

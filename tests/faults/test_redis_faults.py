@@ -218,7 +218,7 @@ async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is
     assert [event async for batch in found.batches(1) for event in batch] == shown[1:]
     for one in (answer, found):
         one.close()
-    for caches, answers in made:
+    for caches, answers, _ in made:
         await answers.close(0)
         await caches.close()
     database.close()

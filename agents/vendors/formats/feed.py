@@ -6,8 +6,9 @@ XML with a document type is refused: a feed needs none, and entities are how a s
 from __future__ import annotations
 
 import codecs
-import csv
 import re
+import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from hexar.agents.vendors.page.common import (
     availability,
     best_availability,
     cheapest,
+    is_used,
     list_price,
     unique,
     variants_of,
@@ -39,6 +41,15 @@ from hexar.core.deadline import Deadline
 MAX_DEPTH = 16
 MAX_FIELD = 100_000
 MAX_FIELDS = 500
+_GZIP = b"\x1f\x8b"
+_PIECE = 65536
+#: Line ends inside one quoted field that are read.
+MAX_LINES = 200
+_OPENS = re.compile(r'(?:^|\t)"')
+_LEFT_OPEN = re.compile(r'(?:^|\t)"(?:[^"]|"")*+$')
+_QUOTED = re.compile(r'("(?:[^"]|"")*+")(?=\t|\Z)')
+_UNQUOTED = re.compile(r"((?!\")[^\t\n]*+)(?=\t|\Z)")
+_WHOLLY_QUOTED = re.compile(r'"((?:[^"]|"")*+)"', re.S)
 _ITEMS = frozenset({"item", "entry"})
 _TAKEN = frozenset(
     words(
@@ -69,21 +80,21 @@ class FeedAgent(CatalogueAgent):
             if answer.status == 304:
                 return None
             try:
-                items = read_items(answer.chunks, self.config.feed_format)
+                items = read_items(answer.chunks, self.config.feed_format, limit=self.config.max_bytes)
                 found = listings(items, self._reading(answer.url), limit=self.config.max_products)
             except BadFeed as error:
                 raise self._malformed(f"the feed cannot be read: {error}") from error
             return found, Validators.of(answer.headers)
 
 
-def read_items(chunks: Iterable[bytes], kind: str = "auto") -> Iterator[Item]:
-    """The items of a feed, as its bytes come. ``kind`` is auto, xml or tsv. Raises BadFeed."""
-    source = iter(chunks)
-    head = b""
-    for chunk in source:
-        head += chunk
-        if len(head) >= 64:
-            break
+def read_items(chunks: Iterable[bytes], kind: str = "auto", *, limit: int = 1 << 30) -> Iterator[Item]:
+    """The items of a feed, as its bytes come. ``kind`` is auto, xml or tsv. Raises BadFeed.
+
+    A feed that is kept as a gzip file is decompressed, up to ``limit`` bytes.
+    """
+    head, source = _head(iter(chunks))
+    if head.startswith(_GZIP):
+        head, source = _head(_gunzipped(_chain(head, source), limit))
     if kind == "auto":
         start = head.lstrip(codecs.BOM_UTF8 + b"\xff\xfe\x00 \t\r\n")
         kind = "xml" if start.startswith(b"<") else "tsv"
@@ -91,6 +102,43 @@ def read_items(chunks: Iterable[bytes], kind: str = "auto") -> Iterator[Item]:
         raise BadFeed("it is empty")
     whole = _chain(head, source)
     return _xml_items(whole) if kind == "xml" else _tsv_items(whole)
+
+
+def _head(source: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, enough to tell a format, and what follows them."""
+    head = b""
+    for chunk in source:
+        head += chunk
+        if len(head) >= 64:
+            break
+    return head, source
+
+
+def _gunzipped(chunks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """The content of a gzip file of one or several members. Raises BadFeed where it is broken, cut off or too large."""
+    inflater: Any = None
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if inflater is None:
+                # What follows the last member is padding.
+                if not (data := data.lstrip(b"\0")):
+                    break
+                inflater = zlib.decompressobj(wbits=31)
+            try:
+                piece = inflater.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise BadFeed("its gzip data is broken") from error
+            limit -= len(piece)
+            if limit < 0:
+                raise BadFeed("it is larger than allowed")
+            if piece:
+                yield piece
+            data = inflater.unconsumed_tail
+            if inflater.eof:
+                data, inflater = inflater.unused_data, None
+    if inflater is not None:
+        raise BadFeed("its gzip data ends too soon")
 
 
 def listings(items: Iterable[Item], reading: ReadContext, *, limit: int = 1_000_000) -> list[Listing]:
@@ -208,22 +256,101 @@ def _xml_items(chunks: Iterator[bytes]) -> Iterator[Item]:
 
 
 def _tsv_items(chunks: Iterator[bytes]) -> Iterator[Item]:
-    rows = csv.reader(_lines(chunks), delimiter="\t", strict=False)
-    try:
-        header = next(rows, None)
-        names = [_field_name(name.strip().removeprefix("g:")) for name in header or []]
-        if "id" not in names or "title" not in names:
-            raise BadFeed("its first line names no id and title")
-        for row in rows:
-            item: Item = {}
-            for name, value in zip(names, row, strict=False):
-                said = value.strip()
-                if said:
-                    item.setdefault(name, []).extend(_tsv_fields(name, said))
-            if item:
-                yield item
-    except csv.Error as error:
-        raise BadFeed(f"line {rows.line_num} is no row") from error
+    lines = _lines(chunks)
+    names = [_field_name(name.strip().removeprefix("g:")) for name in _unquoted(next(lines, "").split("\t"))]
+    if "id" not in names or "title" not in names:
+        raise BadFeed("its first line names no id and title")
+    for row in _rows(lines, len(names)):
+        item: Item = {}
+        for name, value in zip(names, row, strict=False):
+            said = value.strip()
+            if said:
+                item.setdefault(name, []).extend(_tsv_fields(name, said))
+        if item:
+            yield item
+
+
+def _rows(lines: Iterator[str], width: int) -> Iterator[list[str]]:
+    """The rows of tab-separated lines. A quote is a character like any other, unless a spreadsheet put it there.
+
+    Spreadsheets quote a field that holds a tab or a line end. So quotes are believed where the row has its ``width`` with
+    them and not without: a title that begins with an inch mark takes no row behind it along.
+    """
+    ahead = _Ahead(lines)
+    for line in ahead:
+        row = line.split("\t")
+        if '"' not in line:
+            yield row
+            continue
+        if _OPENS.search(line) and (len(row) != width or _LEFT_OPEN.search(line)):
+            row = _quoted_row(line, row, ahead, width)
+        yield _unquoted(row)
+
+
+class _Ahead:
+    """Lines with a look at those that follow; ``work`` is how many characters may be looked at in vain."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._held: deque[str] = deque()
+        self.work = MAX_FIELD * 100
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            line = self._held.popleft() if self._held else next(self._lines, None)
+            if line is None:
+                return
+            yield line
+
+    def peek(self, place: int) -> str | None:
+        """The line ``place`` lines ahead, 0 for the next one; None behind the end."""
+        while len(self._held) <= place:
+            line = next(self._lines, None)
+            if line is None:
+                return None
+            self._held.append(line)
+        return self._held[place]
+
+    def drop(self, count: int) -> None:
+        for _ in range(count):
+            self._held.popleft()
+
+
+def _quoted_row(line: str, row: list[str], ahead: _Ahead, width: int) -> list[str]:
+    """The row that begins with ``line``, with its quoted fields; ``row``, its plain reading, where quotes make none."""
+    joined = line
+    for count in range(MAX_LINES):
+        if ahead.work <= 0 or len(joined) > MAX_FIELD * 10:
+            return row
+        quoted = _quoted(joined, width)
+        if quoted is not None:
+            ahead.drop(count)
+            return quoted
+        ahead.work -= len(joined)
+        following = ahead.peek(count)
+        # A line that is a row by itself is no part of another one's field.
+        if following is None or following.count("\t") + 1 == width:
+            return row
+        joined += "\n" + following
+    return row
+
+
+def _quoted(text: str, width: int) -> list[str] | None:
+    """``text`` as a row of ``width`` fields, some of them in quotes; None where it is none."""
+    row: list[str] = []
+    position = 0
+    while True:
+        match = _QUOTED.match(text, position) or _UNQUOTED.match(text, position)
+        if match is None or len(row) >= width:
+            return None
+        row.append(match.group(1))
+        position = match.end() + 1
+        if match.end() >= len(text):
+            return row if len(row) == width else None
+
+
+def _unquoted(row: list[str]) -> list[str]:
+    return [match.group(1).replace('""', '"') if (match := _WHOLLY_QUOTED.fullmatch(value)) else value for value in row]
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
@@ -236,11 +363,11 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
         rest += decoder.decode(chunk).replace("\x00", "")
         *lines, rest = rest.split("\n")
         for line in lines:
-            yield line + "\n"
+            yield line.removesuffix("\r")
         if len(rest) > MAX_FIELD * 10:
             raise BadFeed("a line is too long")
     if rest:
-        yield rest
+        yield rest.removesuffix("\r")
 
 
 def _tsv_fields(name: str, value: str) -> list[Field]:
@@ -276,8 +403,8 @@ def _read(item: Item, reading: ReadContext) -> _Read | None:
     sku = text.clean(_said(item, "id") or _said(item, "guid") or link, 200)
     if not name or not sku:
         return None
-    regular = money(_said(item, "price"), reading.currency, decimals=reading.decimals)
-    sale = money(_said(item, "saleprice"), reading.currency, decimals=reading.decimals)
+    regular = money(_said(item, "price"), reading.currency, decimals=reading.decimals, coded=True)
+    sale = money(_said(item, "saleprice"), reading.currency, decimals=reading.decimals, coded=True)
     if not _runs(_said(item, "salepriceeffectivedate"), reading.fetched_at):
         sale = None
     price = sale or regular
@@ -327,7 +454,7 @@ def _shipping(item: Item, reading: ReadContext) -> Money | None:
     costs = []
     for value in item.get("shipping", ()):
         stated = value.get("price") if isinstance(value, dict) else value
-        cost = money(stated, reading.currency, decimals=reading.decimals, zero=True)
+        cost = money(stated, reading.currency, decimals=reading.decimals, zero=True, coded=True)
         if cost is not None:
             costs.append(cost)
     return min(costs, key=lambda row: row.micros) if costs else None
@@ -349,7 +476,9 @@ def _grouped(rows: list[_Read], reading: ReadContext) -> Listing:
     first = rows[0]
     if not first.group:
         return replace(first.listing, sizes=unique([first.size], 1))
-    parts = [row.listing for row in rows]
+    # A used piece in a group of new ones is not what the product costs.
+    rows = [row for row in rows if not is_used(row.listing.attributes.get("condition"))] or rows
+    first, parts = rows[0], [row.listing for row in rows]
     price, before = cheapest([(part.price, part.list_price, part.availability) for part in parts], reading.currency)
     gtins = {part.gtin for part in parts}
     shippings = [part.shipping for part in parts if part.shipping is not None]

@@ -86,7 +86,7 @@ class JsonLdAgent(HttpAgent):
             if error.status in (404, 410):
                 return None
             raise
-        main = main_listing(page.listings, page.heading, url)
+        main = main_listing(page.listings, page.heading, url, listing)
         # The vendor's listing page named the product: its name for it stays, so that both readings meet again.
         return replace(main, sku=listing.sku) if main is not None else None
 

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
@@ -67,6 +68,31 @@ def availability(value: Any) -> Availability:
     return _STOCK_WORDS.get(re.sub(r"[^a-z]", "", word.lower().replace("é", "e").replace("ü", "u")), Availability.UNKNOWN)
 
 
+_USED = re.compile(r"used|refurb|renewed|reconditioned|damaged|second ?hand|pre-?owned|open ?box|b-?ware|gebraucht|usado|usada"
+                   r"|segunda mano|reacondicionad|occasion|ricondizionat|usato|defekt|outlet", re.I)  # fmt: skip
+_NOT_USED = re.compile(r"\bun-?used|\bnever[ _-]?used|sin usar|^new", re.I)
+
+
+def is_used(condition: Any) -> bool:
+    """True where a word for the state of a thing says that it was used, returned or repaired ("UsedCondition", "open box")."""
+    said = text.clean(condition, 100).rstrip("/").rpartition("/")[2]
+    return bool(_USED.search(said)) and not _NOT_USED.search(said)
+
+
+def moment(value: str, *, end: bool = False) -> float | None:
+    """An ISO 8601 date or time as Unix seconds, None for anything else. A day ends with its last second; no zone is UTC."""
+    try:
+        stamp = datetime.fromisoformat(value.strip()[:40])
+    except ValueError:
+        return None
+    if end and len(value.strip()) <= 10:
+        stamp += timedelta(days=1)
+    try:
+        return (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()
+    except (OverflowError, OSError):
+        return None
+
+
 def best_availability(states: Iterable[Availability]) -> Availability:
     """The stock of a whole whose parts are ``states``: in stock when any part is."""
     found = set(states)
@@ -120,6 +146,44 @@ def web_url(value: Any, base: str) -> str:
         return joined if split_url("", joined) else ""
     except (ValueError, VendorRefused):
         return ""
+
+
+_SESSION = re.compile(r";[^/?#]*")
+_PLACE = re.compile(
+    r"(?:index|default|detail|details|product|products|item|view|show|p|dp|artikel|producto|html?)?(?:\.\w{2,5})?", re.I
+)
+_NUMBERS = re.compile(
+    r"(?:.*[_-])?(?:p|id|pid|sku|code|item|itemid|art|artnr|artno|article|articleid|artikel|prod|prodid|product|productid|nr|no|num"
+    r"|number|model)",
+    re.I,
+)
+_NO_NUMBERS = re.compile(
+    r"(?:.*[_-])?(?:session|sess|sid|phpsess|jsession|cid|visitor|user|click|utm|ref|campaign|var|variant).*", re.I
+)
+
+
+def page_path(url: str) -> str:
+    """The part of an address that names a page: no session, no query, no fragment, no slash at its end."""
+    path = _SESSION.sub("", url.split("#")[0].split("?")[0]).rstrip("/")
+    return path.partition("://")[2] if "://" in path else path
+
+
+def address_key(url: str) -> str:
+    """What names the product in its page's address, for a vendor that states no number of its own; empty for no address.
+
+    The last part of the path, and what the query says of a product's number ("detail.php?id=7"). Sessions and campaigns are
+    not part of it: they are others at every visit.
+    """
+    path, _, query = url.partition("#")[0].partition("?")
+    parts = [part for part in _SESSION.sub("", path.partition("://")[2]).split("/")[1:] if part]
+    while len(parts) > 1 and _PLACE.fullmatch(parts[-1]) and not query:
+        parts.pop()
+    numbers = sorted(
+        pair
+        for pair in query.split("&")[:50]
+        if (name := pair.partition("=")[0]) and _NUMBERS.fullmatch(name) and not _NO_NUMBERS.fullmatch(name)
+    )
+    return (parts[-1] if parts else "") + ("?" + "&".join(numbers) if numbers else "")
 
 
 def review(
@@ -209,7 +273,7 @@ def merged(listings: Iterable[Listing]) -> list[Listing]:
     index: dict[tuple[str, str], int] = {}
     for listing in listings:
         keys = _identity(listing)
-        at = next((index[key] for key in keys if key in index), None)
+        at = next((index[key] for key in keys if key in index and not _apart(found[index[key]], listing, key[0])), None)
         if at is None:
             at = len(found)
             found.append(listing)
@@ -220,6 +284,13 @@ def merged(listings: Iterable[Listing]) -> list[Listing]:
     return found
 
 
+def _apart(first: Listing, second: Listing, shared: str) -> bool:
+    """True for two products of one name, each with a page and a number of its own (the same jacket in red and in blue)."""
+    if shared != "name" or not first.url or not second.url or page_path(first.url) == page_path(second.url):
+        return False
+    return first.gtin != second.gtin if first.gtin and second.gtin else first.sku != second.sku
+
+
 def _identity(listing: Listing) -> list[tuple[str, str]]:
     keys = [("sku", listing.sku), ("gtin", listing.gtin), ("name", name_key(listing.name))]
     return [key for key in keys if key[1]]
@@ -227,7 +298,8 @@ def _identity(listing: Listing) -> list[tuple[str, str]]:
 
 def same_product(first: Listing, second: Listing) -> bool:
     """True when two listings of one vendor are the same product."""
-    return bool(set(_identity(first)) & set(_identity(second)))
+    shared = set(_identity(first)) & set(_identity(second))
+    return any(not _apart(first, second, kind) for kind, _ in shared)
 
 
 def variants_of(rows: Iterable[Variant]) -> tuple[Variant, ...]:

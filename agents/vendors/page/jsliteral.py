@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 #: Deeper nesting is refused.
 MAX_DEPTH = 100
 #: Tokens of almost-JSON that are read, of one page.
 MAX_WORK = 300_000
+#: Values of one script that are read.
+MAX_VALUES = 1000
 
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|<!--|-->)*", re.S)
+# Whatever people leave between two values, and a closing bracket too many.
+_BETWEEN = re.compile(r"(?:[\s,;}\]]+|//[^\n]*|/\*.*?\*/|<!--|-->)*+", re.S)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?=\s*(?:[,\]};)]|//|/\*|$))")
 _KEY = re.compile(r"[A-Za-z_$][\w$]*|\d+")
 _WORD = re.compile(r"(?:true|false|null|undefined|NaN|!0|!1|void 0)(?=\s*[,\]};)])")
@@ -63,6 +68,31 @@ def loads(text: str, work: Work | None = None) -> Any:
     if text.startswith("<![CDATA[", position):
         position = _after_space(text, position + 9)
     return read(text, position, work)[0]
+
+
+def values(text: str, work: Work | None = None) -> Iterator[Any]:
+    """The objects and lists of ``text``, one after the other; some shops write several into one script.
+
+    Raises NotData where the text begins with none. ReadContext ends at the first place behind a value where none begins, and
+    never looks for values inside a broken one: what stands there may be another product's.
+    """
+    work = work or Work()
+    start = _SPACE.match(text)
+    position = start.end() if start else 0
+    if text.startswith("<![CDATA[", position):
+        position = _after_space(text, position + 9)
+    value, position = read(text, position, work)
+    yield value
+    for _ in range(MAX_VALUES):
+        between = _BETWEEN.match(text, position)
+        position = between.end() if between else position
+        if text[position : position + 1] not in ("{", "["):
+            return
+        try:
+            value, position = read(text, position, work)
+        except NotData:
+            return
+        yield value
 
 
 def string(text: str, start: int) -> tuple[str, int]:

@@ -32,8 +32,30 @@ def nodes(tree: LexborHTMLParser, source: str) -> list[dict[str, Any]]:
                 break
             if element.mem_id in taken or (element.attributes.get(prop) and _inside(element, scope)):
                 continue
-            found.append(_item(element, scope, kind, prop, taken, 0))
+            found.append(_alone(_item(element, scope, kind, prop, taken, 0)))
     return found
+
+
+def _alone(item: dict[str, Any]) -> dict[str, Any]:
+    """``item`` with its own offer only, where a theme put a carousel inside it: several names, each with an offer.
+
+    What stands first is the item's own; the rest belongs to products that have no item of their own in the markup.
+    """
+    names, offers = item.get("name"), item.get("offers")
+    if not isinstance(names, list) or not isinstance(offers, list) or len({str(name) for name in names}) < 2:
+        return item
+    return {**item, "name": names[0], "offers": offers[0]}
+
+
+def _is_struck(element: LexborNode) -> bool:
+    node: LexborNode | None = element
+    for _ in range(3):
+        if node is None:
+            return False
+        if node.tag in ("s", "del", "strike"):
+            return True
+        node = node.parent
+    return False
 
 
 def _inside(element: LexborNode, scope: str) -> bool:
@@ -69,7 +91,11 @@ def _item(element: LexborNode, scope: str, kind: str, prop: str, taken: set[int]
             else:
                 value = _text(child)
             for name in names:
-                _add(item, name.removeprefix("schema:"), value)
+                name = name.removeprefix("schema:")
+                if name == "price" and isinstance(value, str) and _is_struck(child):
+                    # A theme marks both prices of a sale.
+                    name, value = "priceSpecification", {"priceType": "ListPrice", "price": value}
+                _add(item, name, value)
         if not scoped:
             stack.extend(list(child.iter(include_text=False))[::-1])
     return item

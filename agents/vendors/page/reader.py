@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Any
@@ -18,18 +19,21 @@ from selectolax.lexbor import LexborHTMLParser
 from hexar.agents.vendors import text
 from hexar.agents.vendors.model import Availability, Listing
 from hexar.agents.vendors.money import currency_code, money
-from hexar.agents.vendors.page import jsliteral, microdata, schema, state, tiles
+from hexar.agents.vendors.page import jsliteral, microdata, schema, state, tiles, visible
 from hexar.agents.vendors.page.common import (
     ReadContext,
+    address_key,
     availability,
     filled,
     list_price,
     merged,
     name_key,
     objects,
+    page_path,
     same_product,
     web_url,
 )
+from hexar.agents.vendors.page.offers import types
 from hexar.agents.vendors.text import words
 
 #: Characters of a page, and places in its scripts, that are looked at.
@@ -43,6 +47,11 @@ _NESTING_TAG = re.compile(
     r"|track|wbr|param|path|rect|use|circle|line|polygon|g)\b)[a-z][a-z0-9-]*\b[^<>]*(?<!/)>",
     re.I,
 )
+#: Nodes of the vocabulary whose types tell what kind of page it is; and how much of the stated price the shown one must be.
+MAX_KINDS = 5000
+MIN_SHARE = 0.3
+_TITLE_PARTS = re.compile(r"\s[|–—:-]\s|\s*[|]\s*")
+_NAME_WORD = re.compile(r"[^\W_]{2,}")
 _PRICED = re.compile(r"price|prix|precio", re.I)
 _LITERAL = re.compile(r"(?:[=(:]|\breturn)\s*(?=[\[{])")
 _PARSE = re.compile(r"JSON\.parse\(\s*(?=[\"'`])")
@@ -64,7 +73,13 @@ class Page:
     currencies: Counter[str] = field(default_factory=Counter)
     canonical: str = ""
     heading: str = ""
+    title: str = ""
     broken: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """What the page's metas and title call what it is about, without the shop's name behind a dash."""
+        titles = [self.metas.get("og:title", ""), self.title]
+        return tuple(part for title in titles for part in (title, *_TITLE_PARTS.split(title)[:1]) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +132,126 @@ def _too_deep(source: str) -> bool:
 def _listings(tree: LexborHTMLParser, page: Page, reading: ReadContext) -> list[Listing]:
     reading = replace(reading, url=_base(page, reading.url))
     stated = schema.listings(page.nodes, replace(reading, currency=_currency(page, reading)))
-    if stated and all(row.price and row.price.currency and row.availability is not Availability.UNKNOWN for row in stated):
-        return _with_meta(stated, page, reading)
-    page.roots = list(_roots(tree))
-    embedded_nodes = [node for node in objects(page.roots, state.MAX_OBJECTS) if schema.is_product(node) and "@type" in node]
-    page.currencies.update(state.currencies(page.roots))
-    reading = replace(reading, currency=_currency(page, reading))
-    if page.nodes or embedded_nodes:
-        stated = schema.listings([*page.nodes, *embedded_nodes], reading)
-    return _with_meta(_joined(stated, state.listings(page.roots, reading)), page, reading)
+    if not (
+        stated and all(row.price and row.price.currency and row.availability is not Availability.UNKNOWN for row in stated)
+    ):
+        page.roots = list(_roots(tree))
+        embedded_nodes = [
+            node for node in objects(page.roots, state.MAX_OBJECTS) if schema.is_product(node) and "@type" in node
+        ]
+        page.currencies.update(state.currencies(page.roots))
+        reading = replace(reading, currency=_currency(page, reading))
+        if page.nodes or embedded_nodes:
+            stated = schema.listings([*page.nodes, *embedded_nodes], reading)
+        stated = _joined(stated, state.listings(page.roots, reading), page, reading.url)
+    found = _with_meta(_own(stated, page, reading.url), page, reading)
+    return [_as_shown(found[0], tree, reading)] if len(found) == 1 and page.heading else found
 
 
-def main_listing(listings: list[Listing], heading: str, url: str) -> Listing | None:
-    """The product that a product page is about: by its address, else by its heading, else the only or first one."""
-    address = url.split("?")[0].rstrip("/")
-    for listing in listings:
-        if listing.url and listing.url.split("?")[0].rstrip("/") == address:
-            return listing
-    key = name_key(heading)
-    for listing in listings:
-        if key and name_key(listing.name) and (name_key(listing.name) in key or key in name_key(listing.name)):
-            return listing
-    return listings[0] if listings else None
+def _is_complete(row: Listing) -> bool:
+    return row.price is not None and bool(row.price.currency) and row.availability is not Availability.UNKNOWN
 
 
-def _joined(stated: list[Listing], embedded: list[Listing]) -> list[Listing]:
+#: Types of pages and lists that show several products; and what a page about one product says of itself.
+_LISTING_PAGES = frozenset({"searchresultspage", "collectionpage", "offercatalog"})
+_PRODUCT_PAGES = frozenset({"itempage", "productpage"})
+_META_PRICES = ("product:sale_price:amount", "product:price:amount", "og:price:amount")
+
+
+def _own(found: list[Listing], page: Page, url: str) -> list[Listing]:
+    """Of a page about one product, that product alone: what a carousel shows beside it is not what the page offers.
+
+    Empty where the page is about a product and none of ``found`` is it.
+    """
+    kinds = {kind for node in objects(page.nodes, MAX_KINDS) for kind in types(node)}
+    if kinds & _LISTING_PAGES:
+        return found
+    own = about(found, page.heading, url, *page.names())
+    if own is not None:
+        return [own]
+    # Themes call any page a product in og:type; a price in the metas is one product's.
+    if not kinds & _PRODUCT_PAGES and not any(page.metas.get(name) for name in _META_PRICES):
+        return found
+    elsewhere = {page_path(url), page_path(web_url(page.canonical, url))}
+    return [row for row in found if not row.url or page_path(row.url) in elsewhere]
+
+
+def about(found: list[Listing], heading: str, url: str, *names: str) -> Listing | None:
+    """The listing that a page is about: the one with its address, else the one that its heading or title names outright."""
+    here = [row for row in found if row.url and page_path(row.url) == page_path(url)]
+    if len(here) == 1:
+        return here[0]
+    for name in (heading, *names):
+        key = name_key(name)
+        named = [row for row in here or found if key and name_key(row.name) == key]
+        if len(named) == 1:
+            return named[0]
+    return None
+
+
+def main_listing(found: list[Listing], heading: str, url: str, known: Listing | None = None) -> Listing | None:
+    """The product that a product page is about; None where nothing says which it is.
+
+    By its address, by its heading, by what is ``known`` of it (number, name); else the only one, unless its own address or
+    its name says that it is another. A page never gives the offer of a product that it merely shows.
+    """
+    own = about(found, heading, url, known.name if known is not None else "")
+    if own is not None:
+        return own
+    if known is not None:
+        for row in found:
+            if row.sku == known.sku or (row.gtin and row.gtin == known.gtin):
+                return row
+    open_rows = [row for row in found if not row.url or page_path(row.url) == page_path(url)]
+    candidates = open_rows or found
+    named = [row for row in candidates if _names(heading, row.name) or (known is not None and _names(known.name, row.name))]
+    if len(named) == 1:
+        return named[0]
+    said = [name for name in (heading, known.name if known is not None and known.name != known.sku else "") if name]
+    if len(open_rows) == 1 and not any(_unlike(name, open_rows[0].name) for name in said):
+        return open_rows[0]
+    return None
+
+
+def _names(said: str, name: str) -> bool:
+    """True where one of two names holds the other."""
+    left, right = name_key(said), name_key(name)
+    return bool(left) and bool(right) and (left in right or right in left)
+
+
+def _unlike(said: str, name: str) -> bool:
+    """True where two names have no word in common."""
+    return set(_NAME_WORD.findall(said.casefold())).isdisjoint(_NAME_WORD.findall(name.casefold()))
+
+
+def _as_shown(listing: Listing, tree: LexborHTMLParser, reading: ReadContext) -> Listing:
+    """``listing`` with the price that people see beside its heading, where the page's data states an older one.
+
+    Only where one price is to be seen, the data names one as well, and both are of the same size: what is far off is an
+    instalment or an accessory.
+    """
+    prices = {row.price for row in listing.variants if row.price is not None} | {listing.price}
+    if listing.price is None or len(prices) != 1:
+        return listing
+    shown = visible.beside_heading(tree, reading.url, listing.price.currency, reading.decimals)
+    plain = shown.plain() if shown is not None else None
+    if plain is None or plain[0].currency != listing.price.currency:
+        return listing
+    price, before = plain
+    if price.micros == listing.price.micros:
+        return listing if listing.list_price is not None else replace(listing, list_price=list_price(price, before))
+    whole = listing.price.micros // 1_000_000 * 1_000_000
+    if price.micros == whole or not MIN_SHARE <= price.micros / listing.price.micros <= 1 / MIN_SHARE:
+        return listing
+    return replace(
+        listing,
+        price=price,
+        list_price=list_price(price, before or listing.list_price),
+        variants=tuple(replace(row, price=price, list_price=None) if row.price else row for row in listing.variants),
+    )
+
+
+def _joined(stated: list[Listing], embedded: list[Listing], page: Page, url: str) -> list[Listing]:
     if not stated:
         return embedded
     found = []
@@ -150,7 +260,8 @@ def _joined(stated: list[Listing], embedded: list[Listing]) -> list[Listing]:
             if same_product(listing, other) or (listing.url and listing.url == other.url):
                 listing = filled(listing, other)
         found.append(listing)
-    if any(listing.price is not None for listing in found):
+    own = about(found, page.heading, url, *page.names())
+    if any(listing.price is not None for listing in found) or own is not None:
         return merged(found)
     # The vocabulary only names the products; the data behind the page prices them.
     return merged([*(row for row in found if row.price is not None), *embedded]) or found
@@ -165,7 +276,7 @@ def _collect(tree: LexborHTMLParser, source: str) -> Page:
         body = element.text(deep=True) or ""
         for candidate in (body, unescape(body) if "&" in body else ""):
             try:
-                page.nodes.append(jsliteral.loads(candidate, work))
+                page.nodes.extend(jsliteral.values(candidate, work))
                 break
             except jsliteral.NotData:
                 continue
@@ -179,7 +290,9 @@ def _collect(tree: LexborHTMLParser, source: str) -> Page:
     link = tree.css_first("link[rel=canonical]")
     page.canonical = (link.attributes.get("href") or "") if link is not None else ""
     heading = tree.css_first("h1")
-    page.heading = text.clean(heading.text(deep=True), text.MAX_NAME) if heading is not None else ""
+    page.heading = text.clean(heading.html, text.MAX_NAME) if heading is not None else ""
+    title = tree.css_first("title")
+    page.title = text.clean(title.text(deep=True), text.MAX_NAME) if title is not None else ""
     for name in ("product:price:currency", "og:price:currency"):
         code = currency_code(page.metas.get(name))
         if code:
@@ -212,7 +325,7 @@ def _with_meta(listings: list[Listing], page: Page, reading: ReadContext) -> lis
         return listings
     metas = page.metas
     currency = currency_code(metas.get("product:price:currency") or metas.get("og:price:currency")) or _currency(page, reading)
-    stated = metas.get("product:sale_price:amount") or metas.get("product:price:amount") or metas.get("og:price:amount")
+    stated = next((metas[name] for name in _META_PRICES if metas.get(name)), None)
     price = money(stated, currency, decimals=reading.decimals)
     before = money(
         metas.get("product:original_price:amount") or metas.get("product:price:amount"), currency, decimals=reading.decimals
@@ -224,7 +337,7 @@ def _with_meta(listings: list[Listing], page: Page, reading: ReadContext) -> lis
     sku = text.clean(metas.get("product:retailer_item_id") or metas.get("product:sku"), 120)
     meta = Listing(
         vendor=reading.vendor,
-        sku=sku or url.split("?")[0].rstrip("/").rpartition("/")[2] or name,
+        sku=sku or address_key(url) or name,
         name=page.heading or name,
         fetched_at=reading.fetched_at,
         url=url,
@@ -238,7 +351,13 @@ def _with_meta(listings: list[Listing], page: Page, reading: ReadContext) -> lis
         list_price=list_price(price, before),
         availability=availability(metas.get("product:availability") or metas.get("og:availability")),
     )
-    return [filled(listings[0], meta)] if listings else [meta]
+    if not listings:
+        return [meta]
+    known = listings[0]
+    if known.url and page_path(known.url) != page_path(url) and _unlike(name, known.name) and _unlike(page.heading, known.name):
+        # What was found is another product of the page, and the metas name its own.
+        return [meta] if name and price is not None else listings
+    return [filled(known, meta)]
 
 
 def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
@@ -250,10 +369,9 @@ def _roots(tree: LexborHTMLParser) -> Iterator[Any]:
         if "ld+json" in kind.lower() or not _PRICED.search(body):
             continue
         if _DATA_SCRIPT.search(kind):
-            try:
-                yield from _unpacked(jsliteral.loads(body, work), work)
-            except jsliteral.NotData:
-                continue
+            with suppress(jsliteral.NotData):
+                for value in jsliteral.values(body, work):
+                    yield from _unpacked(value, work)
             continue
         end = 0
         matches = sorted([*_LITERAL.finditer(body), *_PARSE.finditer(body)], key=lambda match: match.end())

@@ -12,20 +12,20 @@ from itertools import islice
 from typing import Any
 
 from hexar.agents.vendors import text
-from hexar.agents.vendors.model import Availability, Listing, Money, Review, Variant
-from hexar.agents.vendors.money import currency_code, money
+from hexar.agents.vendors.model import Listing, Review, Variant
 from hexar.agents.vendors.page.common import (
     MAX_REVIEWS,
     MAX_TAGS,
     ReadContext,
     add_attribute,
-    availability,
+    address_key,
     best_availability,
     cheapest,
     list_price,
     merged,
     number,
     objects,
+    page_path,
     rating,
     review,
     text_of,
@@ -34,9 +34,8 @@ from hexar.agents.vendors.page.common import (
     web_url,
     whole,
 )
+from hexar.agents.vendors.page.offers import GTINS, Node, Offer, each, first_text, quantity, sizes, types
 from hexar.agents.vendors.text import words
-
-Node = Mapping[str, Any]
 
 #: Nodes of one page that are looked at.
 MAX_NODES = 100_000
@@ -50,22 +49,9 @@ _ASIDE = frozenset(
     offers relatedlink mentions model"""
     )
 )
-_STRUCK = ("strikethroughprice", "listprice", "srp", "msrp", "suggestedretailprice", "regularprice")
-_GTINS = ("gtin", "gtin13", "gtin12", "gtin14", "gtin8", "ean", "upc", "isbn")
 _PLAIN_ATTRIBUTES = (
     "color", "material", "pattern", "weight", "width", "height", "depth", "length", "itemCondition", "countryOfOrigin", "award"
 )  # fmt: skip
-_UNITS = {"CMT": "cm", "MMT": "mm", "MTR": "m", "INH": "in", "FOT": "ft", "GRM": "g", "KGM": "kg", "LBR": "lb", "ONZ": "oz",
-          "LTR": "l", "P1": "%"}  # fmt: skip
-
-
-def types(node: Any) -> set[str]:
-    """The types of a node in lower case, without their vocabulary."""
-    if not isinstance(node, dict):
-        return set()
-    value = node.get("@type", node.get("type"))
-    rows = value if isinstance(value, list) else [value]
-    return {re.split(r"[/#:]", row)[-1].lower() for row in rows if isinstance(row, str)}
 
 
 def is_product(node: Any) -> bool:
@@ -98,12 +84,6 @@ def listings(roots: Iterable[Any], reading: ReadContext) -> list[Listing]:
         if listing is not None:
             found.append(listing)
     return merged(found)
-
-
-def _each(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def breadcrumb(roots: list[Any]) -> str:
@@ -164,12 +144,12 @@ def _products(roots: list[Any], index: Mapping[str, Node]) -> Iterator[Node]:
 
 
 def _group_ids(node: Node) -> list[str]:
-    return [f"{name}" for key in ("productGroupID", "@id") for name in _each(node.get(key)) if isinstance(name, (str, int))]
+    return [f"{name}" for key in ("productGroupID", "@id") for name in each(node.get(key)) if isinstance(name, (str, int))]
 
 
 def _parent_ids(node: Node) -> list[str]:
-    names = [name for name in _each(node.get("inProductGroupWithID")) if isinstance(name, (str, int))]
-    for parent in _each(node.get("isVariantOf")):
+    names = [name for name in each(node.get("inProductGroupWithID")) if isinstance(name, (str, int))]
+    for parent in each(node.get("isVariantOf")):
         if isinstance(parent, dict):
             names.extend(_group_ids(parent))
     return [f"{name}" for name in names]
@@ -179,7 +159,7 @@ def _breadcrumb(roots: list[Any], *, single: bool) -> str:
     for node in objects(roots, MAX_NODES):
         if "breadcrumblist" not in types(node):
             continue
-        rows = [row for row in _each(node.get("itemListElement")) if isinstance(row, dict)]
+        rows = [row for row in each(node.get("itemListElement")) if isinstance(row, dict)]
         rows.sort(key=lambda row: number(row.get("position")) or 0.0)
         names = [text_of(row.get("name")) or text_of(row.get("item")) for row in rows]
         names = [name for name in names if name and name.lower() not in ("home", "inicio")]
@@ -201,11 +181,11 @@ class _Product:
         self._category = category
         self._parts = [
             part
-            for part in (*(_resolve(row, index) for row in _each(node.get("hasVariant"))), *members)
+            for part in (*(_resolve(row, index) for row in each(node.get("hasVariant"))), *members)
             if isinstance(part, dict)
         ]
 
-        self._own = [offer for _, offer in self._offers(node)]
+        self._own = self._standing([offer for _, offer in self._offers(node)])
 
     def listing(self) -> Listing | None:
         node, reading = self._node, self._reading
@@ -223,6 +203,8 @@ class _Product:
             (offer.url for offer in offers if offer.url), ""
         )
         attributes = self._attributes()
+        if offers and not any(offer.new for offer in offers):
+            add_attribute(attributes, "item condition", offers[0].condition)
         model = text_of(node.get("model"))
         average, count = self._rating()
         shippings = [offer.shipping for offer in offers if offer.shipping is not None]
@@ -238,14 +220,14 @@ class _Product:
             model=model,
             category=self._category_of(),
             year=text.year(model, name, *(value for key, value in attributes.items() if key.lower() in _YEAR_NAMES)),
-            description=text.plain(_first_text(node.get("description"))),
+            description=text.plain(first_text(node.get("description"))),
             image_url=web_url(text_of(node.get("image"), "contentUrl", "url", "@id"), reading.url),
             attributes=attributes,
             tags=unique(self._tags(), MAX_TAGS),
             price=price,
             list_price=list_price(price, before),
             availability=best_availability(states),
-            sizes=unique([*(row.size for row in variants), *_sizes(node.get("size"))], 200),
+            sizes=unique([*(row.size for row in variants), *sizes(node.get("size"))], 200),
             shipping=min(shippings, key=lambda row: row.micros) if shippings else None,
             variants=variants,
             rating=average,
@@ -253,28 +235,44 @@ class _Product:
             reviews=self._reviews(),
         )
 
-    def _offers(self, node: Node) -> Iterator[tuple[Node, _Offer]]:
-        rows = [_resolve(row, self._index) for row in _each(node.get("offers"))]
+    def _standing(self, offers: list[Offer]) -> list[Offer]:
+        """The offers that stand for the product: new, of one piece, to be bought, in force, and of this page.
+
+        Others (used, by the dozen, to rent, of last week, of the page of another product) only where there are no such.
+        """
+        address = page_path(web_url(text_of(self._node.get("url"), "@id", "url"), self._reading.url) or self._reading.url)
+        for stands in (
+            lambda offer: offer.single,
+            lambda offer: offer.new,
+            lambda offer: offer.current,
+            lambda offer: not offer.url or page_path(offer.url) == address,
+        ):
+            kept = [offer for offer in offers if stands(offer)]
+            offers = kept if any(offer.price for offer in kept) else offers
+        return offers
+
+    def _offers(self, node: Node) -> Iterator[tuple[Node, Offer]]:
+        rows = [_resolve(row, self._index) for row in each(node.get("offers"))]
         for row in rows:
             if not isinstance(row, dict):
                 continue
-            inner = [_resolve(item, self._index) for item in _each(row.get("offers"))]
+            inner = [_resolve(item, self._index) for item in each(row.get("offers"))]
             parts = [item for item in inner if isinstance(item, dict)]
-            if parts and any(_Offer(item, self._reading, row).price for item in parts):
-                yield from ((item, _Offer(item, self._reading, row)) for item in parts)
+            if parts and any(Offer(item, self._reading, row).price for item in parts):
+                yield from ((item, Offer(item, self._reading, row)) for item in parts)
             else:
-                yield row, _Offer(row, self._reading)
+                yield row, Offer(row, self._reading)
 
     def _variants(self) -> tuple[Variant, ...]:
         rows = []
         for part in self._parts:
-            offers = [offer for _, offer in self._offers(part)]
+            offers = self._standing([offer for _, offer in self._offers(part)])
             price, before = cheapest([(o.price, o.list_price, o.availability) for o in offers], self._reading.currency)
             rows.append(
                 Variant(
                     sku=text_of(part.get("sku")) or next((offer.sku for offer in offers if offer.sku), ""),
                     title=text_of(part.get("name")),
-                    size=next(iter(_sizes(part.get("size"))), ""),
+                    size=next(iter(sizes(part.get("size"))), ""),
                     price=price,
                     list_price=list_price(price, before),
                     availability=best_availability(offer.availability for offer in offers),
@@ -290,53 +288,53 @@ class _Product:
             )
         return variants_of(rows)
 
-    def _sku(self, offers: list[_Offer], variants: tuple[Variant, ...], url: str, name: str) -> str:
+    def _sku(self, offers: list[Offer], variants: tuple[Variant, ...], url: str, name: str) -> str:
         node = self._node
         stated = [text_of(node.get(key)) for key in ("sku", "productGroupID", "productID")]
-        stated += [text_of(row.get("value")) for row in _each(node.get("identifier")) if isinstance(row, dict)]
-        stated += [text_of(row) for row in _each(node.get("identifier")) if isinstance(row, (str, int))]
+        stated += [text_of(row.get("value")) for row in each(node.get("identifier")) if isinstance(row, dict)]
+        stated += [text_of(row) for row in each(node.get("identifier")) if isinstance(row, (str, int))]
         if len(offers) == 1:
             stated.append(offers[0].sku)
         stated += [text_of(node.get("mpn")), self._gtin(node), *(row.sku for row in variants[:1])]
         found = next((value for value in stated if value), "")
         found = re.sub(r"^(?:sku|mpn|gtin\d*|asin):", "", found, flags=re.I)
-        return found or url.split("?")[0].rstrip("/").rpartition("/")[2] or name
+        return found or address_key(url) or name
 
     def _gtin(self, node: Node) -> str:
-        return next((found for key in _GTINS for value in _each(node.get(key)) if (found := text.gtin(value))), "")
+        return next((found for key in GTINS for value in each(node.get(key)) if (found := text.gtin(value))), "")
 
     def _category_of(self) -> str:
         value = self._node.get("category")
-        names = [text_of(item, "name", "codeValue") for item in _each(value)]
+        names = [text_of(item, "name", "codeValue") for item in each(value)]
         return " > ".join(unique(names, 6))[: text.MAX_LINE] or self._category
 
     def _tags(self) -> Iterator[str]:
-        for value in _each(self._node.get("keywords")):
+        for value in each(self._node.get("keywords")):
             said = text_of(value, "name", "termCode")
             yield from (tag.strip() for tag in said.split(","))
 
     def _attributes(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for row in _each(self._node.get("additionalProperty")):
+        for row in each(self._node.get("additionalProperty")):
             row = _resolve(row, self._index)
             if isinstance(row, dict):
-                for value in _each(row.get("value")):
+                for value in each(row.get("value")):
                     name = text_of(row.get("name")) or text_of(row.get("propertyID"))
-                    add_attribute(found, name, _quantity({**row, "value": value}))
+                    add_attribute(found, name, quantity({**row, "value": value}))
                 if row.get("value") is None and (row.get("minValue") is not None or row.get("maxValue") is not None):
-                    add_attribute(found, text_of(row.get("name")), _quantity(row))
+                    add_attribute(found, text_of(row.get("name")), quantity(row))
         for name in _PLAIN_ATTRIBUTES:
-            for value in _each(self._node.get(name)):
-                shown = _quantity(value) if isinstance(value, dict) else text.clean(value, 300)
+            for value in each(self._node.get(name)):
+                shown = quantity(value) if isinstance(value, dict) else text.clean(value, 300)
                 add_attribute(found, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower(), shown.rpartition("schema.org/")[2])
-        for audience in _each(self._node.get("audience")):
+        for audience in each(self._node.get("audience")):
             if isinstance(audience, dict):
                 add_attribute(found, "gender", text_of(audience.get("suggestedGender")).rpartition("/")[2])
                 add_attribute(found, "audience", text_of(audience.get("audienceType")))
         return found
 
     def _rating(self) -> tuple[float | None, int | None]:
-        for row in _each(self._node.get("aggregateRating")):
+        for row in each(self._node.get("aggregateRating")):
             row = _resolve(row, self._index)
             if not isinstance(row, dict):
                 continue
@@ -350,19 +348,19 @@ class _Product:
     def _reviews(self) -> tuple[Review, ...]:
         found: dict[str, Review] = {}
         for key in ("review", "reviews"):
-            for row in _each(self._node.get(key)):
+            for row in each(self._node.get(key)):
                 row = _resolve(row, self._index)
                 if not isinstance(row, dict):
                     continue
-                scores = [score for score in _each(row.get("reviewRating")) if isinstance(score, dict)]
+                scores = [score for score in each(row.get("reviewRating")) if isinstance(score, dict)]
                 score: Node = scores[0] if scores else {}
                 said = review(
-                    _first_text(row.get("reviewBody")) or _first_text(row.get("description")),
+                    first_text(row.get("reviewBody")) or first_text(row.get("description")),
                     id=row.get("@id") or text_of(row.get("identifier"), "value"),
                     title=text_of(row.get("headline")) or text_of(row.get("name")),
                     mark=rating(score.get("ratingValue"), score.get("bestRating"), score.get("worstRating")),
                     author=text_of(row.get("author")),
-                    published=_first_text(row.get("datePublished")),
+                    published=first_text(row.get("datePublished")),
                 )
                 if said is not None and len(found) < MAX_REVIEWS:
                     found.setdefault(said.id, said)
@@ -370,93 +368,3 @@ class _Product:
 
 
 _YEAR_NAMES = frozenset({"year", "model year", "season", "temporada", "año", "modelyear"})
-
-
-class _Offer:
-    """The reader of one offer; ``outer`` is the AggregateOffer around it."""
-
-    __slots__ = ("price", "list_price", "availability", "sku", "gtin", "name", "size", "url", "shipping")
-
-    def __init__(self, node: Node, reading: ReadContext, outer: Node | None = None) -> None:
-        outer = outer or {}
-        stated = currency_code(_first_text(node.get("priceCurrency"))) or currency_code(_first_text(outer.get("priceCurrency")))
-        currency = stated or reading.currency
-        item = node.get("itemOffered")
-        item = item if isinstance(item, dict) else {}
-        self.price = _price(node.get("price"), currency, reading) or _price(node.get("lowPrice"), currency, reading)
-        self.list_price: Money | None = None
-        for row in _each(node.get("priceSpecification")):
-            if not isinstance(row, dict):
-                continue
-            own = currency_code(_first_text(row.get("priceCurrency"))) or currency
-            value = _price(row.get("price"), own, reading) or _price(row.get("minPrice"), own, reading)
-            kind = _first_text(row.get("priceType")).rpartition("/")[2].lower()
-            if "deliverycharge" in " ".join(types(row)):
-                continue
-            if kind in _STRUCK:
-                self.list_price = self.list_price or value
-            elif self.price is None or kind == "saleprice":
-                self.price = value or self.price
-        states = [availability(text_of(value, "@id", "name")) for value in _each(node.get("availability"))]
-        if not any(state is not Availability.UNKNOWN for state in states):
-            states = [availability(text_of(value, "@id", "name")) for value in _each(outer.get("availability"))]
-        self.availability = best_availability(states)
-        if self.availability is Availability.UNKNOWN:
-            self.availability = _inventory(node.get("inventoryLevel"))
-        self.sku = text_of(node.get("sku")) or text_of(item.get("sku"))
-        gtins = [text.gtin(text_of(source[key])) for source in (node, item) for key in _GTINS if key in source]
-        self.gtin = next((value for value in gtins if value), "")
-        self.name = text_of(node.get("name")) or text_of(item.get("name"))
-        self.size = next(iter(_sizes(item.get("size", node.get("size")))), "")
-        self.url = web_url(text_of(node.get("url")), reading.url) if node.get("url") else ""
-        self.shipping = _shipping(node.get("shippingDetails"), currency, reading)
-
-
-def _price(value: Any, currency: str, reading: ReadContext) -> Money | None:
-    if isinstance(value, dict):
-        value = value.get("value", value.get("price", value.get("@value")))
-    rows = [money(item, currency, decimals=reading.decimals) for item in _each(value)]
-    return next((row for row in rows if row is not None), None)
-
-
-def _inventory(value: Any) -> Availability:
-    level = number(value.get("value")) if isinstance(value, dict) else number(value)
-    if level is None:
-        return Availability.UNKNOWN
-    return Availability.IN_STOCK if level > 0 else Availability.OUT_OF_STOCK
-
-
-def _shipping(value: Any, currency: str, reading: ReadContext) -> Money | None:
-    found = []
-    for row in _each(value):
-        rate = row.get("shippingRate") if isinstance(row, dict) else None
-        for amount in _each(rate):
-            if isinstance(amount, dict):
-                own = currency_code(_first_text(amount.get("currency"))) or currency
-                found.append(money(amount.get("value", amount.get("maxValue")), own, decimals=reading.decimals, zero=True))
-    costs = [row for row in found if row is not None]
-    return min(costs, key=lambda row: row.micros) if costs else None
-
-
-def _sizes(value: Any) -> list[str]:
-    found = [_quantity(row) if isinstance(row, dict) else text.clean(row, 60) for row in _each(value)]
-    return [size for size in found if size]
-
-
-def _quantity(row: Node) -> str:
-    value = text_of(row.get("value"))
-    low, high = text_of(row.get("minValue")), text_of(row.get("maxValue"))
-    if not value and (low or high):
-        value = f"{low}-{high}" if low and high else low or high
-    value = value or text_of(row.get("name"))
-    code = text_of(row.get("unitCode"))
-    unit = text_of(row.get("unitText")) or _UNITS.get(code, "")
-    return f"{value} {unit}".strip() if value else ""
-
-
-def _first_text(value: Any) -> str:
-    if isinstance(value, list):
-        return next((found for item in value if (found := _first_text(item))), "")
-    if isinstance(value, dict):
-        return _first_text(value.get("@value", value.get("@id", value.get("name"))))
-    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""

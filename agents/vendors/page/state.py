@@ -20,6 +20,7 @@ from hexar.agents.vendors.page.common import (
     availability,
     best_availability,
     cheapest,
+    is_used,
     list_price,
     merged,
     number,
@@ -39,8 +40,8 @@ MAX_OBJECTS = 50_000
 MAX_PRODUCTS = 2000
 _NAME = words("productname name title producttitle displayname itemname fulltitle fullname productdisplayname")
 _SKU = words(
-    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid prodid code handle
-    objectid id"""
+    """sku productid itemid productcode itemnumber partnumber stylenumber styleid masterproductid pid prodid code
+    objectid id handle"""
 )
 _PRICE = words(
     """saleprice salesprice currentprice sellingprice finalprice offerprice specialprice activeprice discountedprice nowprice
@@ -87,6 +88,12 @@ _NO = ["soldout", "issoldout", "outofstock", "isoutofstock"]
 _LEVEL = words(
     """availabletosell ats inventoryquantity quantityavailable stockquantity stocklevel totalinventory inventory stock"""
 )
+#: Whether a shop counts its stock at all.
+_COUNTED = words("inventorymanagement managestock trackinventory inventorytracked tracksinventory ismanaged")
+_SOLD_ON = words("backorders backordersallowed allowbackorder backorderable isbackorderable")
+#: From how many pieces on a price holds; and the state of a thing.
+_QUANTITY = words("minquantity minqty minimumquantity fromquantity quantitybreak breakquantity minorderquantity qty quantity")
+_CONDITION = words("condition itemcondition conditiontype state")
 _PARTS = words("variants skus childskus variations offers items")
 _SIZE = ["size", "sizename", "sizelabel", "displaysize"]
 
@@ -228,7 +235,7 @@ def _read_price(value: Any, currency: str, reading: ReadContext, depth: int) -> 
     if depth > 4 or value is None:
         return None, None
     if isinstance(value, list):
-        rows = [_read_price(item, currency, reading, depth + 1) for item in value[:200]]
+        rows = [_read_price(item, currency, reading, depth + 1) for item in _plain_rows(value[:200])]
         found = [row for row in rows if row[0] is not None]
         return min(found, key=lambda row: row[0].micros if row[0] else 0) if found else (None, None)
     if not isinstance(value, dict):
@@ -256,6 +263,29 @@ def _read_price(value: Any, currency: str, reading: ReadContext, depth: int) -> 
     return price, before
 
 
+def _plain_rows(rows: list[Any]) -> list[Any]:
+    """The rows that are a price of one new piece; all, where none is."""
+    return [row for row in rows if not isinstance(row, dict) or _is_plain(_folded(row))] or rows
+
+
+def _is_plain(node: Mapping[str, Any]) -> bool:
+    """False for a price of several pieces, and for a thing that was used."""
+    # The quantity of a variant is its stock.
+    names = _QUANTITY if _first(node, ("sku", "id", "size", "name", "title")) is None else _QUANTITY[:-2]
+    least = number(_first(node, names))
+    return (least is None or least <= 1) and not is_used(text_of(_first(node, _CONDITION), "name", "value", "label", "code"))
+
+
+def _untracked(node: Mapping[str, Any]) -> bool:
+    """True where nothing left does not mean sold out: the shop does not count, or sells on."""
+    if any(node[name] in (None, False, "") for name in _COUNTED if name in node):
+        return True
+    if any(node.get(name) is True for name in _SOLD_ON):
+        return True
+    policy = text.clean(_first(node, ("inventorypolicy", "stockpolicy", *_SOLD_ON)))
+    return policy.lower() in ("continue", "true", "yes", "notify", "allow")
+
+
 def _stock(node: Mapping[str, Any], depth: int) -> Availability:
     for key in _STOCK:
         value = node.get(key)
@@ -275,7 +305,10 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
             if state is not Availability.UNKNOWN:
                 return state
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            return Availability.IN_STOCK if value > 0 else Availability.OUT_OF_STOCK
+            if value > 0:
+                return Availability.IN_STOCK
+            if not _untracked(node):
+                return Availability.OUT_OF_STOCK
     if depth < 3:
         for key in _PARTS:
             rows = node.get(key)
@@ -333,7 +366,7 @@ def _variants(node: Mapping[str, Any], currency: str, reading: ReadContext) -> t
     rows = _first(node, _PARTS[:4])
     found = []
     cents = bool({"pricevaries", "pricemin"} & node.keys())
-    for part in rows[:500] if isinstance(rows, list) else ():
+    for part in _plain_rows(rows[:500]) if isinstance(rows, list) else ():
         if not isinstance(part, dict):
             continue
         row = _folded(part)

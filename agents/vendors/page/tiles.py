@@ -6,33 +6,28 @@ product page has one heading and a price close to it. Stock is read where words 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from hexar.agents.vendors import text
-from hexar.agents.vendors.model import Availability, Listing, Money
+from hexar.agents.vendors.model import Listing, Money
 from hexar.agents.vendors.money import sale_and_list
-from hexar.agents.vendors.page.common import ReadContext, availability, list_price, merged, web_url
+from hexar.agents.vendors.page import visible
+from hexar.agents.vendors.page.common import ReadContext, address_key, list_price, merged, web_url
+from hexar.agents.vendors.page.visible import ASIDE, CURRENCY_MARK, price_text
 
 #: Elements with a price that are looked at, and how far above one its tile may begin.
 MAX_PRICES = 2000
 MAX_CLIMB = 8
 MAX_DEPTH = 256
-_CURRENCY_MARK = re.compile(r"[$€£]|\b(?:USD|EUR|GBP|CAD|AUD)\b")
-_STATED = re.compile(
-    r"\b(in stock|out of stock|sold out|pre-?order|back-?order(?:ed)?|discontinued|agotado|en stock|sin existencias)\b",
-    re.I,
-)
-_ASIDE = frozenset({"head", "nav", "footer", "aside", "script", "style", "noscript", "template", "select", "option"})
-_SKU = ("data-product-id", "data-productid", "data-sku", "data-pid", "data-itemid", "data-item-id", "data-id")
+_SKU = ("data-product-id", "data-productid", "data-sku", "data-pid", "data-itemid")
 
 
 def listings(tree: LexborHTMLParser, heading: str, reading: ReadContext) -> list[Listing]:
     """The products that a page shows to people; empty where that is not plain."""
-    if tree.body is None or not _CURRENCY_MARK.search(tree.body.text(deep=True)):
+    if tree.body is None or not CURRENCY_MARK.search(tree.body.text(deep=True)):
         return []
     prices = list(_price_elements(tree))
     tiles: dict[int, tuple[LexborNode, str]] = {}
@@ -45,7 +40,7 @@ def listings(tree: LexborHTMLParser, heading: str, reading: ReadContext) -> list
             shapes[_shape(found[0])] += 1
     rows = [_listing(node, address, reading) for node, address in tiles.values() if shapes[_shape(node)] >= 2]
     shown = merged(row for row in rows if row is not None)
-    product = _product(prices, heading, reading) if heading else None
+    product = _product(tree, heading, reading) if heading else None
     # A product page may well show tiles of other products: the price beside the main heading decides.
     return [product] if product is not None else shown
 
@@ -56,7 +51,7 @@ def _price_elements(tree: LexborHTMLParser) -> Iterator[LexborNode]:
         if count >= MAX_PRICES:
             return
         own = element.text(deep=False)
-        if not own or not _CURRENCY_MARK.search(own) or len(own) > 200 or _aside(element):
+        if not own or not CURRENCY_MARK.search(own) or len(own) > 200 or _aside(element):
             continue
         count += 1
         yield element
@@ -67,7 +62,7 @@ def _aside(element: LexborNode) -> bool:
     for _ in range(MAX_DEPTH):
         if node is None:
             return False
-        if node.tag in _ASIDE:
+        if node.tag in ASIDE:
             return True
         node = node.parent
     # Deeper than people write pages: not a page for people.
@@ -115,31 +110,32 @@ def _listing(node: LexborNode, address: str, reading: ReadContext) -> Listing | 
     sku = next((found for key in _SKU for part in (node, *node.css(f"[{key}]")) if (found := part.attributes.get(key))), "")
     return Listing(
         vendor=reading.vendor,
-        sku=text.clean(sku, 120) or url.rstrip("/").rpartition("/")[2],
+        sku=text.clean(sku, 120) or address_key(url) or name,
         name=name,
         fetched_at=reading.fetched_at,
         url=url,
         year=text.year(name),
         price=price,
         list_price=list_price(price, before),
-        availability=_stated(node),
+        availability=visible.stated_stock(node),
     )
 
 
 def _prices(node: LexborNode, reading: ReadContext) -> tuple[Money | None, Money | None]:
-    return sale_and_list(text.plain(node.html or "", 2000), reading.currency, decimals=reading.decimals)
+    return sale_and_list(price_text(node), reading.currency, decimals=reading.decimals)
 
 
 def _name(node: LexborNode) -> str:
     for heading in node.css("h1, h2, h3, h4, h5, [class*=name], [class*=title]"):
-        name = text.clean(heading.html, text.MAX_NAME)
-        if name and not _CURRENCY_MARK.search(name):
+        name = _without_prices(heading)
+        if name:
             return name
     for link in [node, *node.css("a[href]")]:
         if link.tag != "a":
             continue
-        name = text.clean(link.attributes.get("title"), text.MAX_NAME) or text.clean(link.html, text.MAX_NAME)
-        if name and not _CURRENCY_MARK.search(name):
+        name = text.clean(link.attributes.get("title"), text.MAX_NAME)
+        name = name if name and not CURRENCY_MARK.search(name) else _without_prices(link)
+        if name:
             return name
     for image in node.css("img[alt]"):
         name = text.clean(image.attributes.get("alt"), text.MAX_NAME)
@@ -148,33 +144,26 @@ def _name(node: LexborNode) -> str:
     return ""
 
 
-def _stated(node: LexborNode) -> Availability:
-    words = {match.lower().replace("-", "") for match in _STATED.findall(text.plain(node.html or "", 5000))}
-    states = {availability(word) for word in words}
-    return states.pop() if len(states) == 1 else Availability.UNKNOWN
+def _without_prices(node: LexborNode) -> str:
+    """The text of ``node`` without its prices, also where one stands right behind the name."""
+    said = [line for line in price_text(node).split("\n") if not CURRENCY_MARK.search(line)]
+    return text.clean(" ".join(said), text.MAX_NAME)
 
 
-def _product(prices: list[LexborNode], heading: str, reading: ReadContext) -> Listing | None:
-    for element in prices:
-        node: LexborNode | None = element
-        for _ in range(MAX_CLIMB):
-            if node is None or node.tag in ("body", "html"):
-                break
-            if node.css_first("h1") is None:
-                node = node.parent
-                continue
-            price, before = _prices(node, reading)
-            if price is None:
-                break
-            return Listing(
-                vendor=reading.vendor,
-                sku=reading.url.split("?")[0].rstrip("/").rpartition("/")[2] or heading,
-                name=heading,
-                fetched_at=reading.fetched_at,
-                url=reading.url,
-                year=text.year(heading),
-                price=price,
-                list_price=list_price(price, before),
-                availability=_stated(node),
-            )
-    return None
+def _product(tree: LexborHTMLParser, heading: str, reading: ReadContext) -> Listing | None:
+    shown = visible.beside_heading(tree, reading.url, reading.currency, reading.decimals)
+    plain = shown.plain() if shown is not None else None
+    if shown is None or plain is None:
+        return None
+    price, before = plain
+    return Listing(
+        vendor=reading.vendor,
+        sku=address_key(reading.url) or heading,
+        name=heading,
+        fetched_at=reading.fetched_at,
+        url=reading.url,
+        year=text.year(heading),
+        price=price,
+        list_price=list_price(price, before),
+        availability=visible.stated_stock(shown.block),
+    )

@@ -268,11 +268,16 @@ def test_theme_objects_count_in_hundredths() -> None:
 
 
 def test_the_main_product_of_a_page() -> None:
-    """By address, else by heading, else the first."""
+    """By address, else by heading, else by what is known of it; a page's carousel is no answer."""
     rows = [Listing("s", "1", "Alpha", 0.0, url="https://x/a"), Listing("s", "2", "Beta", 0.0, url="https://x/b")]
     assert main_listing(rows, "", "https://x/b?utm=1").sku == "2"  # type: ignore[union-attr]
     assert main_listing(rows, "The Beta 2026", "https://x/c").sku == "2"  # type: ignore[union-attr]
-    assert main_listing(rows, "", "https://x/c").sku == "1"  # type: ignore[union-attr]
+    assert main_listing(rows, "", "https://x/c") is None
+    assert main_listing(rows[:1], "Gamma", "https://x/c") is None
+    assert main_listing(rows, "", "https://x/c", Listing("s", "2", "2", 0.0)) is rows[1]
+    nameless = Listing("s", "3", "Gamma board", 0.0)
+    assert main_listing([*rows, nameless], "", "https://x/c", Listing("s", "9", "Board Gamma", 0.0)) is nameless
+    assert main_listing([nameless], "Delta", "https://x/c") is None
     assert main_listing([], "", "") is None
 
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from grpc_health.v1 import health_pb2
 
 from hexar.server.config import Settings
-from hexar.server.contract import CONTRACT
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
 from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
 from hexar.server.listening import bind, connections, give_up, options
@@ -23,19 +22,25 @@ from hexar.server.process import Process, Seat
 from hexar.server.rpc import Interceptor, ServiceHandler, receive
 from hexar.server.servicers.ops import OpsServicer
 from hexar.server.streaming import Leaving
+from hexar.server.system import System
+from hexar.server.systems import SYSTEMS, contract
 from hexar.server.transport import Listener, make_server
 from hexar.server.transport.health import Health, handlers
 from hexar.server.tuning.affinity import Tether
-
-VERSION = "0.1.0"
 
 
 class App(Process):
     """One process that answers calls."""
 
-    def __init__(self, settings: Settings, *, reuse_port: bool = False, seat: Seat | None = None) -> None:
-        super().__init__(settings, seat=seat)
-        self.version = VERSION
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reuse_port: bool = False,
+        seat: Seat | None = None,
+        systems: Sequence[System] = SYSTEMS,
+    ) -> None:
+        super().__init__(settings, seat=seat, systems=systems)
         self.health = Health()
         self._reuse_port = reuse_port
         self._listener: Listener | None = None
@@ -43,16 +48,17 @@ class App(Process):
 
     async def listen(self) -> None:
         """Listen, and report healthy."""
+        files = contract(self.systems)
         methods = {path: handler for servicer in self.servicers for path, handler in servicer.handlers().items()}
         built = {path.split("/")[0] for path in methods}
         services = {
             service.full_name: "serving" if service.full_name in built else "not built"
-            for file in CONTRACT
+            for file in files
             for service in file.services_by_name.values()
         }
         services["hexar.v1.OpsService"] = "serving"
-        methods.update(OpsServicer(self.engine, self, services).handlers())
-        generic = ServiceHandler(CONTRACT, methods, self._interceptors())
+        methods.update(OpsServicer(self, services).handlers())
+        generic = ServiceHandler(files, methods, self._interceptors())
         table = {**generic.methods, **handlers(self.health, generic.services)}
         chosen = options(self.settings, self._reuse_port)
         self._listener = Listener(

@@ -1,27 +1,29 @@
 """Configuration: environment variables (``HEXAR_*``) over ``hexar.yaml`` over the defaults here.
 
 Nested values take two underscores: ``HEXAR_CACHE__MEMORY_MB=512``. ``HEXAR_CONFIG`` names the file; without it ``hexar.yaml``
-in the working directory is read where it exists. Vendors are configured in ``vendors.yaml`` (``HEXAR_VENDORS``).
+in the working directory is read where it exists. What is here holds for the server as a whole; each system adds fields of its
+own (:meth:`Settings.composed`).
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hexar.core.redis.link import check_address
 from hexar.core.resilience.rate_limits import Rate
 from hexar.core.store.database import store_url
-from hexar.server.contract import names
 from hexar.server.interceptors.rate import Rates
-from hexar.server.models import ChatConfig, EmbeddingsConfig, LlmConfig
+from hexar.server.models import EmbeddingsConfig, LlmConfig
 
+S = TypeVar("S")
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -107,13 +109,6 @@ class RatesConfig(Strict):
     tenants: dict[str, RateConfig | None] = {}
     methods: dict[str, RateConfig] = {}
 
-    @field_validator("methods")
-    @classmethod
-    def _in_the_contract(cls, methods: dict[str, RateConfig]) -> dict[str, RateConfig]:
-        for name in sorted(set(methods) - names()):
-            raise ValueError(f"{name}: no such method or service in the contract")
-        return methods
-
     @model_validator(mode="after")
     def _a_burst_of_something(self) -> Self:
         if self.burst is not None and self.requests_per_second is None:
@@ -176,7 +171,6 @@ class Settings(BaseSettings):
         description="redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service/db or "
         "redis+cluster://host:port,host:port; shared caches of several processes, instead of the disk tier",
     )
-    vendors: Path = Path("vendors.yaml")
     drain_seconds: float = Field(default=20.0, ge=0)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -188,7 +182,39 @@ class Settings(BaseSettings):
     tls: TlsConfig | None = None
     llm: LlmConfig = LlmConfig()
     embeddings: EmbeddingsConfig = EmbeddingsConfig()
-    chat: ChatConfig = ChatConfig()
+
+    #: Methods and services that a rate may name, and cache kinds that a time to live may name.
+    _methods: ClassVar[frozenset[str]] = frozenset()
+    _kinds: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def composed(cls, sections: Iterable[type[BaseModel]], methods: Iterable[str], kinds: Iterable[str]) -> type[Settings]:
+        """The configuration of a server whose systems add the fields of ``sections``, have ``methods`` and cache ``kinds``."""
+        sections = tuple(sections)
+        taken = dict.fromkeys(cls.model_fields, cls.__name__)
+        for section in sections:
+            for name in section.model_fields:
+                if name in taken:
+                    raise ValueError(f"{section.__name__}.{name}: {taken[name]} has a field of that name")
+                taken[name] = section.__name__
+        bases = (*sections, cls)
+        made = cast("type[Settings]", create_model("Settings", __base__=bases, __module__=__name__, __doc__=cls.__doc__))
+        made._methods, made._kinds = frozenset(methods), frozenset(kinds)
+        return made
+
+    def section(self, kind: type[S]) -> S:
+        """These settings as ``kind``, a model that a system added to them."""
+        if not isinstance(self, kind):
+            raise TypeError(f"{kind.__name__} is no part of these settings: the system that adds it is not in the list")
+        return self
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Self:
+        for name in sorted(set(self.limits.rate.methods) - self._methods):
+            raise ValueError(f"limits.rate.methods: {name}: no such method or service in the contract")
+        for name in sorted(set(self.cache.ttl) - self._kinds):
+            raise ValueError(f"cache.ttl.{name}: no such kind; known are {', '.join(sorted(self._kinds))}")
+        return self
 
     @field_validator("redis_url")
     @classmethod

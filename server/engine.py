@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from prometheus_client.core import Metric
 
 from hexar.agents.llm import MeteredModels
-from hexar.core.cache import KINDS, Caches, Kind
+from hexar.core.cache import Caches, Kind
 from hexar.core.cache.backend import CacheBackend
 from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend
@@ -27,7 +27,7 @@ from hexar.core.resilience import BreakerState
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.resilience.rate_limits import RateLimiter
 from hexar.core.resilience.shared_breakers import SharedBreakers
-from hexar.core.store import Database
+from hexar.core.store import Database, Tables
 from hexar.core.telemetry.event_loop_lag import EventLoopLag
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.server.config import Settings
@@ -39,8 +39,8 @@ T = TypeVar("T")
 
 MEGABYTE = 1024 * 1024
 
-#: Given a tenant, query texts and vendor names: the jobs that fill caches ahead, as (kind, payload, dedupe key).
-Warmer = Callable[[str, list[str], list[str]], Iterable[tuple[str, bytes, str]]]
+#: A job that fills caches ahead: its kind, payload and dedupe key.
+WarmJob = tuple[str, bytes, str]
 _BREAKER_VALUE = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 
 
@@ -61,8 +61,8 @@ class Engine:
     ledger: Ledger
     models: MeteredModels
     loop_lag: EventLoopLag = field(default_factory=EventLoopLag)
-    #: What WarmCache asks; each system that can warm adds one.
-    warmers: list[Warmer] = field(default_factory=list)
+    #: What the systems keep in the store.
+    tables: tuple[Tables, ...] = ()
     #: Where several processes share a Redis: the link to it, and the agreements on versions and on breakers.
     redis: RedisLink | None = None
     invalidation: Invalidation | None = None
@@ -73,7 +73,7 @@ class Engine:
     def open(self) -> None:
         """Prepare the store and load versions; on the event loop. StoreNotReady."""
         self.loop = asyncio.get_running_loop()
-        prepare_database(self.settings, self.database)
+        prepare_database(self.settings, self.database, self.tables)
         self.versions.load()
         if self.redis is not None and self.invalidation is not None:
             self.redis.start()
@@ -115,8 +115,8 @@ class Engine:
         self.database.close()
 
 
-def build_engine(settings: Settings) -> Engine:
-    """The engine of ``settings``. Imports of tables must have happened before it is opened."""
+def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iterable[Tables] = ()) -> Engine:
+    """The engine of ``settings`` for systems that cache values of ``kinds`` and keep ``tables``."""
     database = open_database(settings)
     versions = Versions(database)
     metrics = Metrics()
@@ -128,8 +128,10 @@ def build_engine(settings: Settings) -> Engine:
         backend = RedisBackend(link)
     elif settings.cache.disk_mb:
         backend = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE)
-    caches = Caches(versions, backend, memory_bytes=settings.cache.memory_mb * MEGABYTE, kinds=_kinds(settings))
     bulkhead = BulkheadConfig(**settings.dispatch.model_dump())
+    ttl = settings.cache.ttl
+    kinds = [replace(kind, ttl=ttl.get(kind.name, kind.ttl)) for kind in kinds]
+    caches = Caches(versions, backend, kinds=kinds, memory_bytes=settings.cache.memory_mb * MEGABYTE)
     breakers = SharedBreakers(link) if link is not None else None
     dispatcher = Dispatcher(bulkhead, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
     ledger = Ledger(database)
@@ -152,19 +154,13 @@ def build_engine(settings: Settings) -> Engine:
         rates=RateLimiter(link, lambda: breakers.processes if breakers is not None else 1),
         ledger=ledger,
         models=models,
+        tables=tuple(tables),
         redis=link,
         invalidation=Invalidation(versions, link) if link is not None else None,
         breakers=breakers,
     )
     metrics.gauges.add(lambda: _gauges(engine))
     return engine
-
-
-def _kinds(settings: Settings) -> dict[str, Kind]:
-    unknown = set(settings.cache.ttl) - set(KINDS)
-    if unknown:
-        raise ValueError(f"cache.ttl.{min(unknown)}: no such kind; known are {', '.join(sorted(KINDS))}")
-    return {name: replace(kind, ttl=settings.cache.ttl.get(name, kind.ttl)) for name, kind in KINDS.items()}
 
 
 def _gauges(engine: Engine) -> Iterable[Metric]:

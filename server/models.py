@@ -10,8 +10,6 @@
       budgets: {acme: {limit: 50000000, currency: USD, period: month}}
     embeddings: {base_url: "http://localhost:11434/v1", model: nomic-embed-text, dimension: 768}
 
-    chat: {semantic_cache: true, shadow_share: 0.02, resident_mb: 512}
-
 Without models answers are composed of the documents' own sentences; without an endpoint the embedded vectors are used.
 """
 
@@ -23,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
-from hexar.agents.portfolio.chat.semantic import SHADOW_SHARE
 from hexar.core.ledger import Ledger
 from hexar.core.resilience.dispatch import Dispatcher
 
@@ -87,14 +84,6 @@ class EmbeddingsConfig(_Strict):
     api_key: SecretStr = SecretStr("")
     model: str = ""
     dimension: int = Field(default=0, ge=0, le=8192)
-
-
-class ChatConfig(_Strict):
-    """The semantic cache, the share of its hits that are checked against a fresh answer, and the memory for portfolios."""
-
-    semantic_cache: bool = True
-    shadow_share: float = Field(default=SHADOW_SHARE, ge=0, le=1)
-    resident_mb: int = Field(default=512, ge=0)
 
 
 def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> MeteredModels:

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ from prometheus_client import start_http_server
 
 from hexar.server.config import Settings
 from hexar.server.engine import Engine, build_engine
-from hexar.server.servicers import SYSTEMS, Servicer
+from hexar.server.system import Servicer, System
+from hexar.server.systems import SYSTEMS, kinds, tables
 
 log = structlog.get_logger(__name__)
 
-
+VERSION = "0.1.0"
 #: So many objects are looked at for cycles in a quiet moment: that takes 1 to 2 ms.
 YOUNG_OBJECTS = 5_000
 
@@ -48,10 +49,12 @@ class Seat:
 class Process(ABC):
     """One process over one engine. A subclass says what it listens for."""
 
-    def __init__(self, settings: Settings, *, seat: Seat | None = None) -> None:
+    def __init__(self, settings: Settings, *, seat: Seat | None = None, systems: Sequence[System] = SYSTEMS) -> None:
         self.settings = settings
+        self.systems = systems
         self.seat = seat or Seat()
-        self.engine: Engine = build_engine(settings)
+        self.engine: Engine = build_engine(settings, kinds=kinds(systems), tables=tables(systems))
+        self.version = VERSION
         #: The ports that are listened on, once started; 0: none.
         self.port = 0
         self.metrics_port = 0
@@ -60,9 +63,16 @@ class Process(ABC):
         self.ready = False
         #: Called in :meth:`stop` when the last call has ended, while the engine is still open.
         self.drained: Callable[[], Awaitable[None]] | None = None
-        self.servicers: list[Servicer] = [make(self.engine) for make in SYSTEMS]
+        self.servicers: list[Servicer] = [system.servicer(self.engine) for system in systems if system.servicer is not None]
+        for servicer in self.servicers:
+            self._register(servicer)
         self._stopped = False
         self._exporter: Any = None
+
+    def _register(self, servicer: Servicer) -> None:
+        self.engine.metrics.gauges.add(servicer.gauges)
+        for kind, handler in servicer.jobs().items():
+            self.engine.jobs.handler(kind, handler)
 
     async def start(self) -> None:
         """Open the engine and the systems, then listen. Raises OSError where the address cannot be had."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hexar.core.errors import StoreUnavailable
-from hexar.core.store import Database
+from hexar.core.store import Database, Tables
 from hexar.core.store.migrations import prepare
 from hexar.core.store.schema import SchemaMismatch
 from hexar.server.config import Settings
@@ -20,15 +22,13 @@ def open_database(settings: Settings) -> Database:
     return Database(f"sqlite:///{settings.data_dir / 'store.db'}")
 
 
-def prepare_database(settings: Settings, database: Database) -> None:
-    """Migrate SQLite, or see that PostgreSQL is migrated, waiting for it as configured; with every system's tables imported.
+def prepare_database(settings: Settings, database: Database, tables: Iterable[Tables]) -> None:
+    """Migrate SQLite to the engine's and to ``tables``, or see that PostgreSQL is migrated, waiting for it as configured.
 
     Raises StoreNotReady.
     """
-    import hexar.server.servicers  # noqa: F401  # the tables of all systems
-
     try:
-        prepare(database, wait=settings.database_wait_seconds)
+        prepare(database, tables, wait=settings.database_wait_seconds)
     except StoreUnavailable as error:
         raise StoreNotReady(f"{error.message}: {database.where}") from error
     except SchemaMismatch as error:

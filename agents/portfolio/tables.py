@@ -5,11 +5,12 @@ and its label in the vector index. A chunk row is immutable but for its place in
 chunk's key stays right.
 """
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from hexar.core.store import metadata
+from hexar.core.store import NAMING, Tables
 from hexar.core.store.halfvec import half_vector
 
 
@@ -19,6 +20,10 @@ def made_key(result: sa.CursorResult[Any]) -> int:
     assert made is not None
     return int(made[0])
 
+
+metadata = sa.MetaData(naming_convention=NAMING)
+#: FTS5 keeps an index in tables of its own; they come and go with portfolios. Vector indexes come with their provider.
+TABLES = Tables(metadata, Path(__file__).parent / "migrations", made=("fts_", "ftsv_", "ix_vectors_hnsw_"))
 
 #: SQLite gives autoincrement only to INTEGER; PostgreSQL gets the 8 bytes.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

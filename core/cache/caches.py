@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from hexar.core.cache.backend import CacheBackend
 from hexar.core.cache.codec import Entry, decode, encode
-from hexar.core.cache.kinds import KINDS, Kind, Tier
+from hexar.core.cache.kinds import Kind, Tier
 from hexar.core.cache.memory import MemoryTier
 from hexar.core.cache.stats import CacheStats
 from hexar.core.cache.versions import Versions
@@ -37,12 +37,12 @@ class Caches:
         versions: Versions,
         backend: CacheBackend | None = None,
         *,
+        kinds: Iterable[Kind],
         memory_bytes: int = 256 * 1024 * 1024,
-        kinds: Mapping[str, Kind] = KINDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.versions = versions
-        self.kinds = dict(kinds)
+        self.kinds = {kind.name: kind for kind in kinds}
         self.memory = MemoryTier(memory_bytes)
         self.backend = backend
         self.stats = CacheStats()

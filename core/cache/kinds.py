@@ -1,4 +1,4 @@
-"""What is cached, and for how long."""
+"""What a kind of cached value is. Each system declares its own."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,26 +21,10 @@ class Tier(StrEnum):
 class Kind:
     """One kind of cached value. Times in seconds, absolute: a hit never extends them.
 
-    ``ttl`` is how long a value is fresh; up to ``stale_for`` longer it is kept for callers whose source fails, marked stale.
+    ``ttl`` is how long a value is fresh (``cache.ttl.<name>`` in the configuration changes it); up to ``stale_for`` longer it
+    is kept for callers whose source fails, marked stale.
     """
 
     name: str
     ttl: float
     stale_for: float = 0.0
-
-
-#: Every kind by name, with the default times; ``cache.ttl.<kind>`` in the configuration changes one.
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("static_analysis", 30 * DAY, 30 * DAY),
-        Kind("live_offers", 15 * MINUTE, DAY),
-        Kind("user_context", 7 * DAY),
-        Kind("query_answer", HOUR),
-        Kind("chat_answer", HOUR),
-        Kind("rag_chunks", 30 * MINUTE),
-        Kind("legal_research", HOUR),
-        Kind("parts_lookup", HOUR),
-        Kind("market_tool", HOUR),
-    )
-}

@@ -18,27 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from hexar.core.errors import StoreUnavailable
-from hexar.core.store import schema
 from hexar.core.store.postgres import Postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-#: Every table of every area; names of constraints are explicit so that migrations can address them.
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(column_0_label)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 #: How long a SQLite writer waits for another before it gives up, seconds.
 BUSY_TIMEOUT = 10.0
@@ -127,11 +115,6 @@ class Database:
             with self.read():
                 pass
         return self._postgres.time()
-
-    def create_tables(self) -> None:
-        """Create the tables that are missing (embedded use and tests; a configured PostgreSQL is migrated)."""
-        with self.write() as connection:
-            schema.create(connection, metadata)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -19,6 +19,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
 from hexar.server.commands.running import load_settings
 from hexar.server.store import StoreNotReady, open_database, prepare_database
+from hexar.server.systems import tables
 
 #: Problems printed; the report counts all of them by reason.
 MAX_PRINTED = 20
@@ -36,7 +37,7 @@ def import_parts(
     console = Console(stderr=True)
     database = open_database(settings)
     try:
-        prepare_database(settings, database)
+        prepare_database(settings, database, tables())
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
         ) as bars:

@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hexar.server.config import Settings
+from hexar.server.systems import make_settings
 
 
 class ConfigurationError(Exception):
@@ -22,12 +24,17 @@ class ConfigurationError(Exception):
 def read_settings(**overrides: object) -> Settings:
     """The configuration, with ``overrides`` that are not None in its place. Raises ConfigurationError."""
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        return make_settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
-        raise ConfigurationError("\n".join(problems)) from None
+        raise ConfigurationError("\n".join(map(_problem, error.errors()))) from None
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    # What concerns several fields names them itself.
+    return f"{'.'.join(map(str, error['loc']))}: {text}" if error["loc"] else text
 
 
 def load_settings(**overrides: object) -> Settings:

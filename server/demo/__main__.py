@@ -24,6 +24,7 @@ from hexar.server.demo.parts import ask_parts
 from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
 from hexar.server.store import open_database, prepare_database
+from hexar.server.systems import make_settings, tables
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
@@ -54,7 +55,7 @@ def fill_store(settings: Settings) -> None:
     """Import what the demo's systems answer from."""
     database = open_database(settings)
     try:
-        prepare_database(settings, database)
+        prepare_database(settings, database, tables())
         import_catalogue(database, CATALOGUE)
     finally:
         database.close()
@@ -63,7 +64,7 @@ def fill_store(settings: Settings) -> None:
 def _settings(shops: DemoShops, folder: Path, port: int) -> Settings:
     vendors = folder / "vendors.yaml"
     vendors.write_text(shops.vendors_yaml(), encoding="utf-8")
-    return Settings(port=port, data_dir=folder / "data", vendors=vendors, log_level="warning", drain_seconds=2.0)
+    return make_settings(port=port, data_dir=folder / "data", vendors=vendors, log_level="warning", drain_seconds=2.0)
 
 
 def main() -> None:

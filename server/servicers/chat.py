@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 from prometheus_client.core import Metric
+from pydantic import BaseModel, Field
 
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
@@ -20,10 +21,12 @@ from hexar.agents.portfolio.chat.conversations import ConversationRow
 from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, ChatPlan
 from hexar.agents.portfolio.chat.profiles import AgentRow
 from hexar.agents.portfolio.chat.question_form import read
-from hexar.agents.portfolio.chat.semantic import THRESHOLDS, SemanticCache, SemanticHit, agree
+from hexar.agents.portfolio.chat.semantic import SHADOW_SHARE, THRESHOLDS, SemanticCache, SemanticHit, agree
 from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.kinds import KINDS
 from hexar.agents.portfolio.language import terms
 from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.agents.portfolio.tables import TABLES
 from hexar.agents.portfolio.validation import check_agent, check_made_id, check_name, page_size
 from hexar.core.cache import Tier
 from hexar.core.complexity import classify
@@ -31,12 +34,14 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, FailedPrecondition, HexarError, InvalidArgument
 from hexar.core.eventlog import Answer, AnswerSpec, Origin
 from hexar.core.telemetry.metrics import counter, gauge
+from hexar.server.config import Strict
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings
 from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.portfolio import PortfolioHandlers
 from hexar.server.streaming import ANSWER_ID, CACHE, NOT_KEPT, answer_spec, linger
-from hexar.v1 import chat_pb2, common_pb2
+from hexar.server.system import Servicer, System
+from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +69,21 @@ class _Held:
     hit: SemanticHit | None = None
 
 
-class ChatServicer:
+class ChatConfig(Strict):
+    """The semantic cache, the share of its hits that are checked against a fresh answer, and the memory for portfolios."""
+
+    semantic_cache: bool = True
+    shadow_share: float = Field(default=SHADOW_SHARE, ge=0, le=1)
+    resident_mb: int = Field(default=512, ge=0)
+
+
+class ChatSettings(BaseModel):
+    """What the portfolio system adds to the configuration."""
+
+    chat: ChatConfig = ChatConfig()
+
+
+class ChatServicer(Servicer):
     """Chat over portfolios, with the portfolios themselves."""
 
     def __init__(self, engine: Engine) -> None:
@@ -72,13 +91,12 @@ class ChatServicer:
         library = Library(engine.database, engine.versions, build_embeddings(engine.settings.embeddings))
         words = embedded() if library.embeddings is not None else None
         folder = engine.settings.data_dir / "vectors"
-        chat = engine.settings.chat
+        chat = engine.settings.section(ChatSettings).chat
         room = chat.resident_mb * MEGABYTE
         self.retriever = Retriever(engine.database, library, words=words, folder=folder, resident_bytes=room)
         # Without thresholds no language hits.
         thresholds = THRESHOLDS if chat.semantic_cache else {}
         self.semantic = SemanticCache(engine.versions, thresholds=thresholds, shadow_share=chat.shadow_share)
-        engine.metrics.gauges.add(self._gauges)
         self.pipeline = ChatPipeline(
             engine.database, library, self.retriever, engine.models, engine.caches, engine.dispatcher, semantic=self.semantic
         )
@@ -112,7 +130,8 @@ class ChatServicer:
         await asyncio.gather(*self._checks, return_exceptions=True)
         await asyncio.to_thread(self.retriever.close)
 
-    def _gauges(self) -> Iterable[Metric]:
+    def gauges(self) -> Iterable[Metric]:
+        """The memory for portfolios, and what becomes of the semantic cache."""
         stats = self.semantic.stats
         checks = [({"outcome": "same"}, float(stats.shadow_checks - stats.shadow_failures))]
         checks.append(({"outcome": "different"}, float(stats.shadow_failures)))
@@ -392,3 +411,13 @@ def _position(token: str) -> float:
         return float(token) if token else 0.0
     except ValueError:
         raise InvalidArgument("page.token", "is not a token of this list") from None
+
+
+SYSTEM = System(
+    name="portfolio",
+    services=(chat_pb2.DESCRIPTOR, portfolio_pb2.DESCRIPTOR),
+    servicer=ChatServicer,
+    kinds=KINDS,
+    tables=TABLES,
+    settings=ChatSettings,
+)

@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,12 +16,9 @@ from hexar.core.jobs import Job, JobState
 from hexar.core.jobs.jobs import BACKGROUND
 from hexar.core.resilience import BreakerState
 from hexar.core.telemetry.metrics import LatencySummary
-from hexar.server.engine import Engine
+from hexar.server.process import Process
 from hexar.server.rpc import Call, Handler
 from hexar.v1 import ops_pb2 as pb
-
-if TYPE_CHECKING:
-    from hexar.server.app import App
 
 SERVICE = "hexar.v1.OpsService"
 _JOB_STATE = {state: f"JOB_STATE_{state.name}" for state in JobState}
@@ -37,9 +33,9 @@ STORE_PROBLEM = "the store does not answer: nothing can be kept, and how many jo
 class OpsServicer:
     """Operators' view of one process."""
 
-    def __init__(self, engine: Engine, app: App, services: Mapping[str, str]) -> None:
-        self._engine = engine
-        self._app = app
+    def __init__(self, process: Process, services: Mapping[str, str]) -> None:
+        self._engine = process.engine
+        self._process = process
         self._services = dict(services)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -59,7 +55,7 @@ class OpsServicer:
     async def get_status(self, call: Call) -> bytes:
         """One glance at this process."""
         call.decode(pb.GetStatusRequest)
-        engine, app = self._engine, self._app
+        engine, process = self._engine, self._process
         depth, oldest, stored = 0, None, True
         try:
             depth, oldest = await engine.jobs.depth()
@@ -77,10 +73,10 @@ class OpsServicer:
             for bulkhead in engine.dispatcher.status()
         ]
         status = pb.GetStatusResponse(
-            version=app.version,
-            instance=app.instance,
-            started_at=timestamp(app.started_at),
-            ready=app.ready,
+            version=process.version,
+            instance=process.instance,
+            started_at=timestamp(process.started_at),
+            ready=process.ready,
             services=self._services,
             in_flight=engine.metrics.in_flight,
             loop_lag=duration(engine.loop_lag.worst),
@@ -88,8 +84,8 @@ class OpsServicer:
             oldest_job_age=None if oldest is None else duration(oldest),
             agents=agents,
             problems=[*([] if stored else [STORE_PROBLEM]), *self._problems(agents)],
-            worker=app.seat.number,
-            workers=app.seat.of,
+            worker=process.seat.number,
+            workers=process.seat.of,
         )
         return status.SerializeToString()
 
@@ -117,9 +113,9 @@ class OpsServicer:
             methods=methods,
             agents=agents,
             since=timestamp(metrics.since),
-            instance=self._app.instance,
-            worker=self._app.seat.number,
-            workers=self._app.seat.of,
+            instance=self._process.instance,
+            worker=self._process.seat.number,
+            workers=self._process.seat.of,
         ).SerializeToString()
 
     async def get_cache_stats(self, call: Call) -> bytes:
@@ -170,8 +166,8 @@ class OpsServicer:
             if not 1 <= len(text) <= 1000:
                 raise InvalidArgument(f"queries[{index}]", "must be 1 to 1000 characters")
         job_ids: list[str] = []
-        for warmer in self._engine.warmers:
-            for kind, payload, key in warmer(call.tenant, list(request.queries), list(request.vendors)):
+        for servicer in self._process.servicers:
+            for kind, payload, key in servicer.warm_jobs(call.tenant, request):
                 job = await self._engine.jobs.submit(kind, payload, tenant=call.tenant, priority=BACKGROUND, dedupe_key=key)
                 job_ids.append(job.id)
         return pb.WarmCacheResponse(job_ids=job_ids).SerializeToString()

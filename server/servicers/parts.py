@@ -12,7 +12,9 @@ import orjson
 
 from hexar.agents.parts import contract, match
 from hexar.agents.parts.catalogue.reading import CatalogueStore
+from hexar.agents.parts.catalogue.tables import TABLES
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
+from hexar.agents.parts.kinds import KINDS
 from hexar.agents.parts.pipeline import AGENT, WORKERS, PartsPipeline
 from hexar.agents.parts.plan import KIND, DiscoveryPlan, catalogue_name, resolve
 from hexar.agents.parts.validation import check_batch, check_match, check_page, check_vehicle
@@ -20,12 +22,14 @@ from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError, InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
+from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import answer_spec, send_answer, stream_answer
+from hexar.server.system import Servicer, System
 from hexar.v1 import parts_pb2 as pb
 
 T = TypeVar("T")
@@ -41,7 +45,7 @@ BATCH_AT_ONCE = 4
 NAMES_A_CALL = 50
 
 
-class PartsServicer:
+class PartsServicer(Servicer):
     """Parts discovery over the catalogues in the store."""
 
     def __init__(self, engine: Engine) -> None:
@@ -59,7 +63,6 @@ class PartsServicer:
         self.catalogues = Catalogues(CatalogueStore(engine.database))
         self.pipeline = PartsPipeline(self.catalogues, engine.dispatcher)
         self._memo: OrderedDict[tuple[str, bytes], tuple[bytes, CatalogueView]] = OrderedDict()
-        engine.jobs.handler(WARM_JOB, self._warm_job)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -77,11 +80,9 @@ class PartsServicer:
             f"{SERVICE}/ListArticles": self.list_articles,
         }
 
-    async def open(self) -> None:
-        """Nothing is read before the first request: a server without a catalogue starts as fast as one with."""
-
-    async def close(self) -> None:
-        """Nothing of its own is open."""
+    def jobs(self) -> Mapping[str, JobHandler]:
+        """Vehicles that are read ahead."""
+        return {WARM_JOB: self._warm_job}
 
     # -- discovery ----------------------------------------------------------------------------------------------------
 
@@ -270,3 +271,6 @@ class PartsServicer:
             return await self._engine.dispatcher.call(AGENT, function, *args, deadline=call.deadline)
         except STORE_ERRORS as error:
             raise Unavailable("the catalogue cannot be read now") from error
+
+
+SYSTEM = System(name="parts", services=(pb.DESCRIPTOR,), servicer=PartsServicer, kinds=KINDS, tables=TABLES)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import orjson
+from pydantic import BaseModel
 
+from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearPipeline
 from hexar.agents.gear.plan import KIND, QueryPlan
 from hexar.agents.vendors.base import LightRequest
@@ -16,12 +19,14 @@ from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import InvalidArgument
 from hexar.core.eventlog import AnswerSpec
+from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
 from hexar.core.resilience.dispatch import BulkheadConfig
-from hexar.server.engine import Engine
+from hexar.server.engine import Engine, WarmJob
 from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import answer_spec, send_answer, stream_answer
-from hexar.v1 import query_pb2
+from hexar.server.system import Servicer, System
+from hexar.v1 import ops_pb2, query_pb2
 
 PATH = "hexar.v1.QueryService/Query"
 WARM_JOB = "gear.warm"
@@ -31,19 +36,23 @@ WARM_SECONDS = 60.0
 MEMO = 4096
 
 
-class QueryServicer:
+class GearSettings(BaseModel):
+    """What gear adds to the configuration: the file of the shops (docs/vendors.md)."""
+
+    vendors: Path = Path("vendors.yaml")
+
+
+class QueryServicer(Servicer):
     """Gear queries over the vendors of vendors.yaml."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        path = engine.settings.vendors
+        path = engine.settings.section(GearSettings).vendors
         configs = load_vendors(path) if path.exists() else []
         for config in configs:
             engine.dispatcher.configure(config.name, _bulkhead(engine))
         self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs)
         self._memo: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
-        engine.jobs.handler(WARM_JOB, self._warm)
-        engine.warmers.append(self._warm_jobs)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -85,12 +94,17 @@ class QueryServicer:
 
     # -- warming ---------------------------------------------------------------------------------------------------------
 
-    def _warm_jobs(self, tenant: str, queries: list[str], vendors: list[str]) -> Iterable[tuple[str, bytes, str]]:
-        for index, vendor in enumerate(vendors):
+    def jobs(self) -> Mapping[str, JobHandler]:
+        """Queries that are answered ahead."""
+        return {WARM_JOB: self._warm}
+
+    def warm_jobs(self, tenant: str, request: ops_pb2.WarmCacheRequest) -> Iterable[WarmJob]:
+        """A job a query; without one, a job that reads what the vendors offer."""
+        for index, vendor in enumerate(request.vendors):
             if vendor not in self.pipeline.agents:
                 raise InvalidArgument(f"vendors[{index}]", "no such vendor")
-        for text in queries or [""]:
-            work = {"text": text, "vendors": sorted(vendors)}
+        for text in request.queries or [""]:
+            work = {"text": text, "vendors": sorted(request.vendors)}
             payload = orjson.dumps(work)
             yield WARM_JOB, payload, cache_key(tenant, WARM_JOB, work).hex()
 
@@ -127,3 +141,12 @@ def _is_plain(request: query_pb2.QueryRequest) -> bool:
 
 def _bulkhead(engine: Engine) -> BulkheadConfig:
     return BulkheadConfig(**engine.settings.dispatch.model_dump())
+
+
+SYSTEM = System(
+    name="gear",
+    services=(query_pb2.DESCRIPTOR,),
+    servicer=QueryServicer,
+    kinds=KINDS,
+    settings=GearSettings,
+)

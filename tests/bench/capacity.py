@@ -29,6 +29,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.eventlog.redis.store import RunStore
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.bench.harness import options, report
 
 #: Callers at once, as a loaded process has them: their commands travel in pipelines.
@@ -157,7 +158,7 @@ async def measure(port: int, folder: str, quick: bool) -> dict[str, float | int 
     )
 
     database = Database(f"sqlite:///{folder}/store.db")
-    database.create_tables()
+    create_tables(database)
     agreement = invalidation.Invalidation(Versions(database), link)
     scripts = [invalidation._STATE, invalidation._ACKS]
     figures["redis_us_renewal"] = await meter.microseconds(

@@ -45,9 +45,10 @@ from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio.documents.chunking import Chunk
 from hexar.agents.portfolio.documents.library import Library, dependency, index_terms
 from hexar.agents.portfolio.retrieval.retriever import Retriever
-from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.agents.portfolio.tables import TABLES, chunks, documents, portfolios, vectors
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from hexar.v1 import chat_pb2, chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
 from tests.bench.harness import options, percentile, report
 from tests.upstream import Upstream
@@ -306,7 +307,7 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
         return {"search_chunks": count, "search_p50_ms": None, "search_recall": None}
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/store.db")
-        database.create_tables()
+        create_tables(database, (TABLES,))
         versions = Versions(database)
         library = Library(database, versions, words)
         fill(database, versions, library, count)
@@ -371,8 +372,8 @@ def main() -> None:
 SERVER = """
 from hexar.server.app import App
 from hexar.server.commands.running import prepare, run_loop
-from hexar.server.config import Settings
-settings = Settings()
+from hexar.server.systems import make_settings
+settings = make_settings()
 prepare(settings)
 app = App(settings)
 async def started():

@@ -22,8 +22,10 @@ from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.agents.portfolio.tables import TABLES
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.bench.complexity import trivial_figures
 from tests.bench.harness import data_folder, options, report
 
@@ -52,7 +54,7 @@ def retrieval_figures(folder: Path, step: int) -> dict[str, float]:
     words = embedded()
     with tempfile.TemporaryDirectory() as temporary:
         database = Database(f"sqlite:///{temporary}/store.db")
-        database.create_tables()
+        create_tables(database, (TABLES,))
         library = Library(database, Versions(database), words)
         retriever = Retriever(database, library, words=words)
         asked: dict[str, Questions] = {}

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from hexar.core.ledger import Charge, Ledger
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.bench.harness import options, percentile, report
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     count = 2000 if quick else 10_000
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/store.db")
-        database.create_tables()
+        create_tables(database)
         with database.write() as connection:
             connection.execute(text("CREATE TABLE peer (id INTEGER)"))
         ledger = Ledger(database)

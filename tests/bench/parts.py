@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from hexar.agents.parts.catalogue.reading import CatalogueStore  # noqa: E402
+from hexar.agents.parts.catalogue.tables import TABLES  # noqa: E402
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView  # noqa: E402
+from hexar.agents.parts.kinds import KINDS  # noqa: E402
 from hexar.agents.parts.pipeline import PartsPipeline  # noqa: E402
 from hexar.agents.parts.plan import KIND  # noqa: E402
 from hexar.core.cache import Caches  # noqa: E402
@@ -35,6 +37,7 @@ from hexar.core.deadline import Deadline  # noqa: E402
 from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog  # noqa: E402
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher  # noqa: E402
 from hexar.core.store import Database  # noqa: E402
+from hexar.core.store.migrations import create_tables  # noqa: E402
 from hexar.v1 import parts_pb2 as pb  # noqa: E402
 from tests.bench.harness import data_folder, options, percentile, report  # noqa: E402
 
@@ -49,9 +52,11 @@ IMPORT = """
 import resource, sys, time
 from pathlib import Path
 from hexar.agents.parts.importers.run import import_catalogue
+from hexar.agents.parts.catalogue.tables import TABLES
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 database = Database(f"sqlite:///{sys.argv[1]}")
-database.create_tables()
+create_tables(database, (TABLES,))
 begun = time.perf_counter()
 import_catalogue(database, Path(sys.argv[2]))
 print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -82,7 +87,7 @@ class Bench:
         self.view: CatalogueView = self.catalogues.view("default")
         self.pool = Dispatcher(BulkheadConfig(threads=8, queue=4096))
         self.pipeline = PartsPipeline(self.catalogues, self.pool)
-        self.caches = Caches(Versions(database), None, memory_bytes=256 * MEGABYTE)
+        self.caches = Caches(Versions(database), None, memory_bytes=256 * MEGABYTE, kinds=KINDS)
         self.answers = Answers(self.caches)
 
     def request(self, variant: str, names: tuple[str, ...]) -> pb.DiscoverRequest:
@@ -212,7 +217,7 @@ async def measure(folder: Path, quick: bool) -> dict[str, float | int | str | No
         store = Path(temporary) / "store.db"
         import_s, import_rss = imported(store, folder)
         database = Database(f"sqlite:///{store}")
-        database.create_tables()
+        create_tables(database, (TABLES,))
         bench = Bench(database)
         await bench.ask(bench.request(bench.view.vehicles.variants[0].id, COMPONENTS[:1]))
         top1, swaps = labelled(bench.view)

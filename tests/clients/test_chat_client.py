@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hexar.server.app import App
-from hexar.server.config import Settings
+from hexar.server.systems import make_settings
 from hexar.v1 import chat_pb2, portfolio_pb2
 from hexar_client import AsyncClient, Client
 from hexar_client.chat import Upload, text_of, uploads
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.start()
 
     async def begin() -> App:
-        app = App(Settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml"))
+        app = App(make_settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml"))
         await app.start()
         return app
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 import hexar_client
 from hexar.core.telemetry.metrics import Metrics
 from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
 from hexar.server.interceptors import Observe, errors, request_id
 from hexar.server.rpc import Call, ServiceHandler
+from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, query_pb2
 from hexar_client import AsyncClient, Client, Ranking, filters, money
 from hexar_client.cli import app as cli
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (folder / "vendors.yaml").write_text(shops.vendors_yaml())
 
         async def begin() -> App:
-            app = App(Settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml"))
+            app = App(make_settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml"))
             await app.start()
             return app
 

@@ -12,12 +12,14 @@ from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.cache.versions import Versions
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
+from tests.fix.kinds import KINDS
 
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
     made = Database(store_url)
-    made.create_tables()
+    create_tables(made)
     yield made
     made.close()
 
@@ -38,6 +40,6 @@ async def caches(request: pytest.FixtureRequest, versions: Versions, tmp_path: P
         backend = RedisBackend(link)
     else:
         backend = SqliteBackend(tmp_path / "cache.db", 1 << 24)
-    made = Caches(versions, backend, memory_bytes=1 << 20)
+    made = Caches(versions, backend, memory_bytes=1 << 20, kinds=KINDS)
     yield made
     await made.close()

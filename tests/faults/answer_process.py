@@ -27,6 +27,7 @@ from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from tests.fix.kinds import KINDS
 
 
 class Replica:
@@ -36,7 +37,7 @@ class Replica:
         self.database = Database(store)
         self.versions = Versions(self.database)
         self.link = RedisLink(redis_url, timeout=timeout)
-        self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20)
+        self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20, kinds=KINDS)
         self.invalidation = Invalidation(self.versions, self.link)
         self.runs = RedisRuns(self.link)
         self.answers = Answers(self.caches, self.runs)

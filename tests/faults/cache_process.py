@@ -21,6 +21,7 @@ from hexar.core.cache.redis import RedisBackend
 from hexar.core.cache.versions import Versions, versions_table
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from tests.fix.kinds import KINDS
 
 
 class Member:
@@ -30,7 +31,7 @@ class Member:
         self.database = Database(store)
         self.versions = Versions(self.database)
         self.link = RedisLink(redis_url)
-        self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20)
+        self.caches = Caches(self.versions, RedisBackend(self.link), memory_bytes=1 << 20, kinds=KINDS)
         self.invalidation = Invalidation(self.versions, self.link)
 
     async def perform(self, operation: dict[str, Any]) -> Any:

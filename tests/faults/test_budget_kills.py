@@ -22,6 +22,7 @@ from sqlalchemy import func, select
 from hexar.core.ledger import Ledger
 from hexar.core.ledger.statements import budgets, charges, leases
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.faults.budget_process import MOST
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -112,7 +113,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_processes_that_start_together_set_the_same_budget(url: str) -> None:
     """Each server sets the budgets of its configuration: one row comes of it, and nobody fails."""
     databases = [Database(url) for _ in range(4)]
-    databases[0].create_tables()
+    create_tables(databases[0])
     ledgers = [Ledger(database) for database in databases]
     with ThreadPoolExecutor(4) as pool:
         for tenant in range(20):
@@ -132,7 +133,7 @@ async def test_budgets_are_exact_whoever_is_killed(url: str, everyone: list[Spen
     print(f"seed {seed}: {KILLS} kills over {url.partition(':')[0]}")
     rng = random.Random(seed)
     database = Database(url)
-    database.create_tables()
+    create_tables(database)
     ledger = Ledger(database, lease_seconds=LEASE)
 
     def grant() -> None:

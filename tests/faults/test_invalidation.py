@@ -19,6 +19,7 @@ import pytest
 
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
@@ -83,7 +84,7 @@ Fleet = Callable[[int], Awaitable[list[Process]]]
 async def fleet(fragile_redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fleet]:
     store = f"sqlite:///{tmp_path / 'store.db'}"
     database = Database(store)
-    database.create_tables()
+    create_tables(database)
     Versions(database).load()
     database.close()
     begun: list[Process] = []

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from hexar.core.jobs.queue import WORKER_DIED, JobQueue, jobs_table
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.faults.job_process import effects
 from tests.fix.chaos import seeded
 
@@ -135,7 +136,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     else:
         url = request.getfixturevalue("postgres_url").replace("postgresql://", "postgresql+psycopg://")
     made = Database(url)
-    made.create_tables()
+    create_tables(made)
     with made.write() as connection:
         effects.create(connection)
     yield made

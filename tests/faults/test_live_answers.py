@@ -20,6 +20,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.eventlog.redis.store import LEASE
 from hexar.core.redis.link import TIMEOUT
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
@@ -122,7 +123,7 @@ Fleet = Callable[..., Awaitable[list[Replica]]]
 async def replicas(fragile_redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fleet]:
     store = f"sqlite:///{tmp_path / 'store.db'}"
     database = Database(store)
-    database.create_tables()
+    create_tables(database)
     Versions(database).load()
     database.close()
     made: list[Replica] = []

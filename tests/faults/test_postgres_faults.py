@@ -21,8 +21,8 @@ from google.rpc import error_details_pb2, status_pb2
 from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
 from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.systems import make_settings, tables
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, portfolio_pb2, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace
 from tests.fix.postgres_server import PostgresServer
@@ -218,7 +218,7 @@ async def served(url: str, redis: str, folder: Path) -> AsyncIterator[tuple[App,
     with DemoShops() as shops:
         vendors = folder / "vendors.yaml"
         vendors.write_text(shops.vendors_yaml())
-        settings = Settings(
+        settings = make_settings(
             port=0, data_dir=folder / "data", vendors=vendors, drain_seconds=0, database_url=url, redis_url=redis
         )
         app = App(settings)
@@ -239,7 +239,7 @@ async def test_a_server_goes_on_without_postgresql(
     seed = int(os.environ.get("HEXAR_SEED") or random.randrange(1 << 32))
     print("seed", seed)
     database = Database(fragile_postgres.url())
-    upgrade(database)
+    upgrade(database, tables())
     database.close()
     async with served(fragile_postgres.url(port=wire.port), redis_server.url, tmp_path) as (app, channel):
         load = Load(app, channel, random.Random(seed))

@@ -19,7 +19,9 @@ from hexar.core.eventlog import Answers, AnswerSpec, Completion, EventLog
 from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded
+from tests.fix.kinds import KINDS
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 from tests.fix.wire import Wire
@@ -45,10 +47,10 @@ async def test_lookups_go_on_without_redis(
     """Under load no look-up fails; the fault adds at most 60 ms to the 99th percentile; values come from Redis again in 5 s."""
     rng = seeded()
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     versions = Versions(database)
     link = RedisLink(f"redis://127.0.0.1:{wire.port}/0")
-    caches = Caches(versions, RedisBackend(link), memory_bytes=40_000)
+    caches = Caches(versions, RedisBackend(link), memory_bytes=40_000, kinds=KINDS)
     invalidation = Invalidation(versions, link)
     link.start()
     invalidation.start()
@@ -123,10 +125,10 @@ async def test_a_process_that_is_cut_off_asks_the_store(
     # A store that a busy machine makes late is asked all the same: what this is about is not how fast it answers.
     monkeypatch.setattr("hexar.core.cache.invalidation.TIMEOUT", 10.0)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     versions, elsewhere = Versions(database), Versions(database)
     link = RedisLink(f"redis://127.0.0.1:{wire.port}/0")
-    caches = Caches(versions, RedisBackend(link))
+    caches = Caches(versions, RedisBackend(link), kinds=KINDS)
     invalidation = Invalidation(versions, link)
     link.start()
     invalidation.start()
@@ -164,14 +166,14 @@ async def test_what_a_leader_showed_while_redis_was_silent_is_written_when_it_is
 ) -> None:
     """Events that went to the leader's own callers alone can be resumed in another process once Redis answers."""
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     made: list[tuple[Caches, Answers, RedisLink]] = []
     # Only the wire makes Redis silent here, not a busy machine.
     for port, timeout in ((wire.port, 0.5), (fragile_redis.port, 5.0)):
         link = RedisLink(f"redis://127.0.0.1:{port}/0", timeout=timeout)
         link.start()
         assert await link.ready(20)
-        caches = Caches(Versions(database), RedisBackend(link))
+        caches = Caches(Versions(database), RedisBackend(link), kinds=KINDS)
         made.append((caches, Answers(caches, RedisRuns(link)), link))
     (caches, leader, link), (_, other, _) = made
     steps: asyncio.Queue[bytes] = asyncio.Queue()

@@ -22,6 +22,7 @@ import pytest
 
 from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
+from hexar.server.systems import tables
 
 #: PostgreSQL refuses to run as root: where tests do, they run it as this user, which is made where it is missing.
 USER = "embedded_postgres"
@@ -184,7 +185,7 @@ def migrated_template(shared_postgres: PostgresServer) -> str:
     """The name of a database that was migrated; its copies need not be."""
     shared_postgres.execute("CREATE DATABASE migrated")
     database = Database(shared_postgres.url("migrated"))
-    upgrade(database)
+    upgrade(database, tables())
     database.close()
     return "migrated"
 

@@ -9,6 +9,7 @@ import pytest
 
 from hexar.server.app import App
 from hexar.server.config import Settings
+from hexar.server.systems import make_settings
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
             # No answer is made a second time by chance.
             "chat": {"shadow_share": 0.0},
         }
-        return Settings(**(values | changes))
+        return make_settings(**(values | changes))
 
     return make
 

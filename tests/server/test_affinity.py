@@ -20,7 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.server.app import App
-from hexar.server.config import Settings
+from hexar.server.systems import make_settings
 from hexar.server.tuning.affinity import Tether, cores_first, is_completions
 
 if sys.platform != "linux":
@@ -65,7 +65,7 @@ async def test_nothing_is_tied_without_help() -> None:
 
 @asynccontextmanager
 async def _app(folder: Path, affinity: bool) -> AsyncIterator[App]:
-    settings = Settings(
+    settings = make_settings(
         port=0, data_dir=folder, vendors=folder / "none.yaml", drain_seconds=0, cpu_affinity=affinity, log_level="warning"
     )
     app = App(settings)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from hexar.server.config import Settings
+from hexar.server.systems import settings_type
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: Read by the process itself, before or beside its settings; used by the compose file; for tests.
@@ -17,7 +17,7 @@ OTHERS = {"HEXAR_CONFIG", "HEXAR_DATA", "HEXAR_BUILD", "HEXAR_DB_PASSWORD", "HEX
 
 def setting(name: str) -> bool:
     """Whether ``HEXAR_A__B`` is a setting."""
-    model: type[BaseModel] = Settings
+    model: type[BaseModel] = settings_type()
     path = name.removeprefix("HEXAR_").lower().split("__")
     for at, part in enumerate(path):
         if part not in model.model_fields:
@@ -74,7 +74,7 @@ def test_labels_select_the_pods_that_they_mean() -> None:
 def test_the_compose_file_starts_things_in_order() -> None:
     """The schema is migrated before servers and workers start, and both are given time to drain."""
     services = yaml.safe_load((DOCS / "deploy" / "compose.yaml").read_text("utf-8"))["services"]
-    drain = Settings.model_fields["drain_seconds"].default
+    drain = settings_type().model_fields["drain_seconds"].default
     for name in ("server", "worker"):
         assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert float(services[name]["stop_grace_period"].removesuffix("s")) > drain

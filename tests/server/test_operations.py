@@ -21,6 +21,7 @@ from hexar.core.telemetry.metrics import Metrics, Window
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace
 
@@ -150,21 +151,21 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     config.write_text("port: 1234\ncache: {memory_mb: 7}\n")
     monkeypatch.setenv("HEXAR_CONFIG", str(config))
     monkeypatch.setenv("HEXAR_CACHE__MEMORY_MB", "9")
-    read = Settings()
+    read = make_settings()
     assert (read.port, read.cache.memory_mb) == (1234, 9)
     config.write_text("cache: {memroy_mb: 7}\n")
     with pytest.raises(ValidationError, match="memroy_mb"):
-        Settings()
+        make_settings()
     config.write_text("prot: 1\n")
     with pytest.raises(ValidationError, match="prot"):
-        Settings()
+        make_settings()
     monkeypatch.setenv("HEXAR_PORT", "70000")
     config.write_text("")
     with pytest.raises(ValidationError, match="port"):
-        Settings()
+        make_settings()
     monkeypatch.setenv("HEXAR_CONFIG", str(tmp_path / "nowhere.yaml"))
     with pytest.raises(ValueError, match=r"nowhere\.yaml"):
-        Settings()
+        make_settings()
 
 
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:

@@ -138,7 +138,7 @@ def test_a_rate_that_cannot_be_meant_is_named(settings: Callable[..., Settings],
     with pytest.raises(ValidationError, match="burst needs requests_per_second"):
         settings(limits={"rate": {"burst": 5}})
     for name in ("hexar.v1.ChatService/Chatt", "ChatService"):
-        with pytest.raises(ValidationError, match=rf"limits\.rate\.methods\n.*{name}: no such method"):
+        with pytest.raises(ValidationError, match=rf"limits\.rate\.methods: {name}: no such method"):
             settings(limits={"rate": {"methods": {name: {"requests_per_second": 1}}}})
     for url in ("http://localhost", "redis+sentinel://localhost", "redis+sentinel://host:port/service"):
         with pytest.raises(ValidationError, match="redis_url"):

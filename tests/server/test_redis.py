@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hexar.server.config import Settings
 from hexar.server.engine import build_engine
+from hexar.server.systems import kinds, make_settings
 from tests.fix.redis_server import RedisServer
 
 
@@ -14,7 +14,7 @@ async def test_two_engines_share_what_they_cache_and_what_they_forget(
 ) -> None:
     """With HEXAR_REDIS_URL set, engines on one store read each other's values, and a bump in one is a miss in the other."""
     monkeypatch.setenv("HEXAR_REDIS_URL", redis_server.url)
-    engines = [build_engine(Settings(data_dir=tmp_path, redis_timeout=5.0)) for _ in range(2)]
+    engines = [build_engine(make_settings(data_dir=tmp_path, redis_timeout=5.0), kinds=kinds()) for _ in range(2)]
     for engine in engines:
         engine.open()
         assert engine.redis is not None
@@ -31,6 +31,6 @@ async def test_two_engines_share_what_they_cache_and_what_they_forget(
     assert await one.database.run(one.versions.bump, "portfolio:p") == 1
     assert other.versions.get("portfolio:p") == 1
     assert await other.caches.get("query_answer", key) is None
-    assert not list((Settings(data_dir=tmp_path).data_dir).glob("cache.db*"))
+    assert not list((make_settings(data_dir=tmp_path).data_dir).glob("cache.db*"))
     for engine in engines:
         await engine.close()

@@ -8,11 +8,15 @@ Inside a generation rows are linked by ``key``, a dense integer from 0, so that 
 what the catalogue's publisher calls the thing, and the only identifier that callers see.
 """
 
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-from hexar.core.store import metadata
+from hexar.core.store import NAMING, Tables
+
+metadata = MetaData(naming_convention=NAMING)
+TABLES = Tables(metadata, Path(__file__).parents[1] / "migrations")
 
 catalogues = Table(
     "parts_catalogues",

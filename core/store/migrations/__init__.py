@@ -1,12 +1,15 @@
 """Migrations of the store's schema, with Alembic: ``hexar db upgrade`` on PostgreSQL, by itself on SQLite.
 
-A revision is a file in ``versions``. One that is released is never edited; what changes afterwards is another revision, and
-:data:`hexar.core.store.schema.HEAD` names the last one. A revision runs whole or not at all, on both databases.
+A revision is a file in ``versions``, or in the folder that an area names for its tables: each folder is a branch with one
+last revision. One that is released is never edited; what changes afterwards is another revision. Revisions run all or not
+at all, on both databases.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,8 +18,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from hexar.core.errors import StoreUnavailable
-from hexar.core.store.database import Database, metadata
-from hexar.core.store.schema import HEAD, SchemaMismatch, create, revision
+from hexar.core.store.database import Database
+from hexar.core.store.schema import ENGINE, SchemaMismatch, Tables, create, is_empty, revisions, stamp
 
 #: Key of the advisory lock that lets one process migrate at a time: "hexar" as a number.
 _LOCK = 0x6865786172
@@ -24,81 +27,114 @@ _LOCK = 0x6865786172
 _PAUSE = 0.25
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Bring the schema to :data:`HEAD`: (revision before, revision now).
+def heads(tables: Iterable[Tables] = ()) -> tuple[str, ...]:
+    """The revisions that a store with ``tables`` beside the engine's must be at, one a branch."""
+    return tuple(sorted(ScriptDirectory.from_config(_config(tables)).get_heads()))
+
+
+def upgrade(database: Database, tables: Iterable[Tables] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Bring the schema to :func:`heads`: (revisions before, revisions now).
 
     Others who upgrade meanwhile wait, and find it done. Raises SchemaMismatch where the database is ahead of this release, or
     where it may not be migrated by this user.
     """
+    config = _config(tables)
+    scripts = ScriptDirectory.from_config(config)
+    needed = tuple(sorted(scripts.get_heads()))
     with database.write() as connection:
         if not database.is_sqlite:
             # An index over many rows takes its time, and so may whoever migrates now.
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        before = revision(connection)
-        if before != HEAD:
-            _check_known(before)
-            config = _config()
+        before = revisions(connection)
+        if before != needed:
+            _check_known(before, scripts)
             config.attributes["connection"] = connection
             try:
-                command.upgrade(config, HEAD)
+                command.upgrade(config, "heads")
             except sa.exc.DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
                     raise SchemaMismatch(f"this user may not change the schema: {_first_line(error)}") from error
                 raise
-    return before, HEAD
+    return before, needed
 
 
-def current(database: Database) -> str | None:
-    """The revision that the schema is at; None where it was never migrated."""
+def create_tables(database: Database, tables: Iterable[Tables] = ()) -> None:
+    """Create the tables that are missing, without migrating: for tests and tools with a store of their own."""
+    tables = tuple(tables)
+    with database.write() as connection:
+        _create(connection, tables, heads(tables))
+
+
+def current(database: Database) -> tuple[str, ...]:
+    """The revisions that the schema is at; none where it was never migrated."""
     with database.read() as connection:
-        return revision(connection)
+        return revisions(connection)
 
 
-def prepare(database: Database, *, wait: float = 0.0) -> None:
+def prepare(database: Database, tables: Iterable[Tables] = (), *, wait: float = 0.0) -> None:
     """Make a store ready to be served from: SQLite is migrated, PostgreSQL must have been.
 
     Waits ``wait`` seconds for a PostgreSQL that does not answer, then raises StoreUnavailable; SchemaMismatch where the schema
-    is at another revision.
+    is at other revisions.
     """
+    tables = tuple(tables)
+    needed = heads(tables)
     until = time.monotonic() + wait
     while True:
         try:
-            found = _prepared(database)
+            found = _prepared(database, tables, needed)
         except StoreUnavailable:
             if time.monotonic() >= until:
                 raise
             time.sleep(_PAUSE)
             continue
         break
-    if found != HEAD:
-        _check_known(found)
+    if found != needed:
+        _check_known(found, ScriptDirectory.from_config(_config(tables)))
         raise SchemaMismatch(
-            f"the schema of the store is {'at revision ' + found if found else 'missing'}, this release needs {HEAD}: "
-            "run `hexar db upgrade` first"
+            f"the schema of the store is {'at revision ' + named(found) if found else 'missing'}, this release needs "
+            f"{named(needed)}: run `hexar db upgrade` first"
         )
 
 
-def _prepared(database: Database) -> str | None:
+def named(found: tuple[str, ...]) -> str:
+    """Revisions as a person reads them."""
+    return ", ".join(found)
+
+
+def _prepared(database: Database, tables: tuple[Tables, ...], needed: tuple[str, ...]) -> tuple[str, ...]:
     if not database.is_sqlite:
         return current(database)
     with database.write() as connection:
-        found = revision(connection)
-        if found == HEAD or (found is None and not sa.inspect(connection).get_table_names()):
-            create(connection, metadata)
-            return HEAD
-    return upgrade(database)[1]
+        found = revisions(connection)
+        if found == needed or (not found and is_empty(connection)):
+            _create(connection, tables, needed)
+            return needed
+    return upgrade(database, tables)[1]
 
 
-def _check_known(found: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
-        raise SchemaMismatch(f"the schema of the store is at revision {found}, which this release does not know: it is older")
+def _create(connection: sa.Connection, tables: Iterable[Tables], needed: tuple[str, ...]) -> None:
+    empty = is_empty(connection)
+    create(connection, tables)
+    if empty:
+        stamp(connection, needed)
 
 
-def _config() -> Config:
+def _check_known(found: Iterable[str], scripts: ScriptDirectory) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    for revision in sorted(set(found) - known):
+        raise SchemaMismatch(
+            f"the schema of the store is at revision {revision}, which this release does not know: it is older"
+        )
+
+
+def _config(tables: Iterable[Tables]) -> Config:
     config = Config()
+    folders = [str(each.revisions) for each in (ENGINE, *tables)]
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", os.pathsep.join(folders).replace("%", "%%"))
     return config
 
 

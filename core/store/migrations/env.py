@@ -2,9 +2,5 @@
 
 from alembic import context
 
-from hexar.core.store.database import metadata
-
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=metadata, compare_type=True, render_as_batch=False
-)
+context.configure(connection=context.config.attributes["connection"], render_as_batch=False)
 context.run_migrations()

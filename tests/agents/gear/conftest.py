@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearConfig, GearPipeline
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorError
@@ -21,6 +22,7 @@ from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from hexar.v1 import query_pb2
 
 
@@ -88,8 +90,8 @@ class Engine:
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     """A database, caches over SQLite, pools and job workers, all real."""
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
-    caches = Caches(Versions(database), SqliteBackend(tmp_path / "cache.db", 64 * 1024 * 1024))
+    create_tables(database)
+    caches = Caches(Versions(database), SqliteBackend(tmp_path / "cache.db", 64 * 1024 * 1024), kinds=KINDS)
     parts = Engine(
         database, caches, Dispatcher(BulkheadConfig(threads=4)), Jobs(database, WorkerConfig(poll=0.05, retry_base=0.05))
     )

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from hexar.agents.gear.fold import fold
+from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearConfig
 from hexar.core.cache import Caches
 from hexar.core.cache.invalidation import Invalidation
@@ -19,6 +20,7 @@ from hexar.core.jobs.worker import WorkerConfig
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import Answered, Ask, Engine, Shelf
 from tests.fix.fleet import until
@@ -38,7 +40,7 @@ async def engines(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[li
         for _ in range(2):
             database = Database(url)
             stack.callback(database.close)
-            database.create_tables()
+            create_tables(database)
             link = RedisLink(redis_server.url, timeout=5.0)
             versions = Versions(database)
             versions.load()
@@ -46,7 +48,7 @@ async def engines(redis_server: RedisServer, tmp_path: Path) -> AsyncIterator[li
             link.start()
             invalidation.start()
             assert await link.ready(20)
-            caches = Caches(versions, RedisBackend(link))
+            caches = Caches(versions, RedisBackend(link), kinds=KINDS)
             stack.push_async_callback(caches.close)
             stack.push_async_callback(invalidation.close)
             dispatcher = Dispatcher(BulkheadConfig(threads=4))

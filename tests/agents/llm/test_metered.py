@@ -12,6 +12,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import ResourceExhausted, StreamBroken
 from hexar.core.ledger import Ledger, Totals
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.agents.llm.conftest import REQUEST, MakeModels
 from tests.upstream import Upstream
 
@@ -19,7 +20,7 @@ from tests.upstream import Upstream
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     database = Database(f"sqlite:///{tmp_path}/store.db")
-    database.create_tables()
+    create_tables(database)
     book = Ledger(database)
     yield book
     await asyncio.to_thread(book.close)

@@ -11,17 +11,19 @@ import pytest
 
 from hexar.agents.parts import demo
 from hexar.agents.parts.catalogue.reading import CatalogueStore
+from hexar.agents.parts.catalogue.tables import TABLES
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
     """An empty store of its own."""
     made = Database(store_url)
-    made.create_tables()
+    create_tables(made, (TABLES,))
     yield made
     made.close()
 
@@ -114,7 +116,7 @@ def real(hexar_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The real catalogue as "default"."""
     folder = hexar_data / "parts"
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('real') / 'store.db'}")
-    database.create_tables()
+    create_tables(database, (TABLES,))
     import_catalogue(database, folder)
     catalogues = Catalogues(CatalogueStore(database))
     with gzip.open(folder / "fitments.csv.gz", "rt") as lines:

@@ -8,8 +8,10 @@ from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings, embedded
 from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library, Written
 from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.agents.portfolio.tables import TABLES
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 
 Put = Callable[..., Written]
 
@@ -18,7 +20,7 @@ Put = Callable[..., Written]
 def database(store_url: str) -> Iterator[Database]:
     """A store of its own."""
     made = Database(store_url)
-    made.create_tables()
+    create_tables(made, (TABLES,))
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ from hexar.agents.llm.embeddings import StaticEmbeddings
 from hexar.agents.portfolio.chat.scheduling import QuietScheduler
 from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
+from hexar.agents.portfolio.kinds import KINDS
 from hexar.agents.portfolio.retrieval.finding import Finder
 from hexar.agents.portfolio.retrieval.passages import Mode, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
@@ -43,7 +44,7 @@ class Remote:
 async def finder_over(database: Database, library: Library, versions: Versions, folder: Path) -> AsyncIterator[Finder]:
     """A finder with both tiers of the cache."""
     retriever = Retriever(database, library)
-    caches = Caches(versions, SqliteBackend(folder / "cache.db", 1 << 24))
+    caches = Caches(versions, SqliteBackend(folder / "cache.db", 1 << 24), kinds=KINDS)
     pool = Dispatcher()
     try:
         yield Finder(database, retriever, caches, pool, QuietScheduler())

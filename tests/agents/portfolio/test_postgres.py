@@ -12,9 +12,11 @@ from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.retrieval.retriever import Retriever
+from hexar.agents.portfolio.tables import TABLES
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import AlreadyExists, NotFound
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 
 TEXTS = {
     "lights.txt": "The left headlight is replaced from the engine bay. It's simple.",
@@ -27,7 +29,7 @@ TEXTS = {
 def postgres(postgres_url: str) -> Iterator[Database]:
     """A store in a PostgreSQL database of its own."""
     made = Database(postgres_url)
-    made.create_tables()
+    create_tables(made, (TABLES,))
     yield made
     made.close()
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cache.codec import decode, encode
-from hexar.core.cache.kinds import KINDS
 from hexar.core.cache.memory import ENTRY_OVERHEAD, MemoryTier
 from hexar.core.cache.sqlite import SqliteBackend
 from hexar.core.cache.versions import Versions
+from tests.fix.kinds import KINDS
 
 KEY = bytes(range(32))
 OTHER = bytes(32)
@@ -80,10 +80,10 @@ async def test_what_is_only_held_never_leaves_memory(caches: Caches) -> None:
 
 async def test_values_survive_a_restart(versions: Versions, tmp_path: Path) -> None:
     """What was put before the close is read by the next process."""
-    first = Caches(versions, SqliteBackend(tmp_path / "c.db", 1 << 20))
+    first = Caches(versions, SqliteBackend(tmp_path / "c.db", 1 << 20), kinds=KINDS)
     first.put("chat_answer", KEY, b"kept", {})
     await first.close()
-    second = Caches(versions, SqliteBackend(tmp_path / "c.db", 1 << 20))
+    second = Caches(versions, SqliteBackend(tmp_path / "c.db", 1 << 20), kinds=KINDS)
     found = await second.get("chat_answer", KEY)
     await second.close()
     assert found is not None
@@ -126,7 +126,7 @@ def test_versions_survive_a_restart(versions: Versions, database: object) -> Non
 @pytest.fixture
 def clocked(versions: Versions) -> tuple[Caches, Callable[[float], None]]:
     now = [1000.0]
-    caches = Caches(versions, clock=lambda: now[0])
+    caches = Caches(versions, clock=lambda: now[0], kinds=KINDS)
 
     def advance(seconds: float) -> None:
         now[0] += seconds
@@ -149,13 +149,13 @@ async def test_a_stale_value_is_served_only_where_asked_and_says_so(clocked: tup
     """Past its time a value is kept for callers whose source fails, until that time is over as well."""
     caches, advance = clocked
     caches.put("live_offers", KEY, b"offer", {})
-    advance(KINDS["live_offers"].ttl)
+    advance(KINDS[0].ttl)
     assert await caches.get("live_offers", KEY) is None
     stale = await caches.get("live_offers", KEY, allow_stale=True)
     assert stale is not None
     assert stale.stale
     assert caches.stats.stale["live_offers"] == 1
-    advance(KINDS["live_offers"].stale_for)
+    advance(KINDS[0].stale_for)
     assert await caches.get("live_offers", KEY, allow_stale=True) is None
 
 
@@ -163,7 +163,7 @@ async def test_a_damaged_cache_file_costs_misses_and_nothing_else(versions: Vers
     """A file that is no database is begun anew; requests see a miss, then the cache works again."""
     path = tmp_path / "broken.db"
     path.write_bytes(b"this is not a database" * 1000)
-    caches = Caches(versions, SqliteBackend(path, 1 << 20), memory_bytes=1)
+    caches = Caches(versions, SqliteBackend(path, 1 << 20), memory_bytes=1, kinds=KINDS)
     assert await caches.get("query_answer", KEY) is None
     caches.put("query_answer", KEY, b"value", {})
     found = await caches.get("query_answer", KEY)

@@ -14,6 +14,7 @@ from hexar.core.cache.redis import RedisBackend, redis_key
 from hexar.core.cache.versions import Versions
 from hexar.core.redis.link import RedisDown, RedisLink, connection_pool
 from hexar.core.redis.node import RedisNode
+from tests.fix.kinds import KINDS
 from tests.fix.redis_server import RedisServer
 
 KEY = bytes(range(32))
@@ -21,7 +22,7 @@ KEY = bytes(range(32))
 
 @pytest.fixture
 def shared(versions: Versions, link: RedisLink) -> Caches:
-    return Caches(versions, RedisBackend(link))
+    return Caches(versions, RedisBackend(link), kinds=KINDS)
 
 
 async def test_a_hit_in_memory_asks_redis_nothing_and_one_in_redis_asks_once(shared: Caches, redis_server: RedisServer) -> None:
@@ -148,7 +149,7 @@ async def test_a_server_that_was_never_there_costs_nothing(versions: Versions) -
     """Where nobody listens every read is a miss at once and every put is kept in memory."""
     link = RedisLink("redis://127.0.0.1:1/0")
     link.start()
-    caches = Caches(versions, RedisBackend(link))
+    caches = Caches(versions, RedisBackend(link), kinds=KINDS)
     await asyncio.sleep(0.1)
     # Waiting for each as for a server that is silent would be ten seconds.
     began = time.monotonic()

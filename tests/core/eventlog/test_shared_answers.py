@@ -21,6 +21,8 @@ from hexar.core.eventlog.redis.shared import pointer_of
 from hexar.core.eventlog.redis.store import RunState, RunStore, describe
 from hexar.core.redis.link import RedisLink
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
+from tests.fix.kinds import KINDS
 
 OLD, NEW = "0a" * 16, "0b" * 16
 
@@ -31,9 +33,9 @@ async def process(link: RedisLink, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for module in (store, driver, runs):
         monkeypatch.setattr(module, "LEASE", 600.0)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     made = RedisRuns(link)
-    answers = Answers(Caches(Versions(database), RedisBackend(link)), made)
+    answers = Answers(Caches(Versions(database), RedisBackend(link), kinds=KINDS), made)
     yield made, answers
     await answers.close(0)
     database.close()

@@ -15,7 +15,9 @@ from hexar.core.cache.redis import RedisBackend, redis_key
 from hexar.core.cache.versions import Versions
 from hexar.core.redis.link import RedisDown, RedisLink
 from hexar.core.store import Database
+from hexar.core.store.migrations import create_tables
 from tests.core.redis.test_redis_kinds import until, use_everything
+from tests.fix.kinds import KINDS
 from tests.fix.redis_kinds import FAULTS, Server, free_port
 
 MASTERS = 3
@@ -121,9 +123,9 @@ async def test_a_dead_master_takes_its_keys_with_it_until_its_replica_serves_the
 ) -> None:
     """Look-ups go on, those of the other masters from Redis; after the failover all keys are served again."""
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     link = RedisLink(cluster.url, timeout=0.5)
-    caches = Caches(Versions(database), RedisBackend(link), memory_bytes=1)
+    caches = Caches(Versions(database), RedisBackend(link), memory_bytes=1, kinds=KINDS)
     link.start()
     assert await link.ready(20)
     keys = [number.to_bytes(32, "little") for number in range(300)]

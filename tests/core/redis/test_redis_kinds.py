@@ -23,8 +23,10 @@ from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerOpen
 from hexar.core.resilience.rate_limits import Rate
 from hexar.core.store import Database
-from hexar.server.config import Settings
+from hexar.core.store.migrations import create_tables
 from hexar.server.engine import Engine, build_engine
+from hexar.server.systems import make_settings
+from tests.fix.kinds import KINDS
 from tests.fix.redis_kinds import FAULTS, Server, free_port
 
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
@@ -42,8 +44,8 @@ async def until(condition: Any, seconds: float = 20.0) -> float:
 async def use_everything(url: str, folder: Path) -> None:
     """Two engines share values, a running answer, a bump, a breaker and a rate over ``url``."""
     # A busy machine is no outage: what this is about is not how fast the server answers.
-    settings = Settings(data_dir=folder / "data", redis_url=url, redis_timeout=5.0)
-    one, other = engines = [build_engine(settings) for _ in range(2)]
+    settings = make_settings(data_dir=folder / "data", redis_url=url, redis_timeout=5.0)
+    one, other = engines = [build_engine(settings, kinds=KINDS) for _ in range(2)]
     for engine in engines:
         engine.open()
     for engine in engines:
@@ -255,9 +257,9 @@ async def test_another_master_is_found_when_the_first_is_gone(
     watched = Watched(redis_binary, servers)
     await until(watched.agreed, 30)
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    database.create_tables()
+    create_tables(database)
     link = RedisLink(watched.url, timeout=0.5)
-    caches = Caches(Versions(database), RedisBackend(link), memory_bytes=20_000)
+    caches = Caches(Versions(database), RedisBackend(link), memory_bytes=20_000, kinds=KINDS)
     link.start()
     assert await link.ready(20)
     lookups, running = 0, True

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 
 from hexar.core.errors import StoreUnavailable
 from hexar.core.store import Database
-from hexar.core.store.migrations import _config, current, prepare, upgrade
-from hexar.core.store.schema import HEAD, SchemaMismatch, version_table
+from hexar.core.store.migrations import current, heads, prepare, upgrade
+from hexar.core.store.schema import SchemaMismatch, version_table
 from hexar.server.commands.db import schema_differences
+from hexar.server.systems import tables
 from tests.fix.postgres_server import PostgresServer
 
+TABLES = tables()
+HEADS = heads(TABLES)
 #: The tables of a store that was made before there were revisions, as far as they differ from today's, with a job in it.
 UNSTAMPED = """
 CREATE TABLE jobs (id VARCHAR(32) NOT NULL PRIMARY KEY, tenant VARCHAR(128) NOT NULL, kind VARCHAR(64) NOT NULL,
@@ -41,19 +43,20 @@ def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 BOTH = pytest.mark.parametrize("fresh_url", ["sqlite", "postgres"], indirect=True)
 
 
-def test_head_is_the_last_revision() -> None:
-    """The revision that a release asks for is the one that its migrations end with."""
-    assert ScriptDirectory.from_config(_config()).get_heads() == [HEAD]
+def test_each_area_has_its_own_revisions() -> None:
+    """A folder of revisions ends with one; a store without an area does not need those of that area."""
+    assert len(HEADS) == 1 + len(TABLES)
+    assert heads() == heads(()) == tuple(head for head in HEADS if head.isdigit())
 
 
 @BOTH
 def test_the_migrated_schema_is_the_declared_one(fresh_url: str) -> None:
     """All revisions on an empty database make exactly the tables, columns and indexes that are declared; again is nothing."""
     database = Database(fresh_url)
-    assert upgrade(database) == (None, HEAD)
-    assert schema_differences(database) == []
-    assert upgrade(database) == (HEAD, HEAD)
-    assert current(database) == HEAD
+    assert upgrade(database, TABLES) == ((), HEADS)
+    assert schema_differences(database, TABLES) == []
+    assert upgrade(database, TABLES) == (HEADS, HEADS)
+    assert current(database) == HEADS
     database.close()
 
 
@@ -63,23 +66,23 @@ def test_a_difference_is_found(postgres_url: str) -> None:
     with database.write() as connection:
         connection.execute(sa.text("ALTER TABLE turns DROP COLUMN answer"))
         connection.execute(sa.text("DROP INDEX ix_chunks_terms"))
-    found = schema_differences(database)
+    found = schema_differences(database, TABLES)
     database.close()
     assert len(found) == 2
     assert any("answer" in line for line in found)
     assert any("ix_chunks_terms" in line for line in found)
 
 
-def _upgrade(url: str, results: "multiprocessing.Queue[tuple[str | None, str]]") -> None:
+def _upgrade(url: str, results: "multiprocessing.Queue[tuple[tuple[str, ...], tuple[str, ...]]]") -> None:
     database = Database(url)
-    results.put(upgrade(database))
+    results.put(upgrade(database, TABLES))
     database.close()
 
 
 def test_two_processes_migrate_at_once(empty_postgres_url: str) -> None:
     """One of them does it, the other waits and finds it done."""
     context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[tuple[str | None, str]] = context.Queue()
+    results: multiprocessing.Queue[tuple[tuple[str, ...], tuple[str, ...]]] = context.Queue()
     processes = [context.Process(target=_upgrade, args=(empty_postgres_url, results)) for _ in range(2)]
     for process in processes:
         process.start()
@@ -87,7 +90,7 @@ def test_two_processes_migrate_at_once(empty_postgres_url: str) -> None:
     for process in processes:
         process.join(30)
         assert process.exitcode == 0
-    assert sorted(found, key=str) == sorted([(None, HEAD), (HEAD, HEAD)], key=str)
+    assert sorted(found, key=str) == sorted([((), HEADS), (HEADS, HEADS)], key=str)
 
 
 def test_a_store_without_a_revision_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
@@ -96,12 +99,12 @@ def test_a_store_without_a_revision_is_migrated_when_it_is_opened(tmp_path: Path
         old.executescript(UNSTAMPED)
     old.close()
     database = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    prepare(database)
-    assert current(database) == HEAD
-    assert schema_differences(database) == []
+    prepare(database, TABLES)
+    assert current(database) == HEADS
+    assert schema_differences(database, TABLES) == []
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT rank, run_at FROM jobs")).all() == [(850.0, 1500.0)]
-    prepare(database)
+    prepare(database, TABLES)
     database.close()
 
 
@@ -109,18 +112,22 @@ def test_a_server_does_not_start_on_another_schema(empty_postgres_url: str) -> N
     """PostgreSQL is migrated by a person: a schema that is missing, behind or ahead is refused with what to do."""
     database = Database(empty_postgres_url)
     with pytest.raises(SchemaMismatch, match=r"missing.*hexar db upgrade"):
-        prepare(database)
-    upgrade(database)
-    prepare(database)
+        prepare(database, TABLES)
+    upgrade(database, TABLES)
+    prepare(database, TABLES)
     with database.write() as connection:
-        connection.execute(sa.update(version_table).values(version_num="0001"))
+        connection.execute(
+            sa.update(version_table).where(version_table.c.version_num.in_([*heads(), "0001"])).values(version_num="0001")
+        )
     with pytest.raises(SchemaMismatch, match=r"0001.*hexar db upgrade"):
-        prepare(database)
+        prepare(database, TABLES)
     with database.write() as connection:
-        connection.execute(sa.update(version_table).values(version_num="9999"))
+        connection.execute(
+            sa.update(version_table).where(version_table.c.version_num.in_([*heads(), "0001"])).values(version_num="9999")
+        )
     for act in (prepare, upgrade):
         with pytest.raises(SchemaMismatch, match=r"9999.*older"):
-            act(database)
+            act(database, TABLES)
     database.close()
 
 
@@ -130,7 +137,7 @@ def test_a_migration_that_fails_changes_nothing(empty_postgres_url: str) -> None
     with database.write() as connection:
         connection.execute(sa.text("CREATE TABLE jobs (id integer)"))
     with pytest.raises(sa.exc.ProgrammingError):
-        upgrade(database)
+        upgrade(database, TABLES)
     with database.read() as connection:
         assert sa.inspect(connection).get_table_names() == ["jobs"]
     database.close()
@@ -144,9 +151,9 @@ def test_a_user_who_may_not_make_the_extension_is_told(shared_postgres: Postgres
     database = Database(empty_postgres_url.replace("postgres@", "plain@"))
     try:
         with pytest.raises(SchemaMismatch, match="CREATE EXTENSION vector"):
-            upgrade(database)
+            upgrade(database, TABLES)
         shared_postgres.execute("CREATE EXTENSION vector", name)
-        assert upgrade(database) == (None, HEAD)
+        assert upgrade(database, TABLES) == ((), HEADS)
     finally:
         database.close()
         shared_postgres.drop(empty_postgres_url)

@@ -1,0 +1,8 @@
+"""MarketService: in the contract; its calls end as UNIMPLEMENTED."""
+
+from hexar.core.cache import Kind
+from hexar.core.cache.kinds import HOUR
+from hexar.server.system import System
+from hexar.v1 import market_pb2
+
+SYSTEM = System(name="market", services=(market_pb2.DESCRIPTOR,), kinds=(Kind("market_tool", HOUR),))

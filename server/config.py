@@ -101,7 +101,7 @@ class RatesConfig(Strict):
     """Rates of requests by tenant. Empty: no limit.
 
     ``requests_per_second`` and ``burst`` hold for each tenant; ``tenants`` gives some another rate (null: no limit);
-    ``methods`` limits, for each tenant, a method ("hexar.v1.ChatService/Chat") or a service besides.
+    ``methods`` limits, for each tenant, a method ("hexar.v1.OpsService/GetStatus") or a service besides.
     """
 
     requests_per_second: float | None = Field(default=None, gt=0, le=100_000)

@@ -1,4 +1,4 @@
-"""The parts that all systems share, built from the configuration."""
+"""What all systems share, built from the configuration."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Engine:
         await self.jobs.close()
 
     async def close(self) -> None:
-        """End in the order in which the parts lean on each other."""
+        """Close what leans on others before what it leans on."""
         await self.end_work()
         await self.loop_lag.stop()
         self.models.models.close()

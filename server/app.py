@@ -2,8 +2,8 @@
 
 ::
 
-    Settings ── build_engine ── Engine ── servicers ── ServiceHandler ── grpc.aio.server
-                                              └─ one module a service; a service without one answers UNIMPLEMENTED
+    Settings ── build_engine ── Engine ── System.servicer ── ServiceHandler ── grpc.aio.server
+                                              └─ one a system; a service that none answers is UNIMPLEMENTED
 """
 
 from __future__ import annotations

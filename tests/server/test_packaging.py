@@ -74,7 +74,7 @@ def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
         "server/__main__.py",
     ):
         assert f"hexar/{part}" in names
-    assert any(name.startswith("hexar/core/cachekey.") and name.endswith((".so", ".pyd")) for name in names)
+    assert any(name.startswith("hexar/core/cachekey/cachekey.") and name.endswith((".so", ".pyd")) for name in names)
     assert not [name for name in names if name.endswith(".cpp") or "/tests/" in name]
 
 

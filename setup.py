@@ -77,6 +77,7 @@ def requirements() -> list[str]:
         "grpcio-reflection>=1.80",
         "grpcio-status>=1.80",
         "protobuf>=6.33",
+        "httptools>=0.6",
         "uvloop>=0.21; sys_platform != 'win32'",
         "numpy>=2.0",
         "rapidfuzz>=3.14",

@@ -44,15 +44,15 @@ class ModelSettings(_Strict):
     """One model; prices in micros of ``currency`` per million tokens."""
 
     name: str
-    kind: Literal["openai", "extractive"] = "openai"
+    kind: str = "openai"
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
     model: str = ""
     input_price: int | None = Field(default=None, ge=0)
     output_price: int | None = Field(default=None, ge=0)
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    include_usage: bool = True
-    max_tokens_field: str = "max_tokens"
+    include_usage: bool | None = None
+    max_tokens_field: str = ""
     ca_file: str = ""
     threads: int = Field(default=16, ge=1, le=1024)
     queue: int = Field(default=1024, ge=0)

@@ -6,10 +6,14 @@
 ``tokens``   content chunks of an answer (20)            ``rate``   chunks a second (0: all at once)
 ``think``    seconds of reasoning chunks first (0)
 ``first``    seconds before the first chunk (0)          ``usage``  0: send no usage even where it is asked for
-``fault``    none, status, cut, malformed, silent, drip, error, notsse, hang, reset, keepalive, crlf, nodone, huge
+``fault``    none, status, cut, malformed, silent, drip, error, notsse, hang, reset, keepalive, crlf, nodone, huge, onlydone, whole
 ``after``    chunks before the fault (0)                 ``status`` with ``fault=status`` (500)
 ``retry``    seconds of Retry-After                      ``times``  the fault strikes only the first N calls of this
 model
+``dialect``  openai, mistral, ollama, vllm, llamacpp, azure: asks and answers as that server does
+``tags``     seconds of reasoning between <think> tags first (0)
+``finish``   the reason to finish (stop)                 ``counts`` usage: null, negative, huge, text
+``json``     what is said instead of tokens, URL-encoded
 
 Chunk ``i`` of an answer is ``"tok{i} "``: a lost, doubled or reordered chunk shows in the text. ``GET /stats`` tells
 the calls, the streams that are open, and how many were cut off by the client; ``GET /timings`` the seconds from a request to
@@ -30,12 +34,16 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
+#: Counts that a broken server may send as usage.
+_COUNTS: dict[str, Any] = {"null": None, "negative": -5, "huge": 10**19, "text": "seven"}
+
 _REASONS = {
     200: "OK",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
+    422: "Unprocessable Entity",
     429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -94,9 +102,13 @@ class _Server:
             texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
             rows = [{"index": i, "object": "embedding", "embedding": embed(text)} for i, text in enumerate(texts)]
             return self._json(writer, 200, {"data": rows, "usage": {"prompt_tokens": sum(len(t.split()) for t in texts)}})
-        if path.endswith("/chat/completions"):
+        target, _, query = path.partition("?")
+        if target.endswith("/chat/completions"):
             request = json.loads(body)
-            self.last_request = {**request, "authorization": headers.get("authorization", "")}
+            self.last_request = {**request, "authorization": headers.get("authorization", ""), "target": path}
+            refused = _refused(request, query, headers)
+            if refused is not None:
+                return self._json(writer, *refused)
             return await self._chat(request, writer, gone)
         return self._json(writer, 404, {"error": {"message": "no such path"}})
 
@@ -134,7 +146,7 @@ class _Server:
             return False
         if fault == "notsse":
             return self._json(writer, 200, {"hello": "world"})
-        if not request.get("stream"):
+        if fault == "whole" or not request.get("stream"):
             text = "".join(f"tok{i} " for i in range(tokens))
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
             return self._json(writer, 200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": tokens}})
@@ -181,27 +193,29 @@ class _Server:
         def event(value: object) -> bytes:
             return b"data: " + json.dumps(value).encode() + newline + newline
 
-        def delta(content: str, finish: str | None = None) -> dict[str, Any]:
-            inner = {"content": content} if content else {}
-            return {
-                "id": "chatcmpl-1",
-                "object": "chat.completion.chunk",
-                "created": 1,
-                "model": request["model"],
-                "choices": [{"index": 0, "delta": inner, "finish_reason": finish}],
-            }
-
+        dialect = DIALECTS[settings.get("dialect", "openai")](request)
+        delta = dialect.delta
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        role = delta("")
-        role["choices"][0]["delta"] = {"role": "assistant", "content": ""}
         if first:
             await asyncio.sleep(first)
-        send(event(role))
+        if fault == "onlydone":
+            send(b"data: [DONE]" + newline + newline)
+            writer.write(b"0\r\n\r\n")
+            return True
+        for opening in dialect.opening():
+            send(event(opening))
         for _ in range(int(float(settings.get("think", 0)) * 10)):
-            thought = delta("")
-            thought["choices"][0]["delta"] = {"reasoning_content": "hm"}
-            send(event(thought))
+            send(event(dialect.thought("hm")))
             await asyncio.sleep(0.1)
+        if "tags" in settings:
+            send(event(delta("<thi")) + event(delta("nk>")))
+            for _ in range(int(float(settings["tags"]) * 10)):
+                send(event(delta("hm [1] ")))
+                await asyncio.sleep(0.1)
+            send(event(delta("</think>\n\n")))
+        if "json" in settings:
+            send(event(delta(settings["json"])))
+            tokens = 0
         before, behind = event(delta("\0")).split(b"\\u0000")
         loop = asyncio.get_running_loop()
         start = loop.time()
@@ -234,14 +248,126 @@ class _Server:
                 self.timings[request["messages"][-1]["content"]] = time.perf_counter() - received
             if not rate and index % 64 == 0:
                 await writer.drain()
-        send(event(delta("", "stop")))
-        if (request.get("stream_options") or {}).get("include_usage") and settings.get("usage") != "0":
-            send(event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}}))
+        usage: dict[str, Any] = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}
+        if "counts" in settings:
+            usage = dict.fromkeys(usage, _COUNTS[settings["counts"]])
+        for closing in dialect.closing(settings.get("finish", "stop"), usage if settings.get("usage") != "0" else None):
+            send(event(closing))
         if fault != "nodone":
             send(b"data: [DONE]" + newline + newline)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+
+def _refused(request: dict[str, Any], query: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]] | None:
+    """Status and body where the server of this dialect refuses the request before it looks at the model."""
+    dialect = dict(parse_qsl(request["model"].partition("?")[2])).get("dialect", "openai")
+    if dialect == "mistral" and "stream_options" in request:
+        detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
+        return 422, {"object": "error", "message": {"detail": detail}, "type": "invalid_request_error"}
+    if dialect == "azure" and "api-version" not in dict(parse_qsl(query)):
+        return 404, {"error": {"code": "404", "message": "Resource not found"}}
+    if dialect == "azure" and not headers.get("api-key"):
+        return 401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}}
+    return None
+
+
+class OpenAI:
+    """The chunks of OpenAI's own service: a role first, null usage until a chunk of its own, which must be asked for."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.asked = bool((request.get("stream_options") or {}).get("include_usage"))
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.request["model"]}
+        return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    def delta(self, content: str) -> dict[str, Any]:
+        return self.chunk({"content": content})
+
+    def thought(self, text: str) -> dict[str, Any]:
+        return self.chunk({"reasoning_content": text})
+
+    def opening(self) -> list[dict[str, Any]]:
+        return [self.chunk({"role": "assistant", "content": "", "refusal": None})]
+
+    def closing(self, finish: str, usage: dict[str, Any] | None) -> list[dict[str, Any]]:
+        counted = [{**self.chunk({}), "choices": [], "usage": usage}] if usage and self.asked else []
+        return [self.chunk({}, finish), *counted]
+
+
+class Mistral(OpenAI):
+    """Mistral: thinking as parts of the content, text as a part behind it, usage unasked beside the reason to finish."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        super().__init__(request)
+        self.thought_before = False
+
+    def delta(self, content: str) -> dict[str, Any]:
+        parts, self.thought_before = self.thought_before, False
+        return self.chunk({"content": [{"type": "text", "text": content}] if parts else content})
+
+    def thought(self, text: str) -> dict[str, Any]:
+        self.thought_before = True
+        return self.chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]})
+
+    def opening(self) -> list[dict[str, Any]]:
+        return [self.chunk({"role": "assistant", "content": ""})]
+
+    def closing(self, finish: str, usage: dict[str, Any] | None) -> list[dict[str, Any]]:
+        return [{**self.chunk({"content": ""}, finish), **({"usage": usage} if usage else {})}]
+
+
+class Ollama(OpenAI):
+    """Ollama: a role in every chunk, reasoning under its own name."""
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        made = super().chunk({"role": "assistant", "content": "", **delta}, finish)
+        return {**made, "system_fingerprint": "fp_ollama"}
+
+    def thought(self, text: str) -> dict[str, Any]:
+        return self.chunk({"reasoning": text})
+
+
+class Vllm(OpenAI):
+    """vLLM: nulls where others leave a field out."""
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        made = super().chunk({"reasoning_content": None, "tool_calls": None, **delta}, finish)
+        made["choices"][0] |= {"logprobs": None, "stop_reason": None, "token_ids": None}
+        return {**made, "usage": None}
+
+    def thought(self, text: str) -> dict[str, Any]:
+        return self.chunk({"content": None, "reasoning_content": text})
+
+
+class LlamaCpp(OpenAI):
+    """llama.cpp's server: null content beside the role, timings at the end."""
+
+    def opening(self) -> list[dict[str, Any]]:
+        return [self.chunk({"role": "assistant", "content": None})]
+
+    def closing(self, finish: str, usage: dict[str, Any] | None) -> list[dict[str, Any]]:
+        *chunks, last = super().closing(finish, usage)
+        return [*chunks, {**last, "timings": {"prompt_n": 7, "predicted_n": 3, "predicted_per_second": 41.5}}]
+
+
+class Azure(OpenAI):
+    """Azure OpenAI: filter results first and last, in chunks without choices or without a delta."""
+
+    def opening(self) -> list[dict[str, Any]]:
+        filtered = {"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
+        return [{**self.chunk({}), "choices": [], "prompt_filter_results": [filtered]}, *super().opening()]
+
+    def closing(self, finish: str, usage: dict[str, Any] | None) -> list[dict[str, Any]]:
+        offsets = {"check_offset": 0, "start_offset": 0, "end_offset": 9}
+        late = {"index": 0, "finish_reason": None, "content_filter_offsets": offsets, "content_filter_results": {}}
+        return [*super().closing(finish, usage), {**self.chunk({}), "choices": [late]}]
+
+
+DIALECTS = {"openai": OpenAI, "mistral": Mistral, "ollama": Ollama, "vllm": Vllm, "llamacpp": LlamaCpp, "azure": Azure}
 
 
 def embed(text: str, dimensions: int = 64) -> list[float]:

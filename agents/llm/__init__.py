@@ -5,7 +5,6 @@ from hexar.agents.llm.config import ModelConfig, Timeouts
 from hexar.agents.llm.metered import MeteredModels
 from hexar.agents.llm.models import Models
 from hexar.agents.llm.transport.bridge import Bridge
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import (
     Completion,
     Delta,
@@ -16,9 +15,11 @@ from hexar.agents.llm.types import (
     Passage,
     Provider,
     Request,
+    Schema,
     SegmentReset,
     TokenUsage,
 )
+from hexar.agents.transport.cancel import Cancel
 
 __all__ = [
     "Bridge",
@@ -36,6 +37,7 @@ __all__ = [
     "Passage",
     "Provider",
     "Request",
+    "Schema",
     "SegmentReset",
     "Timeouts",
     "TokenUsage",

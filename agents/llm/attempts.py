@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelBusy, ModelCancelled, ModelStale
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import (
     Completion,
     Delta,
@@ -30,6 +29,7 @@ from hexar.agents.llm.types import (
     TokenUsage,
     estimate_tokens,
 )
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError, StreamBroken
 from hexar.core.resilience import CircuitBreaker, RetryPolicy, counts_as_failure

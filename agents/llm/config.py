@@ -1,7 +1,6 @@
 """How a model is configured. Prices and times come from here; nothing is guessed."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from hexar.agents.llm.types import TokenUsage
 
@@ -24,16 +23,17 @@ class Timeouts:
 class ModelConfig:
     """One model.
 
-    ``name`` is how Hexar calls it, ``model`` how its provider does. ``base_url`` ends before ``/chat/completions``
-    (``https://api.openai.com/v1``, ``http://localhost:11434/v1``). Prices are micros of ``currency`` per million tokens
-    (2_500_000 is 2.50); None: no price is known, and usage is counted without cost. ``include_usage`` asks for the
-    usage chunk: turn it off for a server that rejects ``stream_options``; ``max_tokens_field`` is what the provider
-    calls the limit of the answer (newer OpenAI models: ``max_completion_tokens``). ``threads`` and ``queue``
-    are the bulkhead of calls that are being opened; an open stream holds no thread.
+    ``name`` is how Hexar calls it, ``model`` how its provider does; ``kind`` is one of :data:`hexar.agents.llm.models.KINDS`.
+    ``base_url`` ends before ``/chat/completions`` (``https://api.openai.com/v1``, ``http://localhost:11434/v1``); its query
+    string goes with every call. Prices are micros of ``currency`` per million tokens (2_500_000 is 2.50); None: no price is
+    known, and usage is counted without cost. ``include_usage`` asks for the usage chunk (None: where the kind understands
+    that); ``max_tokens_field`` is what the provider calls the limit of the answer (empty: as its kind does; newer OpenAI
+    models: ``max_completion_tokens``). ``threads`` and ``queue`` are the bulkhead of calls that are being opened; an open
+    stream holds no thread.
     """
 
     name: str
-    kind: Literal["openai", "extractive"] = "openai"
+    kind: str = "openai"
     base_url: str = ""
     api_key: str = field(default="", repr=False)
     model: str = ""
@@ -41,8 +41,8 @@ class ModelConfig:
     output_price: int | None = None
     currency: str = "USD"
     timeouts: Timeouts = field(default_factory=Timeouts)
-    include_usage: bool = True
-    max_tokens_field: str = "max_tokens"
+    include_usage: bool | None = None
+    max_tokens_field: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     ca_file: str = ""
     threads: int = 16
@@ -51,11 +51,6 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a model needs a name")
-        if self.kind == "openai":
-            if not self.base_url.startswith(("http://", "https://")):
-                raise ValueError(f"model {self.name}: base_url must begin with http:// or https://")
-            if not self.model:
-                raise ValueError(f"model {self.name}: model is empty")
         for value in (*[text for pair in self.headers for text in pair], self.api_key):
             if not value.isprintable() or not value.isascii():
                 raise ValueError(f"model {self.name}: key and headers must be printable ASCII")

@@ -11,6 +11,7 @@
         ├── ModelFailed            5xx, or an error event in the stream                        retryable
         ├── ModelMalformed         not HTTP, not an event stream, not JSON, too large          retryable
         ├── ModelCut               the stream ended before its end was announced               retryable
+        ├── ModelEmpty             an answer without text
         ├── ModelTimeout           silent for too long: connect, first_token, idle, total      retryable, stage
         └── ModelCancelled         we stopped it ourselves
 
@@ -23,12 +24,16 @@ from hexar.core.errors import Unavailable
 
 Stage = Literal["connect", "first_token", "idle", "total"]
 
+#: HTTP statuses by which a provider refuses one request for what is in it: too long, a limit too high, a text that it filters.
+#: They say nothing about the next request.
+REQUEST_FAULTS = frozenset({400, 413, 414, 422})
+
 
 class ModelError(Unavailable):
     """Base. ``model`` is the configured name of the model."""
 
     retryable: ClassVar[bool] = True
-    counts_as_failure: ClassVar[bool] = True
+    counts_as_failure: bool = True
 
     def __init__(self, model: str, what: str, retry_after: float = 1.0) -> None:
         super().__init__(f"model {model} {what}", retry_after)
@@ -47,13 +52,17 @@ class ModelStale(ModelRefused):
 
 
 class ModelRejected(ModelError):
-    """The provider will not do this: key, permission, model name or request are wrong (HTTP ``status``)."""
+    """The provider will not do this: key, permission, model name or request are wrong (HTTP ``status``).
+
+    Where the request itself is at fault, the provider is not.
+    """
 
     retryable = False
 
     def __init__(self, model: str, status: int) -> None:
         super().__init__(model, f"rejected the call (HTTP {status})", 30.0)
         self.status = status
+        self.counts_as_failure = status not in REQUEST_FAULTS
 
 
 class ModelBusy(ModelError):
@@ -73,6 +82,19 @@ class ModelMalformed(ModelError):
 
 class ModelCut(ModelError):
     """The stream ended before the provider said so."""
+
+
+class ModelEmpty(ModelError):
+    """The answer is complete and has no text. ``finish`` is the reason that was given.
+
+    An answer that reached its limit before its first word is the caller's limit, not the provider's fault.
+    """
+
+    retryable = False
+
+    def __init__(self, model: str, finish: str) -> None:
+        super().__init__(model, "sent an answer without text")
+        self.counts_as_failure = finish != "length"
 
 
 class ModelTimeout(ModelError):

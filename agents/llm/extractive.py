@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NoReturn
 
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelCancelled
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Delta, Done, Passage, Request, TokenUsage, estimate_tokens
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
 from hexar.core.text.language import detect, function_words
@@ -91,12 +92,22 @@ class _Sentence:
 class ExtractiveProvider:
     """See the module. Thread-safety: it keeps no state; all methods may be called from any thread."""
 
+    extractive = True
+    blocking = True
+
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
 
     @property
     def name(self) -> str:
         return self.config.name
+
+    def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> NoReturn:
+        """Not called: it is blocking."""
+        raise TypeError("a blocking provider is streamed")
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
     def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
         """See :class:`hexar.agents.llm.types.Provider`. The answer is composed at once and streamed by words."""

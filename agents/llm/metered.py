@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from hexar.agents.llm.models import Models
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Completion, Done, Event, Meter, Request, estimate_tokens
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import StoreUnavailable
 from hexar.core.ledger import Charge, Ledger, Reservation

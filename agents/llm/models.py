@@ -1,17 +1,19 @@
 """The configured models, and which of them answers a request.
 
-A new kind of model is one class with ``name`` and ``stream`` and one line in :data:`KINDS`.
+A new kind of model is one class (:class:`hexar.agents.llm.types.Provider`) and one line in :data:`KINDS`; one that speaks
+OpenAI's protocol is a line in :data:`hexar.agents.llm.dialect.DIALECTS`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from hexar.agents.llm.attempts import CallableModel, complete
 from hexar.agents.llm.config import ModelConfig
+from hexar.agents.llm.dialect import DIALECTS
 from hexar.agents.llm.extractive import ExtractiveProvider
 from hexar.agents.llm.openai import OpenAIProvider
 from hexar.agents.llm.transport.bridge import Bridge, Pool, bulkhead_name
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Completion, Event, Meter, Provider, Request
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import FailedPrecondition
 from hexar.core.resilience import CircuitBreaker, RetryPolicy
@@ -19,7 +21,7 @@ from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 
 #: The provider of each ``ModelConfig.kind``.
 KINDS: Mapping[str, Callable[[ModelConfig], Provider]] = {
-    "openai": OpenAIProvider,
+    **dict.fromkeys(DIALECTS, OpenAIProvider),
     "extractive": ExtractiveProvider,
 }
 
@@ -49,6 +51,8 @@ class Models:
             if config.name in self._candidates:
                 raise ValueError(f"model {config.name} is configured twice")
             # A name of its own beside the bulkhead's breaker, which sees connections only.
+            if config.kind not in KINDS:
+                raise ValueError(f"model {config.name}: kind must be one of {', '.join(KINDS)}")
             breaker = CircuitBreaker(config.name, name=f"model:{config.name}")
             self._candidates[config.name] = CallableModel(config, KINDS[config.kind](config), breaker)
         self.primary = primary or configured[0].name
@@ -77,6 +81,10 @@ class Models:
     def config(self, name: str = "") -> ModelConfig:
         """The configuration of ``name`` (empty: the primary); raises FailedPrecondition where it is not configured."""
         return self._candidate(name or self.primary).config
+
+    def extractive(self, name: str = "") -> bool:
+        """True where ``name`` (empty: the primary) quotes and no model writes."""
+        return self._candidate(name or self.primary).provider.extractive
 
     def candidates(self, name: str = "") -> tuple[CallableModel, ...]:
         """Who is asked for ``name`` (empty: the primary), and then the fallback."""
@@ -123,8 +131,7 @@ class Models:
         """Stop reading and close kept connections; on the loop, where answers are open."""
         self.bridge.close()
         for candidate in self._candidates.values():
-            if isinstance(candidate.provider, OpenAIProvider):
-                candidate.provider.close()
+            candidate.provider.close()
 
     def _candidate(self, name: str) -> CallableModel:
         candidate = self._candidates.get(name)

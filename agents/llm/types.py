@@ -4,12 +4,14 @@ An answer is a sequence of :data:`Event`: any number of :class:`Delta`, a :class
 took over (what was received before it is void), and exactly one :class:`Done` at the end. An answer without Done broke.
 """
 
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from hexar.agents.llm.transport.cancel import Cancel
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
+from hexar.core.errors import HexarError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,20 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Schema:
+    """The JSON Schema that an answer must follow; ``name`` is letters, digits and underscores."""
+
+    name: str
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a model is asked.
 
     ``messages`` are complete: an HTTP model sends them as they are. ``passages`` are the retrieved texts once more, for
-    providers that compose an answer from them. ``language`` is ``"en"``, ``"es"`` or ``"und"``.
+    providers that compose an answer from them. ``language`` is ``"en"``, ``"es"`` or ``"und"``. ``schema`` asks for an
+    answer in JSON; a provider may ignore it, so the answer is checked.
     """
 
     messages: tuple[Message, ...]
@@ -43,6 +54,7 @@ class Request:
     stop: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
     language: str = "und"
+    schema: Schema | None = None
 
     def question(self) -> str:
         """The last message of the user."""
@@ -103,7 +115,8 @@ class Done:
 
     ``finish`` is ``"stop"``, ``"length"`` or what else the provider said. ``usage`` and ``cost_micros`` (millionths of
     ``currency``; None: no price is configured) count every model that was asked, also one that broke in mid-stream.
-    ``first_token_seconds`` is counted from the first attempt.
+    ``first_token_seconds`` is counted from the first attempt. ``reasoning_characters`` is the length of the reasoning that the
+    model showed before its answer; it is no part of the text.
     """
 
     model: str
@@ -113,6 +126,7 @@ class Done:
     currency: str = ""
     first_token_seconds: float = 0.0
     total_seconds: float = 0.0
+    reasoning_characters: int = 0
 
 
 Event: TypeAlias = Delta | SegmentReset | Done
@@ -127,17 +141,85 @@ class Completion:
     resets: int = field(default=0)
 
 
+class Answer(Protocol):
+    """An answer whose request is sent, and that the event loop reads by itself."""
+
+    @property
+    def socket(self) -> socket.socket:
+        """What the loop watches."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The configured name of the model."""
+        ...
+
+    @property
+    def error(self) -> HexarError | None:
+        """What ended the answer, once :meth:`feed` or :meth:`closed` have returned what came before it."""
+        ...
+
+    @property
+    def ending(self) -> bool:
+        """True while the answer is complete but the end of its body has not come yet."""
+        ...
+
+    def feed(self, data: bytes) -> list[Delta | Done]:
+        """The events that ``data`` completes."""
+        ...
+
+    def closed(self) -> list[Delta | Done]:
+        """The events that the end of the connection completes."""
+        ...
+
+    def touch(self) -> None:
+        """Count silence from now: reading was put off by us."""
+        ...
+
+    def check(self) -> None:
+        """Raise ModelTimeout or DeadlineExceeded where a limit has passed."""
+        ...
+
+    def quiet_for(self) -> float:
+        """Seconds in which :meth:`check` does not raise, whatever comes meanwhile."""
+        ...
+
+    def finish(self) -> None:
+        """Let go of the connection: kept where it may carry another call, closed otherwise."""
+        ...
+
+
 class Provider(Protocol):
     """A language model. Blocking: it runs on a thread of a pool, and ends within ``deadline`` or soon after ``cancel``.
 
-    :meth:`stream` yields Delta and ends with one Done; it raises :class:`hexar.agents.llm.errors.ModelError` or
-    DeadlineExceeded. It makes one attempt: repeating and falling back is its caller's choice.
+    It makes one attempt: repeating and falling back is its caller's choice. Everything raises
+    :class:`hexar.agents.llm.errors.ModelError` or DeadlineExceeded.
     """
 
     @property
     def name(self) -> str: ...
 
-    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]: ...
+    @property
+    def extractive(self) -> bool:
+        """True where its answers are quotes of the passages, put together without a model."""
+        ...
+
+    @property
+    def blocking(self) -> bool:
+        """True where only a thread can stream its answers: :meth:`open` is then never called."""
+        ...
+
+    def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> Answer:
+        """Send ``request``, over no kept connection where ``fresh``."""
+        ...
+
+    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
+        """The whole answer on the caller's thread: any number of Delta and one Done."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept for later calls; running ones end by themselves."""
+        ...
 
 
 def estimate_tokens(texts: Sequence[str]) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.model import Listing
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 
@@ -31,7 +31,7 @@ class VendorAgent(Protocol):
         """The vendor's configured name, unique in vendors.yaml."""
         ...
 
-    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
+    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:
         """Offers for ``request``. Catalogue formats answer with the whole catalogue, whatever the terms.
 
         ``cancel`` cuts the reading's connections when nobody waits for it any more.

@@ -16,10 +16,10 @@ import structlog
 
 from hexar.agents.gear.analysis.knowledge import vendor_name
 from hexar.agents.gear.products.candidates import Batch
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable
 from hexar.agents.vendors.model import Listing
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
@@ -133,7 +133,7 @@ class LiveOffers:
     async def _fly(self, flight: _Flight, tenant: str, agent: VendorAgent, request: LightRequest) -> None:
         """Ask, hand the batch to all who wait, then keep it; until it is kept, who comes later joins as well."""
         depends = self._caches.snapshot(tenant, KIND, vendor_name(agent.name))
-        limit, gone = flight.deadline, Cancellation()
+        limit, gone = flight.deadline, Cancel()
         try:
             batch = await self._dispatcher.call(
                 agent.name, _ask, agent, request, limit, gone, deadline=limit, retry=self._retry, abandoned=gone.cancel
@@ -162,7 +162,7 @@ class LiveOffers:
             del self._flights[flight.key]
 
 
-def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline, gone: Cancellation) -> Batch:
+def _ask(agent: VendorAgent, request: LightRequest, deadline: Deadline, gone: Cancel) -> Batch:
     """On a thread of the vendor: ask and index."""
     try:
         listings = agent.light(request, deadline, cancel=gone)

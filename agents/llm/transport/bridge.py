@@ -1,21 +1,21 @@
 """A model's answer on the event loop: threads do what blocks, the loop gets batches of events.
 
-A provider that can be read by a selector (``open``) uses a thread of the pool to connect and send; the answer is then read
-by the loop (:class:`hexar.agents.llm.transport.readers.Reader`). Any other provider keeps its thread for as long as it answers.
+A thread of the pool connects and sends (:meth:`Provider.open`); the answer is then read by the loop
+(:class:`hexar.agents.llm.transport.readers.Reader`). A provider that only blocks keeps its thread for as long as it answers.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol, TypeVar
 
 from hexar.agents.llm.attempts import Attempts, CallableModel
 from hexar.agents.llm.config import ModelConfig
-from hexar.agents.llm.openai import OpenAnswer
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.transport.channel import Channel, Waker
 from hexar.agents.llm.transport.readers import Reader
-from hexar.agents.llm.types import Delta, Done, Event, Meter, Provider, Request
+from hexar.agents.llm.types import Answer, Delta, Done, Event, Meter, Provider, Request
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
 from hexar.core.resilience import RetryPolicy
@@ -27,12 +27,6 @@ class Pool(Protocol):
     """The part of :class:`hexar.core.resilience.dispatch.Dispatcher` that is used here."""
 
     async def call(self, agent: str, function: Callable[..., T], *args: object, deadline: Deadline | None = None) -> T: ...
-
-
-class Open(Protocol):
-    """The method ``open`` of a provider whose answers are read by the loop."""
-
-    def __call__(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> OpenAnswer: ...
 
 
 def bulkhead_name(config: ModelConfig) -> str:
@@ -97,11 +91,9 @@ class Bridge:
         bulkhead = bulkhead_name(candidate.config)
         provider = candidate.provider
         pumping: asyncio.Future[None] | None = None
-        opening: Open | None = getattr(provider, "open", None)
-        if opening is not None:
-            await self._pool.call(
-                bulkhead, self._open, opening, request, deadline, cancel, channel, reader, attempts.fresh, deadline=deadline
-            )
+        if not provider.blocking:
+            opening = partial(provider.open, request, deadline, cancel, fresh=attempts.fresh)
+            await self._pool.call(bulkhead, _open, opening, cancel, channel, reader, deadline=deadline)
         else:
             pumping = asyncio.ensure_future(
                 self._pool.call(bulkhead, _pump, provider, request, deadline, cancel, channel, deadline=deadline)
@@ -117,19 +109,6 @@ class Bridge:
             if pumping is not None and not pumping.done():
                 pumping.cancel()
 
-    def _open(
-        self,
-        opening: Open,
-        request: Request,
-        deadline: Deadline,
-        cancel: Cancel,
-        channel: Channel,
-        reader: Reader,
-        fresh: bool,
-    ) -> None:
-        """On a thread of the pool. The answer goes to the reader from here: a caller that left leaves no socket behind."""
-        reader.add_from_thread(opening(request, deadline, cancel, fresh=fresh), cancel, channel)
-
     def _of_loop(self) -> tuple[Waker, Reader]:
         loop = asyncio.get_running_loop()
         found = self._ends.get(loop)
@@ -137,6 +116,11 @@ class Bridge:
             self._ends = {known: ends for known, ends in self._ends.items() if not known.is_closed()}
             found = self._ends[loop] = Waker(loop), Reader(loop)
         return found
+
+
+def _open(opening: Callable[[], Answer], cancel: Cancel, channel: Channel, reader: Reader) -> None:
+    """On a thread of the pool. The answer goes to the reader from here: a caller that left leaves no socket behind."""
+    reader.add_from_thread(opening(), cancel, channel)
 
 
 def _pump(provider: Provider, request: Request, deadline: Deadline, cancel: Cancel, channel: Channel) -> None:

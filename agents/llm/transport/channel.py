@@ -12,8 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.types import Delta, Done
+from hexar.agents.transport.cancel import Cancel
 
 #: Events that wait for a slow consumer before its producer stops, and where it goes on.
 HIGH_WATER = 1024

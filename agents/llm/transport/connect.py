@@ -4,16 +4,14 @@ call."""
 import select
 import socket
 import ssl
-import threading
-import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelCancelled, ModelRefused, ModelTimeout
-from hexar.agents.llm.transport.cancel import Cancel
+from hexar.agents.transport.cancel import Cancel
+from hexar.agents.transport.idle import IdleConnections
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
 
@@ -23,10 +21,6 @@ CANCEL_CHECK = 0.1
 #: Connections kept open per model, and for how long, seconds. Servers close idle ones after a minute or so.
 MAX_IDLE = 256
 IDLE_SECONDS = 30.0
-
-#: Kept connections that one call lays down at most, those that are too old or that their server has closed: a call after a long
-#: pause must not answer for them all.
-LAID_DOWN = 4
 
 
 @dataclass(slots=True)
@@ -81,50 +75,32 @@ class Connector:
         self._host = url.hostname or ""
         self._tls = ssl.create_default_context(cafile=config.ca_file or None) if url.scheme == "https" else None
         self._port = url.port or (443 if self._tls else 80)
-        self._lock = threading.Lock()
-        self._idle: deque[tuple[float, socket.socket]] = deque()
-        #: The Host header and the path before ``/chat/completions``.
+        #: Kept sockets, all non-blocking.
+        self.idle = IdleConnections[socket.socket](
+            limit=MAX_IDLE, seconds=IDLE_SECONDS, alive=_silent, close=socket.socket.close
+        )
+        #: The Host header.
         self.host = url.netloc.rpartition("@")[2]
-        self.path = url.path.rstrip("/")
+        self._path = url.path.rstrip("/")
+        self._query = f"?{url.query}" if url.query else ""
+
+    def target(self, path: str) -> str:
+        """What a request line names for ``path`` below the base URL; the query of that goes with every call."""
+        return f"{self._path}/{path}{self._query}"
 
     def get(self, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> Connection:
         """A kept connection, or a new one. Raises ModelRefused, ModelTimeout, ModelCancelled, DeadlineExceeded."""
-        kept = None if fresh else self._kept()
+        kept = None if fresh else self.idle.take()
         return Connection(kept, reused=True) if kept is not None else Connection(self._open(deadline, cancel))
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
         unblock(connection.socket)
-        with self._lock:
-            if len(self._idle) < MAX_IDLE:
-                self._idle.append((time.monotonic(), connection.socket))
-                return
-        connection.close()
+        self.idle.keep(connection.socket)
 
     def close(self) -> None:
         """Close the kept connections."""
-        with self._lock:
-            idle, self._idle = self._idle, deque()
-        for _, sock in idle:
-            sock.close()
-
-    def _kept(self) -> socket.socket | None:
-        expired: list[socket.socket] = []
-        found = None
-        with self._lock:
-            oldest = time.monotonic() - IDLE_SECONDS
-            while self._idle and self._idle[0][0] < oldest and len(expired) < LAID_DOWN:
-                expired.append(self._idle.popleft()[1])
-            while self._idle and self._idle[-1][0] >= oldest and found is None and len(expired) < LAID_DOWN:
-                sock = self._idle.pop()[1]
-                # Readable while idle: the server closed it, or sent what nobody asked for.
-                if _silent(sock):
-                    found = sock
-                else:
-                    expired.append(sock)
-        for sock in expired:
-            sock.close()
-        return found
+        self.idle.close()
 
     def _open(self, deadline: Deadline, cancel: Cancel) -> socket.socket:
         limit = Deadline.after(deadline.bounded(self._connect_seconds))
@@ -196,7 +172,7 @@ def unblock(sock: socket.socket) -> None:
 
 
 def _silent(sock: socket.socket) -> bool:
-    """Whether nothing came over a non-blocking socket, not even the end."""
+    """Whether nothing came over a non-blocking socket, not even its end."""
     try:
         if isinstance(sock, ssl.SSLSocket):
             return not _poll(sock, select.POLLIN, 0.0)

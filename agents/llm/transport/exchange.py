@@ -1,13 +1,11 @@
-"""One streamed chat completion, without a socket: bytes of the response in, deltas out.
+"""One streamed answer, without a socket: bytes of the response in, deltas out.
 
-The same object serves a thread that reads one socket and a thread that reads hundreds. It knows the clock of the stream
-(first token, idle, total), so that both keep the same limits.
+The same object serves a thread that reads one socket and a loop that reads hundreds. It knows HTTP, server-sent events and the
+clock of the stream (first token, idle, total); what the events mean is its reader's knowledge.
 """
 
 import time
-from typing import Any
-
-import orjson
+from typing import Protocol
 
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import (
@@ -22,17 +20,51 @@ from hexar.agents.llm.errors import (
 )
 from hexar.agents.llm.transport.http1 import BadResponse, ResponseParser
 from hexar.agents.llm.transport.sse import SSEParser, TooLarge
-from hexar.agents.llm.types import Delta, Done, Request, TokenUsage, estimate_tokens
+from hexar.agents.llm.types import Delta, Done, TokenUsage
+from hexar.agents.transport.retry_after import retry_after
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
 
-#: What a 429 without Retry-After asks for, seconds; and the most that is believed.
+#: What a 429 without Retry-After asks for, seconds.
 DEFAULT_RETRY_AFTER = 1.0
-MAX_RETRY_AFTER = 3600.0
+
+#: Bytes of an answer that comes in one piece, from a server that does not stream.
+MAX_WHOLE = 4 << 20
+
+
+class EventReader(Protocol):
+    """What a dialect makes of the events of one answer. Its methods raise ModelError."""
+
+    @property
+    def finish(self) -> str:
+        """The reason that was given for the end; empty: none yet."""
+        ...
+
+    @property
+    def reasoning(self) -> int:
+        """Characters of reasoning so far."""
+        ...
+
+    @property
+    def thinking(self) -> bool:
+        """True once the model has shown reasoning: it is at work."""
+        ...
+
+    def read(self, event: bytes) -> str:
+        """The answer's text in one event, often none."""
+        ...
+
+    def end(self, *, announced: bool) -> str:
+        """The last of the text; ``announced``: the stream said itself that it is over."""
+        ...
+
+    def usage(self) -> TokenUsage:
+        """What the provider reported, else an estimate."""
+        ...
 
 
 class Exchange:
-    """The state of one call. ``text_parts`` holds what was received, for an estimate of the usage.
+    """The state of one call.
 
     Not thread-safe: it is handed from the thread that sent the request to the one that reads.
     """
@@ -40,36 +72,28 @@ class Exchange:
     __slots__ = (
         "_config",
         "_done",
-        "_finish",
         "_http",
         "_last",
-        "_request",
+        "_reader",
         "_sse",
         "_started",
-        "_thinking",
-        "_usage",
+        "_whole",
         "deadline",
-        "deltas",
         "error",
         "first_token_at",
-        "received",
     )
 
-    def __init__(self, config: ModelConfig, request: Request, deadline: Deadline) -> None:
+    def __init__(self, config: ModelConfig, reader: EventReader, deadline: Deadline) -> None:
         self._config = config
-        self._request = request
+        self._reader = reader
         self.deadline = deadline
         self._http = ResponseParser()
         self._sse = SSEParser()
+        # The body so far, where it is one JSON object and no stream.
+        self._whole: bytearray | None = None
         self._started = self._last = time.monotonic()
-        self._finish = ""
-        self._usage: TokenUsage | None = None
         self._done = False
-        # The model streams its reasoning, which is no part of the answer but shows that it is at work.
-        self._thinking = False
-        #: Deltas so far, characters of text so far, and when the first came (monotonic seconds; 0: none yet).
-        self.deltas = 0
-        self.received = 0
+        #: When the first text came (monotonic seconds; 0: none yet).
         self.first_token_at = 0.0
         #: What ended the answer; set by :meth:`feed` and :meth:`closed`, after the events that came before it.
         self.error: ModelError | None = None
@@ -93,23 +117,18 @@ class Exchange:
         """What ``data`` completes. Look at :attr:`error` afterwards; after it, or after a Done, nothing more comes."""
         out: list[Delta | Done] = []
         name = self._config.name
-        if self._done:
-            # The end of the body may come in a packet of its own, after the end of the answer.
-            try:
-                self._http.feed(data)
-            except BadResponse:
-                self.error = ModelMalformed(name, "sent no HTTP response")
-            return out
         try:
             body = self._http.feed(data)
+            if self._done:
+                # The end of the body may come in a packet of its own, after the end of the answer.
+                return out
             status = self._http.status
             if status and status != 200:
                 raise self._status_error(status)
-            events = self._sse.feed(body) if body else []
-            if events:
-                self._events(events, out)
+            if body:
+                self._body(body, out)
             if self._http.complete and not self._done:
-                out.append(self._ended())
+                self._over(out)
         except BadResponse:
             self.error = ModelMalformed(name, "sent no HTTP response")
         except TooLarge:
@@ -120,17 +139,21 @@ class Exchange:
 
     def closed(self) -> list[Delta | Done]:
         """The other side closed the connection: a Done where all was said, else :attr:`error` is set."""
+        out: list[Delta | Done] = []
         if self._done or self.error is not None:
-            return []
+            return out
         if self._http.status == 0:
             self.error = ModelRefused(self._config.name, "closed the connection")
-            return []
+            return out
         self._http.closed()
         try:
-            return [self._ended()]
+            # A reason to finish is the end of the answer, also where the body has none.
+            if not self._http.complete and not self._reader.finish:
+                raise ModelCut(self._config.name, "ended its answer too early")
+            self._over(out)
         except ModelError as error:
             self.error = error
-            return []
+        return out
 
     def touch(self) -> None:
         """Count silence from now: reading was put off by us."""
@@ -138,10 +161,9 @@ class Exchange:
 
     def next_timeout(self) -> float:
         """Seconds until :meth:`check` would raise; zero or less: now."""
-        now = time.monotonic()
         limits = self._config.timeouts
-        wait = self._last + limits.idle if self.first_token_at or self._thinking else self._started + limits.first_token
-        return min(wait, self._started + limits.total, self.deadline.at) - now
+        wait = self._last + limits.idle if self._begun else self._started + limits.first_token
+        return min(wait, self._started + limits.total, self.deadline.at) - time.monotonic()
 
     def quiet_for(self) -> float:
         """Seconds in which :meth:`check` does not raise, whatever comes meanwhile: the first token begins a shorter limit."""
@@ -156,95 +178,67 @@ class Exchange:
             raise DeadlineExceeded(f"model {name} did not finish in time")
         if time.monotonic() >= self._started + limits.total:
             raise ModelTimeout(name, "total")
-        raise ModelTimeout(name, "idle" if self.first_token_at or self._thinking else "first_token")
+        raise ModelTimeout(name, "idle" if self._begun else "first_token")
 
-    def usage(self) -> TokenUsage:
-        """What the provider reported, else an estimate from the text."""
-        if self._usage is not None:
-            return self._usage
-        prompt = estimate_tokens([message.content for message in self._request.messages])
-        # Most servers send a token a chunk; some send several.
-        return TokenUsage(prompt, max(self.deltas, -(-self.received // 4)), estimated=True)
+    @property
+    def _begun(self) -> bool:
+        return bool(self.first_token_at) or self._reader.thinking
+
+    def _body(self, body: bytes, out: list[Delta | Done]) -> None:
+        if self._whole is None and not self._http.headers.get("content-type", "").lower().startswith("application/json"):
+            events = self._sse.feed(body)
+            if events:
+                self._events(events, out)
+            return
+        self._whole = self._whole if self._whole is not None else bytearray()
+        self._whole += body
+        if len(self._whole) > MAX_WHOLE:
+            raise TooLarge
 
     def _events(self, events: list[bytes], out: list[Delta | Done]) -> None:
-        self._last = time.monotonic()
         for event in events:
+            event = event.strip()
+            if not event:
+                # Gateways keep a slow stream alive with empty events: they are no sign of the model.
+                continue
+            self._last = time.monotonic()
             if event == b"[DONE]":
-                out.append(self._finished())
+                self._over(out, announced=True)
                 return
-            text = self._event(event)
-            if text:
-                if not self.deltas:
-                    self.first_token_at = self._last
-                self.deltas += 1
-                self.received += len(text)
-                out.append(Delta(text))
+            self._say(self._reader.read(event), out)
 
-    def _event(self, event: bytes) -> str:
-        """The text of one chunk of the answer."""
-        name = self._config.name
-        try:
-            chunk: Any = orjson.loads(event)
-        except orjson.JSONDecodeError as error:
-            raise ModelMalformed(name, "sent an event that is not JSON") from error
-        try:
-            if chunk.get("error"):
-                raise ModelFailed(name, "reported an error")
-            usage = chunk.get("usage")
-            if usage:
-                self._usage = TokenUsage(int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0))
-            choices = chunk.get("choices")
-            if not choices:
-                return ""
-            choice = choices[0]
-            self._finish = choice.get("finish_reason") or self._finish
-            delta = choice.get("delta")
-            text = delta.get("content") if delta else None
-            if not text and delta and (delta.get("reasoning_content") or delta.get("reasoning")):
-                self._thinking = True
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise ModelMalformed(name, "sent an event of another shape") from error
-        if text is not None and not isinstance(text, str):
-            raise ModelMalformed(name, "sent an event of another shape")
-        return text or ""
+    def _say(self, text: str, out: list[Delta | Done]) -> None:
+        if text:
+            if not self.first_token_at:
+                self.first_token_at = self._last = time.monotonic()
+            out.append(Delta(text))
 
-    def _ended(self) -> Done:
-        """The body is over without [DONE]: some servers leave it out after a finish reason."""
-        name = self._config.name
-        if not self._http.complete or not self._finish:
-            if not self.deltas and self._http.complete:
-                raise ModelMalformed(name, "sent no event stream")
-            raise ModelCut(name, "ended its answer too early")
-        return self._finished()
-
-    def _finished(self) -> Done:
+    def _over(self, out: list[Delta | Done], *, announced: bool = False) -> None:
+        """Nothing more comes. Raises ModelError where that was not all."""
+        if self._whole is not None:
+            self._say(self._reader.read(bytes(self._whole)), out)
+            announced = True
+        self._say(self._reader.end(announced=announced), out)
         self._done = True
         now = time.monotonic()
-        usage = self.usage()
-        config = self._config
-        return Done(
-            model=config.name,
-            finish=self._finish or "stop",
-            usage=usage,
-            cost_micros=config.cost_micros(usage),
-            currency=config.currency if config.priced else "",
-            first_token_seconds=(self.first_token_at or now) - self._started,
-            total_seconds=now - self._started,
+        usage, config = self._reader.usage(), self._config
+        out.append(
+            Done(
+                model=config.name,
+                finish=self._reader.finish or "stop",
+                usage=usage,
+                cost_micros=config.cost_micros(usage),
+                currency=config.currency if config.priced else "",
+                first_token_seconds=(self.first_token_at or now) - self._started,
+                total_seconds=now - self._started,
+                reasoning_characters=self._reader.reasoning,
+            )
         )
 
     def _status_error(self, status: int) -> ModelError:
         name = self._config.name
         if status == 429:
-            return ModelBusy(name, _retry_after(self._http.headers.get("retry-after", "")))
+            return ModelBusy(name, retry_after(self._http.headers, DEFAULT_RETRY_AFTER))
         if status >= 500 or status == 408:
-            return ModelFailed(name, f"failed (HTTP {status})", _retry_after(self._http.headers.get("retry-after", "")))
+            return ModelFailed(name, f"failed (HTTP {status})", retry_after(self._http.headers, DEFAULT_RETRY_AFTER))
         return ModelRejected(name, status)
-
-
-def _retry_after(value: str) -> float:
-    """Seconds of a Retry-After header. A date is read as the default: clocks of others are not trusted."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        return DEFAULT_RETRY_AFTER
-    return min(MAX_RETRY_AFTER, seconds) if seconds >= 0 else DEFAULT_RETRY_AFTER

@@ -7,17 +7,18 @@ than the work takes (docs/adr/0013).
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from hexar.agents.llm.errors import ModelCancelled, ModelMalformed
-from hexar.agents.llm.openai import OpenAnswer, receive
-from hexar.agents.llm.transport.cancel import Cancel
 from hexar.agents.llm.transport.channel import Channel
+from hexar.agents.llm.transport.client import receive
 from hexar.agents.llm.transport.connect import shutdown, unblock
-from hexar.agents.llm.types import Done
+from hexar.agents.llm.types import Answer, Done
+from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import HexarError
 
 _log = logging.getLogger(__name__)
@@ -31,10 +32,12 @@ END_OF_BODY_WAIT = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    answer: OpenAnswer
+    answer: Answer
     cancel: Cancel
     channel: Channel
     detach: Callable[[], None]
+    #: TLS may hold bytes that the loop cannot see.
+    secure: bool
     #: Watched by the loop: not so while its consumer is slow.
     reading: bool = False
     #: Before that no limit of time can pass (monotonic seconds).
@@ -59,54 +62,53 @@ class Reader:
         """Streams that are open, or whose connection waits for the end of the body."""
         return len(self._streams)
 
-    def add(self, answer: OpenAnswer, cancel: Cancel, channel: Channel) -> None:
+    def add(self, answer: Answer, cancel: Cancel, channel: Channel) -> None:
         """Read ``answer`` into ``channel`` until it ends or ``cancel`` is set."""
-        sock = answer.connection.socket
-        stream = _Stream(answer, cancel, channel, cancel.attach(lambda: shutdown(sock)))
+        sock = answer.socket
+        stream = _Stream(answer, cancel, channel, cancel.attach(lambda: shutdown(sock)), isinstance(sock, ssl.SSLSocket))
         channel.on_resume(partial(self._resume, stream))
         if cancel.cancelled:
-            self._fail(stream, ModelCancelled(answer.provider.name))
+            self._fail(stream, ModelCancelled(answer.model))
             return
         unblock(sock)
         self._streams.add(stream)
         if self._timer is None:
             self._timer = self._loop.call_later(TICK, self._tick)
         self._watch(stream)
-        if answer.connection.secure:
-            # TLS may hold bytes already that the loop cannot see.
+        if stream.secure:
             self._read(stream)
 
-    def add_from_thread(self, answer: OpenAnswer, cancel: Cancel, channel: Channel) -> None:
+    def add_from_thread(self, answer: Answer, cancel: Cancel, channel: Channel) -> None:
         """As :meth:`add`, from a thread of the pool. An answer whose loop has ended is closed."""
         try:
             self._loop.call_soon_threadsafe(self.add, answer, cancel, channel)
         except RuntimeError:
-            answer.connection.close()
+            answer.finish()
 
     def close(self) -> None:
         """Let go of all streams; those that are open fail with ModelCancelled."""
         for stream in list(self._streams):
-            self._fail(stream, ModelCancelled(stream.answer.provider.name))
+            self._fail(stream, ModelCancelled(stream.answer.model))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _watch(self, stream: _Stream) -> None:
-        self._loop.add_reader(stream.answer.connection.socket, self._read, stream)
+        self._loop.add_reader(stream.answer.socket, self._read, stream)
         stream.reading = True
 
     def _unwatch(self, stream: _Stream) -> None:
         if stream.reading and not self._loop.is_closed():
-            self._loop.remove_reader(stream.answer.connection.socket)
+            self._loop.remove_reader(stream.answer.socket)
         stream.reading = False
 
     def _resume(self, stream: _Stream) -> None:
         """The consumer has room again."""
         stream.channel.paused = False
         if stream in self._streams and not stream.reading:
-            stream.answer.exchange.touch()
+            stream.answer.touch()
             self._watch(stream)
-            if stream.answer.connection.secure:
+            if stream.secure:
                 self._read(stream)
 
     def _tick(self) -> None:
@@ -120,13 +122,13 @@ class Reader:
             # While its consumer is slow nothing is read, so the model's silence is our own doing.
             if not stream.reading:
                 if stream.cancel.cancelled:
-                    self._fail(stream, ModelCancelled(stream.answer.provider.name))
+                    self._fail(stream, ModelCancelled(stream.answer.model))
                 continue
             if now < stream.due:
                 continue
             try:
-                stream.answer.exchange.check()
-                stream.due = now + stream.answer.exchange.quiet_for()
+                stream.answer.check()
+                stream.due = now + stream.answer.quiet_for()
             except HexarError as error:
                 self._fail(stream, error)
 
@@ -135,18 +137,18 @@ class Reader:
         answer = stream.answer
         try:
             while True:
-                data = receive(answer.connection.socket)
+                data = receive(answer.socket)
                 if data is None:
                     return
                 if stream.ending_until:
                     if data:
-                        answer.exchange.feed(data)
-                    if not data or not answer.exchange.ending:
+                        answer.feed(data)
+                    if not data or not answer.ending:
                         self._forget(stream)
                     return
                 if stream.cancel.cancelled:
-                    raise ModelCancelled(answer.provider.name)
-                events = answer.exchange.feed(data) if data else answer.closed()
+                    raise ModelCancelled(answer.model)
+                events = answer.feed(data) if data else answer.closed()
                 if events:
                     done = isinstance(events[-1], Done)
                     if done:
@@ -156,16 +158,16 @@ class Reader:
                         self._pause(stream)
                     if done:
                         return
-                if answer.exchange.error is not None:
-                    raise answer.exchange.error
-                if not answer.connection.secure or not stream.reading:
+                if answer.error is not None:
+                    raise answer.error
+                if not stream.secure or not stream.reading:
                     return
         except HexarError as error:
             self._fail(stream, error)
         except Exception as error:
             # One stream's surprise must not be the loop's.
             _log.exception("an answer could not be read")
-            failure = ModelMalformed(answer.provider.name, "sent what could not be read")
+            failure = ModelMalformed(answer.model, "sent what could not be read")
             failure.__cause__ = error
             self._fail(stream, failure)
 
@@ -175,7 +177,7 @@ class Reader:
 
     def _ended(self, stream: _Stream) -> None:
         """The answer is complete: keep its connection as soon as the end of the body is there too."""
-        if not stream.answer.exchange.ending:
+        if not stream.answer.ending:
             self._forget(stream)
             return
         stream.detach()

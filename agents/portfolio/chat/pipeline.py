@@ -235,7 +235,7 @@ class ChatPipeline:
             plan.agent, plan.request.message, passages, plan.history, language=plan.language, max_tokens=plan.max_tokens
         )
         fixed = self._fixed(plan, answer, request)
-        if fixed is None and self.models.models.config(plan.model).kind == "extractive":
+        if fixed is None and self.models.models.extractive(plan.model):
             answer.mode = chat_pb2.ANSWER_MODE_EXTRACTIVE
         asked = answer.mode in (chat_pb2.ANSWER_MODE_MODEL, chat_pb2.ANSWER_MODE_EXTRACTIVE)
         # What the answer is made of is told in a lull, or before the first token.
@@ -412,6 +412,7 @@ class ChatPipeline:
             done.usage.completion_tokens = answer.done.usage.completion_tokens
             done.usage.estimated = answer.done.usage.estimated
             done.usage.model = answer.done.model
+            done.reasoning_characters = answer.done.reasoning_characters
             if answer.done.cost_micros is not None:
                 done.usage.cost.CopyFrom(common_pb2.Money(currency_code=answer.done.currency, micros=answer.done.cost_micros))
         return done

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import VendorConfig
 from hexar.agents.vendors.errors import VendorCancelled, VendorError, VendorMalformed, VendorTimeout
@@ -16,7 +17,6 @@ from hexar.agents.vendors.model import Listing
 from hexar.agents.vendors.page.common import ReadContext, filled
 from hexar.agents.vendors.transport.guard import Resolver
 from hexar.agents.vendors.transport.http import HttpClient, Validators
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 #: A heavy reading that follows a light one within this time reads the catalogue that is still in memory, seconds.
@@ -107,11 +107,11 @@ class CatalogueAgent(HttpAgent, ABC):
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
-    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
+    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:
         """The whole catalogue, whatever ``request`` looks for. Raises VendorError."""
         return list(self._fetch(self._within(deadline), cancel).listings)
 
-    def heavy(self, listings: Sequence[Listing], deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
+    def heavy(self, listings: Sequence[Listing], deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:
         """The same products with their knowledge; those that left the catalogue are left out. Raises VendorError."""
         if not listings:
             return []
@@ -128,11 +128,11 @@ class CatalogueAgent(HttpAgent, ABC):
 
     @abstractmethod
     def read(
-        self, deadline: Deadline, validators: Validators | None, cancel: Cancellation | None
+        self, deadline: Deadline, validators: Validators | None, cancel: Cancel | None
     ) -> tuple[list[Listing], Validators] | None:
         """Fetch and read the catalogue; None when it has not changed since ``validators``. Raises VendorError."""
 
-    def _fetch(self, deadline: Deadline, cancel: Cancellation | None) -> Snapshot:
+    def _fetch(self, deadline: Deadline, cancel: Cancel | None) -> Snapshot:
         with self._lock:
             last = self._snapshot
         known = last.validators if last is not None and last.validators != Validators() else None

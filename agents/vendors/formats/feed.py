@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
 from hexar.agents.vendors.formats.adapter import CatalogueAgent
 from hexar.agents.vendors.model import Listing, Money, Variant
@@ -34,7 +35,6 @@ from hexar.agents.vendors.page.common import (
 )
 from hexar.agents.vendors.text import words
 from hexar.agents.vendors.transport.http import Validators
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 #: Nesting and length of one field that are read; deeper is refused, longer is cut.
@@ -72,7 +72,7 @@ class FeedAgent(CatalogueAgent):
     """Reads the feed at ``url``; an unchanged feed (ETag, Last-Modified) is not read twice."""
 
     def read(
-        self, deadline: Deadline, validators: Validators | None, cancel: Cancellation | None
+        self, deadline: Deadline, validators: Validators | None, cancel: Cancel | None
     ) -> tuple[list[Listing], Validators] | None:
         """Fetch the feed. Raises VendorError."""
         accept = "application/xml, text/xml, text/tab-separated-values, */*;q=0.1"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorStatus
@@ -17,7 +18,6 @@ from hexar.agents.vendors.formats.adapter import HttpAgent
 from hexar.agents.vendors.model import Listing
 from hexar.agents.vendors.page.common import filled, merged
 from hexar.agents.vendors.page.reader import PageListings, find, main_listing
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
@@ -26,7 +26,7 @@ _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 class JsonLdAgent(HttpAgent):
     """Reads ``search`` once for the terms, and product pages for known products that the search does not show."""
 
-    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
+    def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:
         """The products of the search page, then the known ``skus`` that it does not show. Raises VendorError."""
         deadline = self._within(deadline)
         found: list[Listing] = []
@@ -43,7 +43,7 @@ class JsonLdAgent(HttpAgent):
                 found = self._side_by_side(lambda row: self._product(row, deadline, cancel), wanted, deadline)
         return found
 
-    def heavy(self, listings: Sequence[Listing], deadline: Deadline, *, cancel: Cancellation | None = None) -> list[Listing]:
+    def heavy(self, listings: Sequence[Listing], deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:
         """The products with what their own pages say. Raises VendorError when no page could be read."""
         deadline = self._within(deadline)
         wanted = [row for row in listings if row.url or self.config.product][: self.config.max_pages]
@@ -65,7 +65,7 @@ class JsonLdAgent(HttpAgent):
         words = text.clean(terms, 200).casefold()
         return self._under(self.config.search.replace("{terms}", quote_plus(words)))
 
-    def _tolerant(self, wanted: list[Listing], deadline: Deadline, cancel: Cancellation | None) -> list[Listing]:
+    def _tolerant(self, wanted: list[Listing], deadline: Deadline, cancel: Cancel | None) -> list[Listing]:
         def read(listing: Listing) -> Listing | None:
             return self._product(listing, deadline, cancel) or listing
 
@@ -75,7 +75,7 @@ class JsonLdAgent(HttpAgent):
             return []
         return [row for row in rows if row.fetched_at]
 
-    def _product(self, listing: Listing, deadline: Deadline, cancel: Cancellation | None) -> Listing | None:
+    def _product(self, listing: Listing, deadline: Deadline, cancel: Cancel | None) -> Listing | None:
         if self.config.product:
             url = self._under(self.config.product.replace("{sku}", quote(listing.sku, safe="")))
         else:
@@ -90,7 +90,7 @@ class JsonLdAgent(HttpAgent):
         # The vendor's listing page named the product: its name for it stays, so that both readings meet again.
         return replace(main, sku=listing.sku) if main is not None else None
 
-    def _page(self, url: str, deadline: Deadline, cancel: Cancellation | None) -> PageListings:
+    def _page(self, url: str, deadline: Deadline, cancel: Cancel | None) -> PageListings:
         page = self.client.get(url, deadline, accept=_ACCEPT, cancel=cancel)
         source = text.decode(page.body, page.headers.get("content-type", ""))
         found = find(source, self._reading(page.url))

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from selectolax.lexbor import LexborHTMLParser
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
 from hexar.agents.vendors.errors import VendorStatus
 from hexar.agents.vendors.formats.adapter import CatalogueAgent
@@ -28,7 +29,6 @@ from hexar.agents.vendors.page.common import (
     web_url,
 )
 from hexar.agents.vendors.transport.http import Validators
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 
 #: Products asked for in one page, the most that the format gives.
@@ -42,7 +42,7 @@ class ShopifyAgent(CatalogueAgent):
     """Reads ``url``/products.json page after page. The format names no currency: ``currency`` or /meta.json does."""
 
     def read(
-        self, deadline: Deadline, validators: Validators | None, cancel: Cancellation | None
+        self, deadline: Deadline, validators: Validators | None, cancel: Cancel | None
     ) -> tuple[list[Listing], Validators] | None:
         """Fetch all pages; an unchanged catalogue is not read twice. Raises VendorError."""
         pages: list[list[Any]] = []
@@ -78,7 +78,7 @@ class ShopifyAgent(CatalogueAgent):
             raise self._malformed("products.json holds no list of products")
         return rows
 
-    def _stated_currency(self, deadline: Deadline, cancel: Cancellation | None) -> str:
+    def _stated_currency(self, deadline: Deadline, cancel: Cancel | None) -> str:
         try:
             page = self.client.get(self._under("/meta.json"), deadline, accept="application/json", cancel=cancel)
             data = orjson.loads(page.body)

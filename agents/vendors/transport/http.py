@@ -11,13 +11,10 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
-import time
 import zlib
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
@@ -27,6 +24,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
+from hexar.agents.transport.cancel import Cancel
+from hexar.agents.transport.idle import IdleConnections
+from hexar.agents.transport.retry_after import retry_after
 from hexar.agents.vendors.config import VendorConfig
 from hexar.agents.vendors.errors import (
     VendorError,
@@ -37,7 +37,7 @@ from hexar.agents.vendors.errors import (
 )
 from hexar.agents.vendors.transport import sockets
 from hexar.agents.vendors.transport.guard import AddressGuard, Resolver, Target, split_url
-from hexar.agents.vendors.transport.sockets import Budget, BudgetTlsSocket, Cancellation
+from hexar.agents.vendors.transport.sockets import Budget, BudgetTlsSocket
 from hexar.core.deadline import Deadline
 
 #: Redirects that are followed.
@@ -45,8 +45,6 @@ MAX_REDIRECTS = 5
 #: Idle connections kept for one origin, and for how many seconds.
 MAX_IDLE = 4
 IDLE_SECONDS = 15.0
-#: Longest Retry-After that is believed, seconds.
-MAX_RETRY_AFTER = 3600.0
 _CHUNK = 65536
 _HEADER_BYTES = 256 << 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -104,7 +102,7 @@ class HttpClient:
             resolver=resolver,
         )
         self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str, int], deque[tuple[float, HTTPConnection]]] = {}
+        self._idle: dict[tuple[str, str, int], IdleConnections[_Wired]] = {}
 
     def get(
         self,
@@ -113,7 +111,7 @@ class HttpClient:
         *,
         accept: str = "*/*",
         validators: Validators | None = None,
-        cancel: Cancellation | None = None,
+        cancel: Cancel | None = None,
     ) -> Page:
         """GET ``url`` and read it to its end.
 
@@ -132,7 +130,7 @@ class HttpClient:
         *,
         accept: str = "*/*",
         validators: Validators | None = None,
-        cancel: Cancellation | None = None,
+        cancel: Cancel | None = None,
     ) -> Iterator[Answer]:
         """GET ``url`` and read it as it comes; raises as :meth:`get`, also while ``chunks`` is read."""
         config = self._config
@@ -155,7 +153,7 @@ class HttpClient:
                     yield Answer(304, target.url, headers, iter(()))
                     return
                 if not 200 <= raw.status < 300:
-                    raise VendorStatus(config.name, raw.status, _retry_after(headers.get("retry-after", "")))
+                    raise VendorStatus(config.name, raw.status, retry_after(headers, 0.0))
                 body = _Body(config, raw, headers)
                 with closing(body.chunks()) as chunks:
                     yield Answer(raw.status, target.url, headers, chunks)
@@ -170,10 +168,10 @@ class HttpClient:
     def close(self) -> None:
         """Close the idle connections. The client stays usable."""
         with self._lock:
-            idle = [connection for queue in self._idle.values() for _, connection in queue]
+            origins = list(self._idle.values())
             self._idle.clear()
-        for connection in idle:
-            connection.close()
+        for idle in origins:
+            idle.close()
 
     def _headers(self, target: Target, accept: str, validators: Validators | None) -> dict[str, str]:
         headers = {
@@ -202,7 +200,7 @@ class HttpClient:
         return following
 
     def _exchange(self, target: Target, headers: dict[str, str], budget: Budget) -> tuple[_Wired, BaseHTTPResponse]:
-        connection = self._take(target)
+        connection = self._kept(target).take()
         if connection is not None:
             try:
                 return connection, _ask(connection, target, headers, budget)
@@ -220,36 +218,28 @@ class HttpClient:
             connection.close()
             raise
 
-    def _take(self, target: Target) -> _Wired | None:
-        while True:
-            with self._lock:
-                queue = self._idle.get(target.origin)
-                if not queue:
-                    return None
-                since, connection = queue.pop()
-            if time.monotonic() - since < IDLE_SECONDS and connection.is_connected:
-                return connection  # type: ignore[return-value]
-            connection.close()
+    def _kept(self, target: Target) -> IdleConnections[_Wired]:
+        with self._lock:
+            if target.origin not in self._idle:
+                self._idle[target.origin] = IdleConnections(
+                    limit=MAX_IDLE, seconds=IDLE_SECONDS, alive=lambda one: bool(one.is_connected), close=_Wired.close
+                )
+            return self._idle[target.origin]
 
     def _release(self, target: Target, connection: _Wired, raw: BaseHTTPResponse, *, reuse: bool) -> None:
         with suppress(HTTPError, OSError):
             if not reuse or connection.sock is None:
                 raw.close()
-        origin = connection.origin
         if reuse and connection.sock is not None:
             _budget(connection, None)
-            with self._lock:
-                queue = self._idle.setdefault(origin, deque())
-                if len(queue) < MAX_IDLE:
-                    queue.append((time.monotonic(), connection))
-                    return
-        connection.close()
+            self._kept(target).keep(connection)
+        else:
+            connection.close()
 
 
 class _Wired(HTTPConnection):
     """A connection that is made by us: to checked addresses, with sockets on a budget."""
 
-    origin: tuple[str, str, int]
     wire: Any = None
     plan: tuple[list[str], Budget, float]
 
@@ -271,7 +261,6 @@ def _open(target: Target, addresses: list[str], budget: Budget, config: VendorCo
         connection = _WiredTls(target.host, target.port, ssl_context=_tls_context(config.ca_file))
     else:
         connection = _Wired(target.host, target.port)
-    connection.origin = target.origin
     connection.plan = (addresses, budget, config.connect_timeout)
     try:
         connection.connect()
@@ -379,17 +368,6 @@ class _Body:
         # "deflate" means zlib, yet some servers send it bare.
         zlib_header = data[0] & 0x0F == 8 and (len(data) < 2 or (data[0] << 8 | data[1]) % 31 == 0)
         return zlib.decompressobj(wbits=15 if zlib_header else -15)
-
-
-def _retry_after(text: str) -> float:
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MAX_RETRY_AFTER)
-    try:
-        seconds = parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _printable(text: str) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.errors import VendorCancelled, VendorMalformed, VendorTimeout, VendorUnreachable
 from hexar.core.deadline import Deadline
 
@@ -21,51 +21,12 @@ from hexar.core.deadline import Deadline
 FAIR_SECONDS = 0.5
 
 
-class Cancellation:
-    """Tells running requests that nobody waits any more: :meth:`cancel` cuts their sockets. Thread-safe, one-way."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cuts: dict[int, Callable[[], None]] = {}
-        self._event = threading.Event()
-
-    @property
-    def cancelled(self) -> bool:
-        """True after :meth:`cancel`."""
-        return self._event.is_set()
-
-    def cancel(self) -> None:
-        """Cut every attached socket. Further calls do nothing."""
-        with self._lock:
-            self._event.set()
-            cuts = list(self._cuts.values())
-            self._cuts.clear()
-        for cut in cuts:
-            cut()
-
-    def attach(self, cut: Callable[[], None]) -> Callable[[], None]:
-        """Have ``cut`` called on cancellation (at once, when it has come). Returns what detaches it."""
-        key = id(cut)
-        with self._lock:
-            if not self._event.is_set():
-                self._cuts[key] = cut
-                return lambda: self._detach(key)
-        cut()
-        return lambda: None
-
-    def _detach(self, key: int) -> None:
-        with self._lock:
-            self._cuts.pop(key, None)
-
-
 class Budget:
     """What one request may use: time until ``deadline``, ``read_timeout`` seconds of silence, ``wire_bytes`` received."""
 
     __slots__ = ("vendor", "deadline", "read_timeout", "wire_bytes", "started", "cancel")
 
-    def __init__(
-        self, vendor: str, deadline: Deadline, read_timeout: float, wire_bytes: int, cancel: Cancellation | None
-    ) -> None:
+    def __init__(self, vendor: str, deadline: Deadline, read_timeout: float, wire_bytes: int, cancel: Cancel | None) -> None:
         self.vendor = vendor
         self.deadline = deadline
         self.read_timeout = read_timeout

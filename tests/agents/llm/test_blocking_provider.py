@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import aclosing
+from typing import NoReturn
 
 import pytest
 
@@ -20,12 +21,19 @@ class Counting:
     """Streams numbers; ``made`` tells how far it got."""
 
     name = "counting"
+    extractive = False
+    blocking = True
 
     def __init__(self, count: int, fault: Exception | None = None) -> None:
         self._count = count
         self._fault = fault
         self.made = 0
         self.ended = threading.Event()
+
+    def open(self, request: Request, deadline: Deadline, cancel: Cancel, *, fresh: bool = False) -> NoReturn:
+        raise AssertionError("a blocking provider is streamed")
+
+    def close(self) -> None: ...
 
     def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
         try:

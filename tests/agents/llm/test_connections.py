@@ -13,7 +13,9 @@ from hexar.agents.llm import Cancel, Message, ModelConfig, Models, Request, Time
 from hexar.agents.llm.errors import ModelRefused, ModelTimeout
 from hexar.agents.llm.openai import OpenAIProvider
 from hexar.agents.llm.transport.bridge import bulkhead_name
-from hexar.agents.llm.transport.connect import LAID_DOWN, Connection, Connector, send
+from hexar.agents.llm.transport.client import Client
+from hexar.agents.llm.transport.connect import Connection, Connector, send
+from hexar.agents.transport.idle import MAX_LAID_DOWN
 from hexar.core.deadline import Deadline
 from hexar.core.resilience.dispatch import Dispatcher
 from tests.agents.llm.conftest import FAST, MakeModels, answer, collect_blocking, gather, text, until
@@ -62,9 +64,9 @@ async def test_a_call_after_a_pause_does_not_lay_down_all_kept_connections(upstr
     for _ in range(4):
         connection = await asyncio.to_thread(connector.get, Deadline.after(5), Cancel())
         assert not connection.reused
-        left.append(len(connector._idle))
+        left.append(len(connector.idle))
         connection.close()
-    assert left == [10 - LAID_DOWN, 10 - 2 * LAID_DOWN, 0, 0]
+    assert left == [10 - MAX_LAID_DOWN, 10 - 2 * MAX_LAID_DOWN, 0, 0]
     assert all(ours.fileno() == -1 for ours, _ in pairs)
 
 
@@ -72,12 +74,12 @@ async def test_every_call_is_sent_from_its_models_pool(make_models: MakeModels, 
     """Over a new connection and over a kept one: a thread of the model's own bulkhead sends the request."""
     threads = []
 
-    def send(provider: OpenAIProvider, *args: Any, **named: Any) -> Any:
+    def send(provider: Client, *args: Any, **named: Any) -> Any:
         threads.append(threading.current_thread().name)
         return original(provider, *args, **named)
 
-    original = OpenAIProvider._send
-    monkeypatch.setattr(OpenAIProvider, "_send", send)
+    original = Client._send
+    monkeypatch.setattr(Client, "_send", send)
     models = make_models("tokens=3")
     for _ in range(3):
         assert text(await gather(models)) == answer(3)
@@ -93,9 +95,9 @@ async def test_connections_are_kept_and_a_stale_one_is_replaced(dispatcher: Disp
         assert isinstance(provider, OpenAIProvider)
         for _ in range(3):
             assert text(await gather(models)) == answer(3)
-            assert await until(lambda: len(provider.connector._idle) == 1)
+            assert await until(lambda: len(provider.client.connector.idle) == 1)
         assert text(await asyncio.to_thread(collect_blocking, models)) == answer(3)
-        assert len(provider.connector._idle) == 1
+        assert len(provider.client.connector.idle) == 1
     with pytest.raises(ModelRefused):
         await gather(models)
     models.close()

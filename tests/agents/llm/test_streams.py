@@ -369,7 +369,9 @@ def test_configuration_is_checked() -> None:
     """A model that cannot work is refused when it is configured."""
     for url, model, key in (("ftp://x", "m", ""), ("http://x", "", ""), ("http://x", "m", "a\r\nb")):
         with pytest.raises(ValueError):
-            ModelConfig("m", base_url=url, model=model, api_key=key)
+            Models([ModelConfig("m", base_url=url, model=model, api_key=key)], Dispatcher())
+    with pytest.raises(ValueError, match="kind must be one of openai, "):
+        Models([ModelConfig("m", kind="other", base_url="http://x", model="m")], Dispatcher())
     with pytest.raises(ValueError):
         ModelConfig("", base_url="http://x", model="m")
     config = ModelConfig("m", base_url="http://x", model="m", api_key="hidden")

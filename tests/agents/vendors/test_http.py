@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 
+from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.errors import (
     VendorCancelled,
     VendorMalformed,
@@ -19,7 +20,6 @@ from hexar.agents.vendors.errors import (
     VendorUnreachable,
 )
 from hexar.agents.vendors.transport.http import Validators
-from hexar.agents.vendors.transport.sockets import Cancellation
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import TLS, answer
 
@@ -136,7 +136,7 @@ def test_a_hurried_caller_does_not_blame_the_vendor(serve, client_for) -> None:
 def test_cancellation_cuts_the_socket(serve, client_for) -> None:
     """A cancelled request ends at once, in the middle of its wait."""
     server = serve(lambda connection, path, head: server.stopped.wait(10))
-    cancel = Cancellation()
+    cancel = Cancel()
     timer = threading.Timer(0.1, cancel.cancel)
     timer.start()
     begun = time.monotonic()

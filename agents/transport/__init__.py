@@ -1,0 +1,1 @@
+"""What vendors' and models' connections share: cancellation, idle connections, Retry-After."""

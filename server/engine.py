@@ -160,6 +160,7 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
         breakers=breakers,
     )
     metrics.gauges.add(lambda: _gauges(engine))
+    metrics.gauges.add(ledger.counters.collect)
     return engine
 
 

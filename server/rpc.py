@@ -119,8 +119,11 @@ class Call:
         """Add to the initial metadata; before the first event."""
         self._headers.append((name, value))
 
-    async def send(self, events: Sequence[bytes]) -> None:
-        """Write events of a stream, in order; waits while the client does not read."""
+    async def send(self, events: Sequence[bytes], *, opening: bool = False) -> None:
+        """Write events of a stream, in order; waits while the client does not read.
+
+        ``opening``: they only announce the answer. The first event that the figures know is the first one behind them.
+        """
         if not self._headers_sent:
             self._headers_sent = True
             if self._headers:
@@ -128,7 +131,7 @@ class Call:
         write = self._context.write
         for event in events:
             await write(event)
-            if self.first_event_at is None:
+            if self.first_event_at is None and not opening:
                 self.first_event_at = time.monotonic()
 
     async def finish_headers(self) -> None:

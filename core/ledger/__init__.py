@@ -7,6 +7,7 @@ durable when it returns; settlements of many calls share one commit.
 
 from hexar.core.ledger.ledger import Ledger, Reservation
 from hexar.core.ledger.statements import Budget, Charge, Totals
+from hexar.core.ledger.usage import Usage
 from hexar.core.ledger.window import Period
 
-__all__ = ["Budget", "Charge", "Ledger", "Period", "Reservation", "Totals"]
+__all__ = ["Budget", "Charge", "Ledger", "Period", "Reservation", "Totals", "Usage"]

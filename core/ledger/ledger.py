@@ -20,6 +20,7 @@ from hexar.core.errors import InvalidArgument, ResourceExhausted
 from hexar.core.ids import random_hex
 from hexar.core.ledger import statements
 from hexar.core.ledger.statements import Budget, Charge, Lease, Refusal, Totals, Unlimited
+from hexar.core.ledger.usage import Usage, UsageCounters, usage
 from hexar.core.ledger.window import Period, window_at
 from hexar.core.ledger.writer import Writer
 from hexar.core.store import STORE_ERRORS, Database
@@ -152,6 +153,8 @@ class Ledger:
         self._tenants: dict[str, _Tenant] = {}
         self._reservations: dict[str, Reservation] = {}
         self._next_renewal = time.monotonic() + lease_seconds / 3
+        #: What this process has charged since it started.
+        self.counters = UsageCounters()
         self._writer = Writer(database, self._maintain, MAINTENANCE_SECONDS)
 
     def set_budget(self, tenant: str, limit_micros: int, *, currency: str = "USD", period: Period = Period.MONTH) -> None:
@@ -172,6 +175,13 @@ class Ledger:
         """The budget of ``tenant`` now, or None where it is unlimited. Blocking."""
         with self._database.read() as connection:
             return statements.read_budget(connection, tenant, self._clock())
+
+    def usage(
+        self, tenant: str, since: float = 0.0, until: float | None = None, *, period: Period = Period.TOTAL, model: str = ""
+    ) -> list[Usage]:
+        """What ``tenant`` has used by model, kind and period; see :func:`hexar.core.ledger.usage.usage`. Blocking."""
+        with self._database.read() as connection:
+            return usage(connection, tenant, since, until if until is not None else self._clock(), period, model)
 
     def totals(self, tenant: str, since: float = 0.0, until: float | None = None) -> Totals:
         """What ``tenant`` has used, from ``since`` to before ``until`` (seconds since 1970). Blocking."""
@@ -340,7 +350,9 @@ class Ledger:
         lease = part.lease if part is not None else None
         now = self._clock()
         return self._writer.submit(
-            held.tenant, lambda c: statements.record(c, held.id, held.tenant, lease, covered, charge, now)
+            held.tenant,
+            lambda c: statements.record(c, held.id, held.tenant, lease, covered, charge, now),
+            lambda _: self.counters.add(held.tenant, charge),
         )
 
     def _release(self, held: Reservation, state: _State = _State.CLOSED) -> None:

@@ -112,7 +112,7 @@ class Metrics:
         )
         self._first = Histogram(
             "hexar_first_event_seconds",
-            "Time to the first event of a stream",
+            "Time to the first event of a stream that says something; of a chat to its first token",
             ["method"],
             registry=self.registry,
             buckets=_BUCKETS,

@@ -212,7 +212,7 @@ class ChatServicer(Servicer):
                     call.trailers += _usage(parsed[-1].done.usage, held.status)
                     out = event + _closing(plan, held, kept)
                 if len(seen) > after:
-                    await call.send((out,))
+                    await call.send((out,), opening=len(seen) == 1)
                     call.last_seq = len(seen)
         if after > len(seen):
             raise InvalidArgument("resume_after", f"the answer has {len(seen)} events")

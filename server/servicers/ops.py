@@ -14,10 +14,12 @@ from hexar.core.cache.caches import tenant_dependencies
 from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, StoreUnavailable, Unavailable
 from hexar.core.jobs import Job, JobState
 from hexar.core.jobs.jobs import BACKGROUND
+from hexar.core.ledger import Period, Usage
 from hexar.core.resilience import BreakerState
 from hexar.core.telemetry.metrics import LatencySummary
 from hexar.server.process import Process
 from hexar.server.rpc import Call, Handler
+from hexar.v1 import common_pb2
 from hexar.v1 import ops_pb2 as pb
 
 SERVICE = "hexar.v1.OpsService"
@@ -25,6 +27,13 @@ _JOB_STATE = {state: f"JOB_STATE_{state.name}" for state in JobState}
 _JOB_STATE_BACK = {pb.JobState.Value(name): state for state, name in _JOB_STATE.items()}
 _BREAKER = {state: f"BREAKER_STATE_{state.name}" for state in BreakerState}
 _JOB_ID = re.compile(r"[0-9a-f]{32}").fullmatch
+_PERIOD = {
+    pb.USAGE_PERIOD_UNSPECIFIED: Period.TOTAL,
+    pb.USAGE_PERIOD_DAY: Period.DAY,
+    pb.USAGE_PERIOD_MONTH: Period.MONTH,
+}
+#: The last second that a timestamp may name (the end of the year 9999), and characters of a model's name.
+MAX_SECONDS, MAX_NAME = 253_402_300_799, 255
 #: A lag of the event loop that an operator should look at, seconds.
 LAG_PROBLEM = 0.25
 STORE_PROBLEM = "the store does not answer: nothing can be kept, and how many jobs wait is not known"
@@ -46,6 +55,7 @@ class OpsServicer:
             f"{SERVICE}/GetCacheStats": self.get_cache_stats,
             f"{SERVICE}/InvalidateCache": self.invalidate_cache,
             f"{SERVICE}/WarmCache": self.warm_cache,
+            f"{SERVICE}/GetUsage": self.get_usage,
             f"{SERVICE}/ListJobs": self.list_jobs,
             f"{SERVICE}/GetJob": self.get_job,
             f"{SERVICE}/CancelJob": self.cancel_job,
@@ -172,6 +182,23 @@ class OpsServicer:
                 job_ids.append(job.id)
         return pb.WarmCacheResponse(job_ids=job_ids).SerializeToString()
 
+    async def get_usage(self, call: Call) -> bytes:
+        """Sums of the tenant's model calls."""
+        request = call.decode(pb.GetUsageRequest)
+        if request.period not in _PERIOD:
+            raise InvalidArgument("period", "is not a known value")
+        since = _seconds("since", request.since) if request.HasField("since") else 0.0
+        until = _seconds("until", request.until) if request.HasField("until") else None
+        if until is not None and until < since:
+            raise InvalidArgument("until", "is before since")
+        if len(request.model) > MAX_NAME:
+            raise InvalidArgument("model", f"has more than {MAX_NAME} characters")
+        ledger = self._engine.ledger
+        rows = await self._engine.database.run(
+            lambda: ledger.usage(call.tenant, since, until, period=_PERIOD[request.period], model=request.model)
+        )
+        return pb.GetUsageResponse(usage=[_usage(call.tenant, row) for row in rows]).SerializeToString()
+
     async def list_jobs(self, call: Call) -> bytes:
         """A page of jobs, the newest first."""
         request = call.decode(pb.ListJobsRequest)
@@ -258,6 +285,28 @@ class OpsServicer:
         if not engine.database.is_sqlite and engine.redis is None:
             problems.append("PostgreSQL without Redis: a second process on this store would serve what this one made old")
         return problems
+
+
+def _seconds(field: str, value: Timestamp) -> float:
+    """Seconds since 1970 of a caller's timestamp."""
+    if not 0 <= value.nanos < 1_000_000_000 or not 0 <= value.seconds <= MAX_SECONDS:
+        raise InvalidArgument(field, "must be a time from 1970 to 9999")
+    return float(value.seconds + value.nanos / 1e9)
+
+
+def _usage(tenant: str, row: Usage) -> pb.ModelUsage:
+    cost = common_pb2.Money(currency_code=row.currency, micros=row.cost_micros) if row.currency else None
+    return pb.ModelUsage(
+        tenant=tenant,
+        model=row.model,
+        system=row.kind,
+        period_start=None if row.start is None else timestamp(row.start),
+        calls=row.calls,
+        estimated_calls=row.estimated,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cost=cost,
+    )
 
 
 def timestamp(seconds: float) -> Timestamp:

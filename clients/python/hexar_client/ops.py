@@ -49,6 +49,10 @@ class Ops:
         request = pb.WarmCacheRequest(queries=queries or (), vendors=vendors or ())
         return cast("pb.WarmCacheResponse", self._client.unary(self._stub.WarmCache, request))
 
+    def usage(self, request: pb.GetUsageRequest | None = None) -> pb.GetUsageResponse:
+        """What the tenant has used of the language models."""
+        return cast("pb.GetUsageResponse", self._client.unary(self._stub.GetUsage, request or pb.GetUsageRequest()))
+
     def jobs(self, request: pb.ListJobsRequest | None = None) -> pb.ListJobsResponse:
         """A page of jobs, the newest first."""
         return cast("pb.ListJobsResponse", self._client.unary(self._stub.ListJobs, request or pb.ListJobsRequest()))
@@ -91,6 +95,10 @@ class AsyncOps:
         """Queue jobs that fill caches ahead."""
         request = pb.WarmCacheRequest(queries=queries or (), vendors=vendors or ())
         return cast("pb.WarmCacheResponse", await self._client.unary(self._stub.WarmCache, request))
+
+    async def usage(self, request: pb.GetUsageRequest | None = None) -> pb.GetUsageResponse:
+        """What the tenant has used of the language models."""
+        return cast("pb.GetUsageResponse", await self._client.unary(self._stub.GetUsage, request or pb.GetUsageRequest()))
 
     async def jobs(self, request: pb.ListJobsRequest | None = None) -> pb.ListJobsResponse:
         """A page of jobs, the newest first."""

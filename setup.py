@@ -62,6 +62,10 @@ def extensions() -> list[Extension]:
     ]
 
 
+#: What the analysis of sales tables needs besides; imported when first used (docs/adr/0018).
+MARKET = ["duckdb>=1.4", "sqlglot>=27", "augurs>=0.8", "python-calamine>=0.4"]
+
+
 def requirements() -> list[str]:
     """The contract is a distribution of its own. A checkout depends on the one beside it, a release on its number.
 
@@ -129,5 +133,6 @@ setup(
         },
     ),
     install_requires=requirements(),
+    extras_require={"market": MARKET},
     zip_safe=False,
 )

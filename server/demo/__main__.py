@@ -20,6 +20,7 @@ from hexar.server.app import App
 from hexar.server.commands.running import configure_logging
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
+from hexar.server.demo.market import ask_market
 from hexar.server.demo.parts import ask_parts
 from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
@@ -28,7 +29,12 @@ from hexar.server.systems import make_settings, tables
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
-QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (ask_gear, ask_portfolio, ask_parts)
+QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (
+    ask_gear,
+    ask_portfolio,
+    ask_parts,
+    ask_market,
+)
 
 
 async def ask_all(shops: DemoShops, folder: Path, console: Console) -> None:

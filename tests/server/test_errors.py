@@ -186,7 +186,7 @@ async def test_a_request_id_is_sent_back(channel: grpc.aio.Channel) -> None:
 
 async def test_a_service_that_is_not_built_says_so(channel: grpc.aio.Channel) -> None:
     """Methods of the contract without an answer yet are UNIMPLEMENTED, by our text."""
-    error = await failure(channel.unary_unary("/hexar.v1.MarketService/ListTables")(b""))
+    error = await failure(channel.unary_unary("/hexar.v1.LegalService/Validate")(b""))
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "contract" in str(error.details())
 

@@ -16,6 +16,7 @@ from hexar_client.chat import AsyncChatStream, AsyncPortfolios
 from hexar_client.client import STREAM_TIMEOUT, UNARY_TIMEOUT
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
+from hexar_client.market import AsyncMarket
 from hexar_client.ops import AsyncOps
 from hexar_client.parts import AsyncParts
 
@@ -29,6 +30,12 @@ class AsyncClient:
         self.portfolios = AsyncPortfolios(self)
         self.ops = AsyncOps(self)
         self.parts = AsyncParts(self)
+        self.market = AsyncMarket(self)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with every call: the token."""
+        return self._connection.metadata
 
     def query(
         self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, restart: bool = False, **fields: Any

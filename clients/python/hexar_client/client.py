@@ -15,6 +15,7 @@ from hexar_client._stream import Stream
 from hexar_client.chat import ChatStream, Portfolios
 from hexar_client.errors import convert_rpc
 from hexar_client.gear import QueryBody, query_request
+from hexar_client.market import Market
 from hexar_client.ops import Ops
 from hexar_client.parts import Parts
 
@@ -42,6 +43,12 @@ class Client:
         self.portfolios = Portfolios(self)
         self.ops = Ops(self)
         self.parts = Parts(self)
+        self.market = Market(self)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with every call: the token."""
+        return self._connection.metadata
 
     def query(
         self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, restart: bool = False, **fields: Any

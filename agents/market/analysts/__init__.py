@@ -1,0 +1,1 @@
+"""Analysts: from figures to advice that cites them."""

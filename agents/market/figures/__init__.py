@@ -1,0 +1,1 @@
+"""Aggregates of a table: one relational expression for every engine."""

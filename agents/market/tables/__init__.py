@@ -1,0 +1,1 @@
+"""From files of many shapes to one table whose columns are known."""

@@ -1,0 +1,255 @@
+"""The columns of a raw table: what their values are, how they are written, what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hexar.agents.market.figures.sql import identifier, literal
+from hexar.agents.market.tables import roles, values
+from hexar.agents.market.tables.roles import Type
+from hexar.core.errors import InvalidArgument
+from hexar.v1 import market_pb2 as pb
+
+#: Rows among which a column's distinct values are sampled: the first ones, and as many spread over the rest.
+SAMPLED_ROWS, SAMPLED_VALUES = 5000, 1000
+#: Texts that mean "no value".
+EMPTY = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "#n/a", "s/d", "?")
+#: Types that a file or a warehouse gives its columns, beside text.
+TYPES = {
+    "DATE": Type.DATE, "TIMESTAMP": Type.DATE,
+    **dict.fromkeys(
+        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT",
+         "DOUBLE", "DECIMAL"),
+        Type.NUMBER,
+    ),
+}  # fmt: skip
+#: Fewer columns named by periods than this are columns of their own.
+MIN_PERIODS = 3
+
+
+@dataclass(slots=True)
+class Column:
+    """A raw column. ``typed``: the file gives the type, and there is no text to parse."""
+
+    name: str
+    kind: Type
+    typed: bool
+    #: Its numbers may be what no decimal is: NaN, infinite.
+    floating: bool = False
+    date: values.DateFormat | None = None
+    number: values.NumberFormat | None = None
+    role: str = ""
+    confidence: float = 0.0
+    alternatives: tuple[tuple[str, float], ...] = ()
+    empty: int = 0
+    notes: list[str] = field(default_factory=list)
+    #: The columns that together are a date: year, month and day.
+    parts: tuple[str, ...] = ()
+
+    @property
+    def format_name(self) -> str:
+        """How its values are written, for people."""
+        if self.date is not None:
+            return self.date.name if self.date is not values.YMD else ""
+        return self.number.name if self.number is not None else ""
+
+    @property
+    def text(self) -> str:
+        """An expression for its text; NULL where there is no value."""
+        if self.parts:
+            return " || '-' || ".join(f"trim(CAST({identifier(part)} AS VARCHAR))" for part in self.parts)
+        return cleaned(self.name)
+
+    def sql(self, kind: str = values.AMOUNT) -> str:
+        """An expression for its value, with its type."""
+        if self.typed:
+            if self.kind is Type.NUMBER:
+                # Whole numbers and decimals are added up as they are: an expression over them only costs.
+                return f"TRY_CAST({identifier(self.name)} AS {kind})" if self.floating else identifier(self.name)
+            return f"CAST({identifier(self.name)} AS {'DATE' if self.kind is Type.DATE else 'VARCHAR'})"
+        if self.kind is Type.DATE and self.date is not None:
+            return self.date.sql(self.text)
+        if self.kind is Type.NUMBER and self.number is not None:
+            return self.number.sql(self.text, kind)
+        return self.text
+
+
+def cleaned(name: str) -> str:
+    """The text of a column without space around it, NULL where it means "no value"."""
+    text = f"trim(CAST({identifier(name)} AS VARCHAR))"
+    return f"CASE WHEN lower({text}) IN ({', '.join(map(literal, EMPTY))}) THEN NULL ELSE {text} END"
+
+
+def period_columns(columns: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[str]:
+    """The columns whose names are periods ("Jan 2024", "2024-01", "Q1 2024"), where a table has one for each and no date."""
+    if any(role == "date" and names for role, names in given.items()):
+        return []
+    wide = [name for name in columns if _is_period(name)]
+    if len(wide) < MIN_PERIODS or any(
+        roles.confidence(roles.ROLES["date"], name, Type.DATE) >= 0.9 for name in columns if name not in wide
+    ):
+        return []
+    return wide
+
+
+def _is_period(name: str) -> bool:
+    return any(known.name != "Ymd" and known.matches(name) for known in values.DATE_FORMATS)
+
+
+def find_columns(
+    cursor: Any,
+    relation: str,
+    names: Sequence[str],
+    typed: Mapping[str, str],
+    given: Mapping[str, Sequence[str]],
+    options: pb.TableOptions,
+) -> list[Column]:
+    """Every column with its type, format and role."""
+    count = int(cursor.execute(f"SELECT count(*) FROM {relation}").fetchone()[0])
+    samples = {name: _sample(cursor, relation, name, count) for name in names if name not in typed}
+    decimal = options.decimal_separator or _decimal(samples)
+    columns = [
+        Column(name, TYPES[typed[name]], True, floating=typed[name] in ("FLOAT", "DOUBLE"))
+        if name in typed
+        else _untyped(name, samples[name], decimal, given, options)
+        for name in names
+    ]
+    assigned = roles.assign({column.name: column.kind for column in columns}, given)
+    for column in columns:
+        found = assigned[column.name]
+        column.role, column.confidence, column.alternatives = found.role, found.confidence, found.alternatives
+        _check_given(column, given)
+    if not any(column.role == "date" for column in columns) and "date" not in given:
+        composed = _composed(cursor, relation, columns, count)
+        if composed is not None:
+            columns.append(composed)
+    counts = ", ".join(
+        f"count({identifier(column.name) if column.typed else cleaned(column.name)})" for column in columns if not column.parts
+    )
+    row = cursor.execute(f"SELECT {counts} FROM {relation}").fetchone()
+    for column, filled in zip((column for column in columns if not column.parts), row, strict=True):
+        column.empty = count - filled
+    for column in columns:
+        if column.role == "date" and not column.typed:
+            _order(cursor, relation, column, columns, options)
+        if column.role and column.number is not None and column.number.ambiguous:
+            column.notes.append(
+                f"{column.name}: every separator in it could divide thousands or decimals; it was taken as "
+                f"{'a decimal comma' if column.number.decimal == ',' else 'a decimal point'} (decimal_separator decides)"
+            )
+    return columns
+
+
+def _sample(cursor: Any, relation: str, name: str, count: int) -> list[str]:
+    step = max(1, count // SAMPLED_ROWS)
+    place = "rowid" if relation in ("raw", "unfolded") else "file_row_number"
+    source = relation if place == "rowid" else relation[:-1] + ", file_row_number = true)"
+    rows = cursor.execute(
+        f"SELECT DISTINCT v FROM (SELECT {cleaned(name)} AS v FROM {source} "
+        f"WHERE {place} < {SAMPLED_ROWS} OR {place} % {step} = 0) "
+        f"WHERE v IS NOT NULL LIMIT {SAMPLED_VALUES}"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _decimal(samples: Mapping[str, Sequence[str]]) -> str:
+    """The separator that the unambiguous columns have, where all agree: it decides the others."""
+    found = {
+        number.decimal
+        for sample in samples.values()
+        if (number := values.number_format(sample)) is not None
+        and not number.ambiguous
+        and any("," in text or "." in text for text in sample)
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def _untyped(
+    name: str, sample: Sequence[str], decimal: str, given: Mapping[str, Sequence[str]], options: pb.TableOptions
+) -> Column:
+    named = name in given.get("date", ()) or roles.confidence(roles.ROLES["date"], name, Type.DATE) >= roles.SURE
+    wanted = next((role for role, columns in given.items() if name in columns), "")
+    if wanted and roles.ROLES[wanted].types == frozenset((Type.TEXT,)):
+        return Column(name, Type.TEXT, False)
+    date = values.date_format(sample, named_date=named)
+    if date is not None:
+        return Column(name, Type.DATE, False, date=date)
+    number = values.number_format(sample)
+    if number is not None:
+        if number.ambiguous and decimal:
+            number = values.number_format(sample, decimal)
+        elif options.decimal_separator:
+            number = values.number_format(sample, options.decimal_separator)
+        return Column(name, Type.NUMBER, False, number=number)
+    return Column(name, Type.TEXT, False)
+
+
+def _check_given(column: Column, given: Mapping[str, Sequence[str]]) -> None:
+    """A role that the caller gave must fit the values."""
+    for role, names in given.items():
+        if column.name in names and column.kind not in roles.ROLES[role].types and Type.TEXT not in roles.ROLES[role].types:
+            wants = " or ".join(sorted(kind.value for kind in roles.ROLES[role].types))
+            raise InvalidArgument(
+                "options.columns", f"{column.name[:100]!r} holds {column.kind.value}, but the role {role} needs {wants}"
+            )
+
+
+def _composed(cursor: Any, relation: str, columns: Sequence[Column], count: int) -> Column | None:
+    """A date out of columns that hold its year, its month or quarter, and its day."""
+    by_word = {word: column for column in columns if not column.role for word in roles.words(column.name)[-1:]}
+
+    def one(*names: str) -> Column | None:
+        return next((by_word[name] for name in names if name in by_word), None)
+
+    year = one("year", "ano", "anio", "jahr", "annee", "yr", "ejercicio")
+    month = one("month", "mes", "monat", "mois") or one("quarter", "trimestre", "quartal")
+    if year is None or month is None:
+        return None
+    day = one("day", "dia", "tag", "jour")
+    parts = tuple(column.name for column in (year, month, day) if column is not None)
+    made = Column(" + ".join(parts), Type.DATE, False, role="date", confidence=0.9, parts=parts)
+    rows = cursor.execute(f"SELECT DISTINCT {made.text} AS v FROM {relation} LIMIT {SAMPLED_VALUES}").fetchall()
+    made.date = values.date_format([row[0] for row in rows if row[0]], named_date=True)
+    if made.date is None:
+        return None
+    made.notes.append(f"the date is made of the columns {', '.join(parts)}")
+    return made
+
+
+def _order(cursor: Any, relation: str, column: Column, columns: Sequence[Column], options: pb.TableOptions) -> None:
+    """Whether the day or the month stands first, by all rows."""
+    if column.date not in (values.DMY, values.MDY):
+        return
+    if options.date_order in (pb.DATE_ORDER_DMY, pb.DATE_ORDER_MDY):
+        column.date = values.DMY if options.date_order == pb.DATE_ORDER_DMY else values.MDY
+        return
+    text = column.text
+    row = cursor.execute(
+        f"SELECT count({text}), count({values.DMY.sql(text)}), count({values.MDY.sql(text)}) FROM {relation}"
+    ).fetchone()
+    counts = {values.DMY: int(row[1]), values.MDY: int(row[2])}
+    column.date, both = values.order_of_days(counts.__getitem__, int(row[0]))
+    if not both:
+        return
+    comma = any(other.number is not None and other.number.decimal == "," for other in columns)
+    days = {
+        order: int(
+            cursor.execute(
+                f"SELECT count(DISTINCT EXTRACT(DAY FROM d)) FROM (SELECT {order.sql(text)} AS d FROM {relation})"
+            ).fetchone()[0]
+        )
+        for order in (values.DMY, values.MDY)
+    }
+    if min(days.values()) == 1 < max(days.values()):
+        # Under one reading every date is the first of a month: monthly figures.
+        column.date = min(days, key=lambda order: days[order])
+        why = "then every date is the first of a month"
+    elif comma:
+        column.date, why = values.DMY, "as where decimals have a comma"
+    else:
+        column.date, why = values.DMY, "as in most of the world"
+    column.notes.append(
+        f"{column.name}: day and month fit in either order; read as {column.date.name}, {why} (date_order decides)"
+    )

@@ -23,6 +23,7 @@ from hexar.agents.llm.errors import (
 from hexar.agents.llm.openai import OpenAIProvider
 from hexar.agents.llm.reasoning import TAGS, ReasoningFilter
 from hexar.core.deadline import Deadline
+from hexar.core.resilience import BreakerState
 from tests.agents.llm.conftest import FAST, REQUEST, MakeModels, answer, gather, text
 from tests.upstream import Upstream
 
@@ -240,6 +241,16 @@ def test_an_answer_without_text_is_none(finish: str) -> None:
 def test_a_refused_request_says_nothing_about_the_provider(status: int) -> None:
     assert not ModelRejected("m", status).counts_as_failure
     assert ModelRejected("m", 401).counts_as_failure
+
+
+async def test_requests_that_are_refused_take_the_model_from_nobody(make_models: MakeModels) -> None:
+    """However many requests the provider refuses for what is in them, the next one is asked."""
+    models = make_models("fault=status&status=400&times=8&tokens=2")
+    for _ in range(8):
+        with pytest.raises(ModelRejected):
+            await gather(models)
+    assert models.breakers[0].state is BreakerState.CLOSED
+    assert text(await gather(models)) == answer(2)
 
 
 def test_a_schema_is_asked_for() -> None:

@@ -28,6 +28,13 @@ def run(text: str, sources: int, cuts: list[int]) -> tuple[str, Grounding]:
         ("No [note] here [", "No [note] here [", [], 0),
         ("Call `items[7]` and [3].", "Call `items[7]` and [3].", [3], 0),
         ("[0] is none", " is none", [], 1),
+        ("A lone ` and [9] or [2]", "A lone ` and or [2]", [2], 1),
+        ("A lone ` and\n`items` [9]", "A lone ` and\n`items`", [], 1),
+        ("As code: `[9]`.", "As code: ``.", [], 1),
+        ("`a[9]` ``b[8]`` `x = [7, 8]`", "`a[9]` ``b[8]`` `x = [7, 8]`", [], 0),
+        ("```\n[9]\nx = [7]\nreturn [8]\ny[6] [5]\n``` [4] [1]", "```\n\nx = [7]\nreturn [8]\ny[6]\n``` [1]", [1], 3),
+        ("years ``` [9] [1]", "years ``` [1]", [1], 1),
+        ("wide 【2】 ［9］ [\u200b9] [１]", "wide [2] [1]", [2, 1], 2),
     ],
 )
 def test_markers_point_to_passages_or_are_removed(text: str, expected: str, markers: list[int], removed: int) -> None:
@@ -39,7 +46,10 @@ def test_markers_point_to_passages_or_are_removed(text: str, expected: str, mark
 
 
 @given(
-    st.lists(st.sampled_from(["text ", "[1]", "[2, 3]", "[12]", "[", "]", " ", "[x]", "`", "4 "]), max_size=30).map("".join),
+    st.lists(
+        st.sampled_from(["text ", "[1]", "[2, 3]", "[12]", "[", "]", " ", "[x]", "`", "``", "```", "\n", "【9】", "=", "4 "]),
+        max_size=30,
+    ).map("".join),
     st.lists(st.integers(0, 120), max_size=20),
 )
 def test_the_result_does_not_depend_on_how_tokens_cut_the_text(text: str, cuts: list[int]) -> None:

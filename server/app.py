@@ -21,7 +21,7 @@ from hexar.server.listening import bind, connections, give_up, options
 from hexar.server.process import Process, Seat
 from hexar.server.rpc import Interceptor, ServiceHandler, receive
 from hexar.server.servicers.ops import OpsServicer
-from hexar.server.streaming import Leaving
+from hexar.server.streaming import LeaveInterceptor
 from hexar.server.system import System
 from hexar.server.systems import SYSTEMS, contract
 from hexar.server.transport import Listener, make_server
@@ -108,7 +108,7 @@ class App(Process):
             errors,
             request_id,
             Authentication(verifiers),
-            Leaving(engine.answers),
+            LeaveInterceptor(engine.answers),
             Observe(engine.metrics),
             RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),
             receive,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import ColumnElement, Table, or_
 
 from hexar.agents.parts import contract
@@ -20,6 +17,7 @@ from hexar.agents.parts.fitting import Asked, choose
 from hexar.agents.parts.validation import DEFAULT_MATCHES
 from hexar.agents.parts.vehicles.resolve import Resolution
 from hexar.core.errors import InvalidArgument, NotFound
+from hexar.core.paging import PageTokens
 from hexar.v1 import common_pb2
 from hexar.v1 import parts_pb2 as pb
 
@@ -126,34 +124,29 @@ def _of_all(
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
-def _encode(view: CatalogueView, position: Sequence[str]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([view.row.generation, *position])).decode()
+_BY_NAME = PageTokens("parts by name", int, str, str)
+_BY_ID = PageTokens("parts by id", int, str)
 
 
-def _decode(view: CatalogueView, page: common_pb2.PageRequest, length: int) -> list[str]:
+def _position(view: CatalogueView, page: common_pb2.PageRequest, tokens: PageTokens) -> tuple[str, ...] | None:
     """Where a page begins; a token of another import is refused, since the rows may have moved."""
-    if not page.token:
-        return [""] * length
-    try:
-        value = orjson.loads(base64.urlsafe_b64decode(page.token.encode()))
-    except (binascii.Error, ValueError):
-        raise InvalidArgument("page.token", "is not a token of this list") from None
-    if not isinstance(value, list) or len(value) != length + 1 or not all(isinstance(part, str) for part in value[1:]):
-        raise InvalidArgument("page.token", "is not a token of this list")
-    if value[0] != view.row.generation:
+    position = tokens.decode(page.token)
+    if position is None:
+        return None
+    if position[0] != view.row.generation:
         raise InvalidArgument("page.token", "the catalogue was imported anew; begin with the first page")
-    return value[1:]
+    return position[1:]
 
 
 def _named_page(
     view: CatalogueView, table: Table, page: common_pb2.PageRequest, size: int, conditions: Sequence[ColumnElement[bool]]
 ) -> tuple[list[Any], common_pb2.PageInfo]:
-    name, identifier = _decode(view, page, 2)
+    name, identifier = _position(view, page, _BY_NAME) or ("", "")
     rows, total = view.store.page(view.row.generation, table, (name, identifier), size + 1, conditions)
     info = common_pb2.PageInfo(total=total, counted=True)
     if len(rows) > size:
         rows = rows[:size]
-        info.next_token = _encode(view, (rows[-1].name, rows[-1].id))
+        info.next_token = _BY_NAME.encode(view.row.generation, rows[-1].name, rows[-1].id)
     return rows, info
 
 
@@ -205,12 +198,12 @@ def categories(view: CatalogueView, request: pb.ListCategoriesRequest, size: int
     for category_key, group_key, count in view.store.tree(view.row.generation, variant_key):
         by_category.setdefault(category_key, []).append((view.groups[group_key], count))
     ordered = sorted((view.categories[key] for key in by_category), key=lambda row: (row.name, row.id))
-    name, identifier = _decode(view, request.page, 2)
+    name, identifier = _position(view, request.page, _BY_NAME) or ("", "")
     rest = [row for row in ordered if not identifier or (row.name, row.id) > (name, identifier)]
     info = common_pb2.PageInfo(total=len(ordered), counted=True)
     if len(rest) > size:
         rest = rest[:size]
-        info.next_token = _encode(view, (rest[-1].name, rest[-1].id))
+        info.next_token = _BY_NAME.encode(view.row.generation, rest[-1].name, rest[-1].id)
     trees = [
         pb.CategoryTree(
             category=contract.category(row),
@@ -228,7 +221,7 @@ def articles(view: CatalogueView, request: pb.ListArticlesRequest, size: int) ->
     """A page of articles by id."""
     if request.category_id and not request.variant_id:
         raise InvalidArgument("category_id", "needs variant_id")
-    (after,) = _decode(view, request.page, 1)
+    (after,) = _position(view, request.page, _BY_ID) or ("",)
     category = view.category_by_id.get(request.category_id) if request.category_id else None
     group = view.group_by_id.get(request.product_group_id) if request.product_group_id else None
     if request.category_id and category is None:
@@ -246,7 +239,7 @@ def articles(view: CatalogueView, request: pb.ListArticlesRequest, size: int) ->
     info = common_pb2.PageInfo(total=total, counted=True)
     if len(rows) > size:
         rows = rows[:size]
-        info.next_token = _encode(view, (rows[-1].id,))
+        info.next_token = _BY_ID.encode(view.row.generation, rows[-1].id)
     found = [contract.article(row) for row in rows]
     return pb.ListArticlesResponse(articles=found, page=info, catalogue=contract.catalogue_ref(view.row))
 

@@ -6,7 +6,8 @@
 """
 
 from hexar.core.eventlog.answers import Answers
+from hexar.core.eventlog.frames import head
 from hexar.core.eventlog.live import Answer, AnswerSpec, Completion, Origin
 from hexar.core.eventlog.log import EventLog
 
-__all__ = ["Answer", "AnswerSpec", "Answers", "Completion", "EventLog", "Origin"]
+__all__ = ["Answer", "AnswerSpec", "Answers", "Completion", "EventLog", "Origin", "head"]

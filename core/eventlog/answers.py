@@ -45,13 +45,16 @@ class Answers:
         entry = await self._caches.get(kind, key)
         return self._replayed(entry) if entry is not None else None
 
+    async def join(self, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
+        """The answer of ``spec`` where it is being produced now, here or elsewhere, or None."""
+        # Where nobody can confirm, running answers are still shared: the sources are spared, nothing kept is served.
+        await self._caches.confirmed()
+        return await self._live.join(spec.slot, deadline)
+
     async def open(self, spec: AnswerSpec, deadline: Deadline, *, missed: bool = False) -> Answer:
         """The answer of ``spec``: replayed, joined or produced. ``missed``: the caches were just asked for it in vain."""
         if spec.read_cache:
-            # Where nobody can confirm, running answers are still shared: the sources are spared, nothing kept is served.
-            await self._caches.confirmed()
-            joined = await self._live.join(spec.slot, deadline)
-            if joined is not None:
+            if (joined := await self.join(spec, deadline)) is not None:
                 return joined
             if not missed and (answer := await self.kept(spec.kind, spec.key)) is not None:
                 return answer

@@ -36,6 +36,21 @@ def number(seq: int, payload: bytes) -> bytes:
     return _SEQ_TAG + varint(seq) + payload
 
 
+def head(event: bytes) -> tuple[int, int]:
+    """The number of a numbered event, and the field of its body: the one that stands behind the number (0: none does)."""
+    seq, at = _read_varint(event, 1)
+    return seq, _read_varint(event, at)[0] >> 3 if at < len(event) else 0
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while (byte := data[at]) > 0x7F:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    return value | byte << shift, at + 1
+
+
 def pack(log: FinishedLog) -> bytes:
     """One value that holds the whole log."""
     parts = [_MAGIC, bytes.fromhex(log.answer_id)]

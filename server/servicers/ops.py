@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 
@@ -15,6 +13,7 @@ from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, Sto
 from hexar.core.jobs import Job, JobState
 from hexar.core.jobs.jobs import BACKGROUND
 from hexar.core.ledger import Period, Usage
+from hexar.core.paging import PageTokens
 from hexar.core.resilience import BreakerState
 from hexar.core.telemetry.metrics import LatencySummary
 from hexar.server.process import Process
@@ -26,6 +25,7 @@ SERVICE = "hexar.v1.OpsService"
 _JOB_STATE = {state: f"JOB_STATE_{state.name}" for state in JobState}
 _JOB_STATE_BACK = {pb.JobState.Value(name): state for state, name in _JOB_STATE.items()}
 _BREAKER = {state: f"BREAKER_STATE_{state.name}" for state in BreakerState}
+_JOBS = PageTokens("jobs", float, str)
 _JOB_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 _PERIOD = {
     pb.USAGE_PERIOD_UNSPECIFIED: Period.TOTAL,
@@ -209,12 +209,12 @@ class OpsServicer:
         if request.state and state is None:
             raise InvalidArgument("state", f"{request.state} is no job state")
         jobs = await self._engine.jobs.page(
-            call.tenant, state=state, kind=request.kind, limit=size + 1, before=_page_position(request.page.token)
+            call.tenant, state=state, kind=request.kind, limit=size + 1, before=_JOBS.decode(request.page.token)
         )
         response = pb.ListJobsResponse(jobs=[self._job(job) for job in jobs[:size]])
         if len(jobs) > size:
             last = jobs[size - 1]
-            response.page.next_token = base64.urlsafe_b64encode(f"{last.created_at!r} {last.id}".encode()).decode()
+            response.page.next_token = _JOBS.encode(last.created_at, last.id)
         return response.SerializeToString()
 
     async def get_job(self, call: Call) -> bytes:
@@ -330,13 +330,3 @@ def latency(summary: LatencySummary | None) -> pb.Latency | None:
     return pb.Latency(
         mean=duration(summary.mean), median=duration(summary.median), p95=duration(summary.p95), samples=summary.samples
     )
-
-
-def _page_position(token: str) -> tuple[float, str] | None:
-    if not token:
-        return None
-    try:
-        at, job_id = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
-        return float(at), job_id
-    except (ValueError, binascii.Error):
-        raise InvalidArgument("page.token", "is not a token of this list") from None

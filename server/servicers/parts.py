@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,11 +23,12 @@ from hexar.core.errors import HexarError, InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec, Completion, EventLog
 from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
+from hexar.core.paging import PageTokens
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.server.engine import Engine
 from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import answer_spec, send_answer, stream_answer
+from hexar.server.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.system import Servicer, System
 from hexar.v1 import parts_pb2 as pb
 
@@ -36,10 +36,9 @@ T = TypeVar("T")
 
 SERVICE = "hexar.v1.PartsService"
 WARM_JOB = "parts.warm"
+_CATALOGUES = PageTokens("catalogues", str)
 #: Lookups that may wait for a thread: a report asks for a few dozen, in short calls.
 QUEUE = 4096
-#: Requests whose key is remembered by their bytes, so that a replay decodes nothing at all.
-MEMO = 4096
 #: Reports of a batch that are answered at once, and names matched by one call of the pool.
 BATCH_AT_ONCE = 4
 NAMES_A_CALL = 50
@@ -62,7 +61,7 @@ class PartsServicer(Servicer):
         )
         self.catalogues = Catalogues(CatalogueStore(engine.database))
         self.pipeline = PartsPipeline(self.catalogues, engine.dispatcher)
-        self._memo: OrderedDict[tuple[str, bytes], tuple[bytes, CatalogueView]] = OrderedDict()
+        self._memo = RequestMemo[tuple[bytes, CatalogueView]]()
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -88,9 +87,7 @@ class PartsServicer(Servicer):
 
     async def discover(self, call: Call) -> None:
         """Stream the answer to one report."""
-        assert isinstance(call.request, bytes)
-        memo_key = (call.tenant, call.request)
-        known = self._memo.get(memo_key)
+        known = self._memo.get(call)
         if known is not None and self.catalogues.fresh(known[1].row.name) is known[1]:
             answer = self._engine.answers.replay(KIND, known[0])
             if answer is not None:
@@ -99,17 +96,12 @@ class PartsServicer(Servicer):
         request = call.decode(pb.DiscoverRequest)
         plan = await self.pipeline.prepare(request, call.tenant, call.deadline)
         if not request.resume_after and not request.cache_policy:
-            self._remember(memo_key, plan)
+            self._memo.keep(call, (plan.key, plan.view))
         spec = self._spec(plan, call.deadline)
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
     def _spec(self, plan: DiscoveryPlan, deadline: Deadline) -> AnswerSpec:
         return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, adaptive=True)
-
-    def _remember(self, memo_key: tuple[str, bytes], plan: DiscoveryPlan) -> None:
-        self._memo[memo_key] = (plan.key, plan.view)
-        if len(self._memo) > MEMO:
-            self._memo.popitem(last=False)
 
     async def discover_batch(self, call: Call) -> None:
         """Stream the answers to several reports; each is cached and shared as if it were asked alone."""
@@ -218,10 +210,11 @@ class PartsServicer(Servicer):
         """Imported catalogues by name."""
         request = call.decode(pb.ListCataloguesRequest)
         size = check_page(request.page)
-        rows = await self._run(call, self.catalogues.store.catalogues, request.page.token, size + 1)
+        (after,) = _CATALOGUES.decode(request.page.token) or ("",)
+        rows = await self._run(call, self.catalogues.store.catalogues, after, size + 1)
         response = pb.ListCataloguesResponse(catalogues=[contract.catalogue(row) for row in rows[:size]])
         if len(rows) > size:
-            response.page.next_token = rows[size - 1].name
+            response.page.next_token = _CATALOGUES.encode(rows[size - 1].name)
         return response.SerializeToString()
 
     async def list_manufacturers(self, call: Call) -> bytes:

@@ -13,6 +13,7 @@ from hexar.agents.portfolio.documents.library import Library, PortfolioRow, Writ
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
 from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound
+from hexar.core.paging import PageTokens
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
 from hexar.server.rpc import Call, Handler
@@ -21,6 +22,8 @@ from hexar.v1 import common_pb2, portfolio_pb2
 SERVICE = "hexar.v1.PortfolioService/"
 #: The bulkhead on which documents are read, cut and embedded.
 LANE = "documents"
+_PORTFOLIOS = PageTokens("portfolios", str)
+_DOCUMENTS = PageTokens("documents", str)
 #: Documents of one upload.
 MAX_DOCUMENTS = 10_000
 
@@ -93,8 +96,9 @@ class PortfolioHandlers:
         """List portfolios."""
         request = call.decode(portfolio_pb2.ListPortfoliosRequest)
         size = page_size(request.page)
-        rows, total = await self._database.run(self._library.page, call.tenant, request.page.token, size + 1)
-        more = rows[size - 1].portfolio_id if len(rows) > size else ""
+        (after,) = _PORTFOLIOS.decode(request.page.token) or ("",)
+        rows, total = await self._database.run(self._library.page, call.tenant, after, size + 1)
+        more = _PORTFOLIOS.encode(rows[size - 1].portfolio_id) if len(rows) > size else ""
         return portfolio_pb2.ListPortfoliosResponse(
             portfolios=[messages.portfolio(row) for row in rows[:size]],
             page=common_pb2.PageInfo(next_token=more, total=total, counted=True),
@@ -122,10 +126,9 @@ class PortfolioHandlers:
         request = call.decode(portfolio_pb2.ListDocumentsRequest)
         check_name("portfolio_id", request.portfolio_id)
         size = page_size(request.page)
-        rows, total = await self._database.run(
-            self._library.document_page, call.tenant, request.portfolio_id, request.page.token, size + 1
-        )
-        more = rows[size - 1].document_id if len(rows) > size else ""
+        (after,) = _DOCUMENTS.decode(request.page.token) or ("",)
+        rows, total = await self._database.run(self._library.document_page, call.tenant, request.portfolio_id, after, size + 1)
+        more = _DOCUMENTS.encode(rows[size - 1].document_id) if len(rows) > size else ""
         return portfolio_pb2.ListDocumentsResponse(
             documents=[messages.document(row) for row in rows[:size]],
             page=common_pb2.PageInfo(next_token=more, total=total, counted=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from hexar.core.jobs.model import JobContext
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.server.engine import Engine, WarmJob
 from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import answer_spec, send_answer, stream_answer
+from hexar.server.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.system import Servicer, System
 from hexar.v1 import ops_pb2, query_pb2
 
@@ -32,8 +31,6 @@ PATH = "hexar.v1.QueryService/Query"
 WARM_JOB = "gear.warm"
 #: Seconds that a warming query may take.
 WARM_SECONDS = 60.0
-#: Requests whose key is remembered by their bytes, so that a replay decodes nothing at all.
-MEMO = 4096
 
 
 class GearSettings(BaseModel):
@@ -52,7 +49,7 @@ class QueryServicer(Servicer):
         for config in configs:
             engine.dispatcher.configure(config.name, _bulkhead(engine))
         self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs)
-        self._memo: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._memo = RequestMemo[bytes]()
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -69,16 +66,14 @@ class QueryServicer(Servicer):
 
     async def query(self, call: Call) -> None:
         """Stream one answer."""
-        assert isinstance(call.request, bytes)
-        memo_key = (call.tenant, call.request)
-        key = self._memo.get(memo_key)
+        key = self._memo.get(call)
         if key is not None and (answer := self._engine.answers.replay(KIND, key)) is not None:
             await send_answer(call, answer, 0)
             return
         request = call.decode(query_pb2.QueryRequest)
         plan = await self.pipeline.prepare(request, call.tenant)
         if _is_plain(request):
-            self._remember(memo_key, plan.key)
+            self._memo.keep(call, plan.key)
         spec = self._spec(plan, call.deadline)
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
@@ -86,11 +81,6 @@ class QueryServicer(Servicer):
         # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
         produce, caches = self.pipeline.produce, self._engine.caches
         return answer_spec(KIND, plan, produce, caches, deadline, finish_alone=True, adaptive=True)
-
-    def _remember(self, memo_key: tuple[str, bytes], key: bytes) -> None:
-        self._memo[memo_key] = key
-        if len(self._memo) > MEMO:
-            self._memo.popitem(last=False)
 
     # -- warming ---------------------------------------------------------------------------------------------------------
 

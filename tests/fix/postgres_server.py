@@ -22,7 +22,6 @@ import pytest
 
 from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
-from hexar.server.systems import tables
 
 #: PostgreSQL refuses to run as root: where tests do, they run it as this user, which is made where it is missing.
 USER = "embedded_postgres"
@@ -184,6 +183,9 @@ def shared_postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
 def migrated_template(shared_postgres: PostgresServer) -> str:
     """The name of a database that was migrated; its copies need not be."""
     shared_postgres.execute("CREATE DATABASE migrated")
+    # Not before a test needs a server: every run of the tests loads this module.
+    from hexar.server.systems import tables
+
     database = Database(shared_postgres.url("migrated"))
     upgrade(database, tables())
     database.close()

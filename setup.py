@@ -96,7 +96,7 @@ def requirements() -> list[str]:
         "pypdf>=6.0",
         "usearch>=2.20",
         "threadpoolctl>=3.5",
-        "snowballstemmer>=3.0",
+        "PyStemmer>=3.0",
         "pydantic-settings>=2.10",
         "PyYAML>=6.0",
         "structlog>=25.1",

@@ -1,43 +1,15 @@
-"""Words of English and Spanish text: folding, stop words, stems and which of the two languages a text is in.
+"""Words and index terms of English and Spanish text, and which of the two languages a text is in.
 
-The same functions serve indexing and querying; a term that is stemmed differently at the two sides is never found.
+The same functions serve indexing and querying; a term that is made differently at the two sides is never found.
 """
 
 import re
-import threading
-import tomllib
-from functools import lru_cache
-from pathlib import Path
-
-import snowballstemmer  # type: ignore[import-untyped]
 
 from hexar.core.text import language
+from hexar.core.text.stems import LANGUAGES, STOPWORDS, respelled, stem
 from hexar.core.text.words import coded, fold
 
-#: The languages that are told apart and stemmed. Text in any other language is indexed by its folded words.
-LANGUAGES = ("en", "es")
-
-_LISTS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
-
-#: Function words by language, folded.
-STOPWORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _LISTS["stop"].items()}
-
-# A Snowball stemmer keeps its state in the object: each thread has its own.
-_local = threading.local()
-
-
-@lru_cache(maxsize=200_000)
-def stem(word: str, spoken: str) -> str:
-    """The folded Snowball stem of one lower-case word; words with digits, and other languages, are only folded."""
-    if spoken not in LANGUAGES or not word.isalpha():
-        return fold(word)
-    stemmers = getattr(_local, "stemmers", None)
-    if stemmers is None:
-        stemmers = _local.stemmers = {
-            "en": snowballstemmer.stemmer("english"),
-            "es": snowballstemmer.stemmer("spanish"),
-        }
-    return fold(stemmers[spoken].stemWord(word))
+__all__ = ["LANGUAGES", "STOPWORDS", "detect", "respelled", "stem", "terms", "words"]
 
 
 def words(text: str) -> list[str]:

@@ -9,14 +9,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
-from hexar.agents.llm import Delta, Done, Event, Message, MeteredModels, Request, SegmentReset
+from hexar.agents.answers.composer import choose, compose
+from hexar.agents.llm import Delta, Done, Event, MeteredModels, Request, SegmentReset
+from hexar.agents.llm.embeddings import embedded
 from hexar.agents.llm.errors import ModelError
-from hexar.agents.llm.extractive import choose, compose
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat import prompt
 from hexar.agents.portfolio.chat.conversations import Conversations, Turn, new_conversation_id
@@ -249,6 +250,8 @@ class ChatPipeline:
             await self._answered(plan, answer, request, fixed, tell, deadline)
         finally:
             started.now()
+        if answer.mode == chat_pb2.ANSWER_MODE_EXTRACTIVE and not answer.citations:
+            answer.mode = chat_pb2.ANSWER_MODE_NOTHING_FOUND
         emit(chat_pb2.ChatEvent(done=self._done(plan, answer)))
         finish = answer.done.finish if answer.done else "stop"
         cacheable = answer.mode != chat_pb2.ANSWER_MODE_AI_UNAVAILABLE and finish in ("stop", "length")
@@ -281,7 +284,7 @@ class ChatPipeline:
         """A reply that needs no model."""
         spoken = "es" if plan.language == "es" else "en"
         if answer.mode == chat_pb2.ANSWER_MODE_TRIVIAL and not plan.history:
-            return compose(replace(request, messages=(Message("user", plan.request.message),), passages=()))
+            return compose(plan.request.message, (), language=plan.language)
         if answer.mode == chat_pb2.ANSWER_MODE_NOTHING_FOUND:
             return prompt.NOTHING_FOUND[spoken]
         return None
@@ -290,7 +293,7 @@ class ChatPipeline:
     def _quoted(plan: ChatPlan, request: Request) -> list[str]:
         """The best sentences of the passages, for an answer without a model."""
         spoken = "es" if plan.language == "es" else "en"
-        quotes = choose(plan.request.message, request.passages, 4, plan.language)
+        quotes = choose(plan.request.message, request.passages, 4, plan.language, before=_before(plan), vectors=embedded())
         return [prompt.UNAVAILABLE[spoken], *(f"\n\n{text} [{marker}]" for text, marker in quotes)]
 
     async def _ask(
@@ -436,6 +439,11 @@ class ChatPipeline:
             log.warning("turn_not_confirmed")
             return False
         return True
+
+
+def _before(plan: ChatPlan) -> str:
+    """The question before this one in its conversation, or empty."""
+    return plan.history[-1].message if plan.history else ""
 
 
 def _joined(events: Sequence[Event]) -> Iterator[Event]:

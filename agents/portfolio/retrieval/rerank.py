@@ -19,8 +19,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
+from hexar.agents.answers.vocabulary import translations
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, stem, words
+from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, respelled, stem, words
 from hexar.agents.portfolio.retrieval.lexical import inverse_frequency
 from hexar.core.search.fusion import combine
 from hexar.core.search.similarity import WordTokens
@@ -96,6 +97,23 @@ def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
         surface.append(word)
         groups.append(group)
     return Query(text, language, tuple(surface), tuple(groups))
+
+
+def widened(query: Query, languages: Sequence[str], frequency: Callable[[str], int]) -> Query:
+    """``query`` with other spellings, else with words of the portfolio's other language, for the words that it does not hold.
+
+    ``frequency`` counts the chunks that hold a term.
+    """
+    groups: list[tuple[str, ...]] = []
+    for word, group in zip(query.surface, query.groups, strict=True):
+        found: tuple[str, ...] = ()
+        if not any(map(frequency, group)):
+            found = tuple(filter(frequency, respelled(word))) if "es" in languages else ()
+            if not found and query.language in LANGUAGES:
+                others = [each for each in languages if each != query.language]
+                found = tuple(term for each in others for term in translations(word, query.language, each) if frequency(term))
+        groups.append((*group, *found))
+    return query._replace(groups=tuple(groups))
 
 
 @lru_cache(maxsize=8)

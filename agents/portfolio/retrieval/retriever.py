@@ -25,7 +25,7 @@ from hexar.agents.portfolio.language import LANGUAGES, detect
 from hexar.agents.portfolio.retrieval import pgvector
 from hexar.agents.portfolio.retrieval.lexical import LexicalHits
 from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
-from hexar.agents.portfolio.retrieval.rerank import ChunkMatch, Corpus, Features, Query, Reranker, parse_query
+from hexar.agents.portfolio.retrieval.rerank import ChunkMatch, Corpus, Features, Query, Reranker, parse_query, widened
 from hexar.agents.portfolio.retrieval.resident import Resident, Row
 from hexar.agents.portfolio.retrieval.vectors import EXACT_LIMIT, VectorIndex
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
@@ -190,6 +190,7 @@ class Retriever:
         terms = resident.terms
         if terms is None:
             return None
+        query = widened(query, resident.languages, terms.frequency)
         width = max(CANDIDATES, 2 * top_k)
         answered = Mode.LEXICAL if vector is None else mode
         by_words = terms.search(query.terms, width, POSTINGS) if mode is not Mode.VECTOR else NOTHING

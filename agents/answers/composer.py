@@ -1,0 +1,134 @@
+"""The whole answer: what the passages say to a question, word for word, with their citations, or that they say nothing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hexar.agents.answers.lists import columns_of, whole_list
+from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, words_of
+from hexar.agents.answers.questions import Asks, Question, follow, read_question
+from hexar.agents.answers.selection import read_passages, score
+from hexar.agents.answers.units import Kind
+from hexar.agents.answers.vocabulary import raw_words
+from hexar.agents.answers.wording import PHRASES, written
+from hexar.core.text.language import detect
+from hexar.core.text.small_talk import fold, grammar
+
+#: Quotes of an answer at most, and per thousand tokens that are asked for.
+MAX_QUOTES = 8
+QUOTES_PER_THOUSAND = 1.0
+#: The support that a unit needs to be quoted, and the share of the best unit's score that a further one needs.
+LEAST_SUPPORT = 0.80
+KEEP_SHARE = 0.6
+#: What a unit and its surroundings must say of a question, by the number of its words that carry weight.
+LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.6, 0.55, 0.5, 0.45)
+
+
+def compose(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    language: str = "und",
+    max_tokens: int = 2000,
+    before: str = "",
+    vectors: Vectors | None = None,
+) -> str:
+    """The whole answer. ``before`` is the question that was asked before this one; ``vectors`` bring synonyms together."""
+    spoken = language if language in PHRASES else detect(question)
+    phrases = PHRASES.get(spoken, PHRASES["en"])
+    if not passages:
+        talk = grammar().recognise([fold(word) for word in raw_words(question)], asks=question.rstrip().endswith("?"))
+        return phrases[talk.kinds[-1] if talk is not None else "nothing"]
+    wanted = max(1, min(MAX_QUOTES, math.ceil(max_tokens / 1000 * QUOTES_PER_THOUSAND)))
+    chosen = choose(question, passages, wanted, spoken, before=before, vectors=vectors)
+    if not chosen:
+        return phrases["nothing"]
+    lines = [f"{text} [{marker}]" for text, marker in chosen]
+    return f"{phrases['intro']}\n\n" + "\n\n".join(lines) + f"\n\n{phrases['note']}"
+
+
+def choose(
+    question: str,
+    passages: Sequence[Passage],
+    wanted: int,
+    language: str = "und",
+    *,
+    before: str = "",
+    vectors: Vectors | None = None,
+) -> list[tuple[str, int]]:
+    """Up to ``wanted`` quotes that answer ``question``, with their markers, the best first; a list is quoted whole, in its
+    document's order. Nothing where no passage supports an answer."""
+    asked = read_question(question, language)
+    if before:
+        asked = follow(asked, read_question(before, language))
+    reads = read_passages(passages)
+    if not reads:
+        return []
+    if not asked.terms:
+        return _openings(reads, wanted) if asked.asks is Asks.WHAT else []
+    score(asked, reads, vectors)
+    if asked.sides and (both := _both_sides(asked, reads, vectors)):
+        return both
+    if asked.lists or asked.asks is Asks.METHOD:
+        items = whole_list(asked, reads)
+        best = max(reads, key=_order)
+        if items and (asked.lists or best in items or best.unit.text.endswith(":")):
+            return [(written(item.unit, columns_of(asked, item, lists=True)), item.marker) for item in items]
+    able = sorted((read for read in reads if _supported(asked, read)), key=_order, reverse=True)[:wanted]
+    return [_quote(asked, read) for read in able if read.score >= KEEP_SHARE * able[0].score]
+
+
+def _supported(question: Question, read: Read) -> bool:
+    carrying = round(sum(min(term.weight, 1.0) for term in question.terms))
+    return read.support >= LEAST_SUPPORT and read.said >= LEAST_SAID[min(carrying, len(LEAST_SAID) - 1)]
+
+
+def _order(read: Read) -> tuple[float, int]:
+    return read.score, -read.order
+
+
+def _quote(question: Question, read: Read) -> tuple[str, int]:
+    unit = read.unit
+    if unit.kind is Kind.ROW:
+        return written(unit, columns_of(question, read)), read.marker
+    return written(unit, above=unit.kind is Kind.ITEM or _leans(question, read)), read.marker
+
+
+def _leans(question: Question, read: Read) -> bool:
+    """Whether the line or heading right above a unit says a word of the question that the unit does not."""
+    head = words_of(read.unit.lead or (read.unit.path[-1] if read.unit.path else ""), read.language)
+    return any(
+        own < BEGINNING and any(term.word.stems & word.stems for word in head)
+        for term, own in zip(question.terms, read.own, strict=True)
+    )
+
+
+def _both_sides(question: Question, reads: Sequence[Read], vectors: Vectors | None) -> list[tuple[str, int]]:
+    """The best unit for each of the two things that are compared, where both are there."""
+    chosen: list[Read] = []
+    for side, other in (question.sides, question.sides[::-1]):
+        left_out = {term.word.folded for term in other} - {term.word.folded for term in side}
+        terms = tuple(term for term in question.terms if term.word.folded not in left_out)
+        part = replace(question, terms=terms, sides=())
+        fresh = [replace(read) for read in reads]
+        score(part, fresh, vectors)
+        places = [at for at, term in enumerate(terms) if any(term.word.folded == own.word.folded for own in side)]
+        able = [
+            read for read in fresh if all(read.all[at] >= 0.6 for at in places) and any(read.own[at] >= 0.6 for at in places)
+        ]
+        if not able:
+            return []
+        best = max(able, key=_order)
+        if not _supported(part, best):
+            return []
+        chosen.append(best)
+    distinct = {read.order: read for read in chosen}
+    return [_quote(question, read) for read in distinct.values()]
+
+
+def _openings(reads: Sequence[Read], wanted: int) -> list[tuple[str, int]]:
+    """The first sentence of each passage: the best guess at a question of function words alone ("what is it about?")."""
+    first: dict[int, Read] = {}
+    for read in reads:
+        first.setdefault(read.marker, read)
+    return [(read.unit.text, read.marker) for read in list(first.values())[:wanted]]

@@ -1,0 +1,181 @@
+"""What a question asks for, and the words that tell what it is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+
+from hexar.agents.answers.patterns import alternatives, tables
+from hexar.agents.answers.vocabulary import Word, names_in, read_words, stems
+from hexar.core.text.words import fold
+
+
+class Asks(Enum):
+    """What kind of thing answers a question."""
+
+    PERSON = "person"
+    PLACE = "place"
+    TIME = "time"
+    DURATION = "duration"
+    MONEY = "money"
+    AMOUNT = "amount"
+    PERCENT = "percent"
+    REASON = "reason"
+    METHOD = "method"
+    PHONE = "phone"
+    EMAIL = "email"
+    LINK = "link"
+    YES_NO = "yes or no"
+    WHAT = "what"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of a question. ``weight`` is 1 for what it is about, less for what only shapes it, more for names and figures.
+
+    ``stands``: the kind of answer says it too, as an amount of money says "cost".
+    """
+
+    word: Word
+    weight: float
+    named: bool = False
+    stands: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as it is matched. ``sides`` are the two things that a comparison names, else empty; ``pairs`` are neighbours
+    among its words."""
+
+    text: str
+    language: str
+    asks: Asks
+    terms: tuple[Term, ...]
+    lists: bool = False
+    sides: tuple[tuple[Term, ...], ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Its folded words: what repeats them tells nothing that was asked for."""
+        return frozenset(term.word.folded for term in self.terms)
+
+
+_TABLES = tables("questions")
+_SHAPES = {name: alternatives(lines) for name, lines in _TABLES["shape"].items()}
+_WH, _AUXILIARY, _PRICE = _SHAPES["word"], _SHAPES["auxiliary"], _SHAPES["price"]
+_LISTS, _OR, _COMPARES, _LEANS = _SHAPES["lists"], _SHAPES["joins"], _SHAPES["compares"], _SHAPES["leans"]
+_CUES = tuple((Asks[name.upper()], alternatives(lines)) for name, lines in _TABLES["asks"].items())
+#: What a question is written with, not about. The second group counts a little.
+_SHAPE = frozenset(_TABLES["words"]["shape"].split())
+_LIGHT = frozenset(_TABLES["words"]["light"].split())
+#: What a question word may be followed by: the answer says the thing, not the class it is of.
+_CLASSES = frozenset(_TABLES["words"]["classes"].split())
+#: Words of a question that the kind of answer says too: an address need not be called an e-mail address. Base forms.
+_STANDS = {Asks[name.upper()]: words for name, words in _TABLES["stands"].items()}
+
+
+@cache
+def _standing(asks: Asks) -> frozenset[str]:
+    return frozenset(stem for word in _STANDS.get(asks, "").split() for stem in stems(word, ""))
+
+
+@cache
+def _light() -> frozenset[str]:
+    return frozenset(stem for word in _LIGHT for stem in stems(word, ""))
+
+
+def read_question(text: str, language: str) -> Question:
+    """The question that ``text`` asks; see :class:`Question`."""
+    plain = " ".join(fold(text.lower().replace("’", "'")).split())
+    asks = next((asks for asks, cue in _CUES if cue.search(plain)), Asks.WHAT)
+    if _AUXILIARY.match(plain) or ("?" in text and not _WH.search(plain) and asks is Asks.WHAT):
+        asks = Asks.YES_NO
+    if asks is Asks.WHAT and not _WH.search(plain) and _PRICE.search(plain):
+        asks = Asks.MONEY
+    words = read_words(text, language)
+    terms = _terms(words, text, _standing(asks))
+    lists = bool(_LISTS.search(plain)) and asks in (
+        Asks.WHAT,
+        Asks.PERSON,
+        Asks.PLACE,
+        Asks.METHOD,
+        Asks.MONEY,
+        Asks.YES_NO,
+        Asks.REASON,
+    )
+    sides = _sides(words, terms) if _COMPARES.search(plain) else ()
+    return Question(text, language, asks, terms, lists, sides)
+
+
+def follow(question: Question, before: Question) -> Question:
+    """A question that leans on the one before it ("And on Sundays?"): what it lacks is taken from there."""
+    leans = _LEANS.search(fold(question.text.lower())) is not None
+    if not leans and len(question.terms) > 2:
+        return question
+    held = {stem for term in question.terms for stem in term.word.stems}
+    kept = tuple(replace(term, weight=term.weight * 0.6, named=False) for term in before.terms if not held & term.word.stems)
+    # A new question word asks anew; without one, the old question is asked of something else.
+    asks = question.asks
+    if (asks is Asks.WHAT and not _WH.search(fold(question.text.lower()))) or (
+        asks is Asks.YES_NO and not _AUXILIARY.match(fold(question.text.lower()))
+    ):
+        asks = before.asks
+    return replace(question, asks=asks, terms=question.terms + kept, lists=question.lists)
+
+
+def _terms(words: Sequence[Word], text: str, standing: frozenset[str]) -> tuple[Term, ...]:
+    names = set(names_in(words, text))
+    found: list[Term] = []
+    seen: set[str] = set()
+    asked = False  # between "which" and the verb: the class of what is asked for
+    for word in words:
+        named = word.folded in names
+        if _WH.fullmatch(word.folded):
+            asked = word.folded in ("what", "which", "que", "cual", "cuales")
+            continue
+        if not word.content and not named:
+            asked = False
+            continue
+        if (
+            word.folded in seen
+            or (word.folded in _SHAPE and not named)
+            or (len(word.raw) < 2 and not named and not word.raw.isdigit())
+        ):
+            continue
+        seen.add(word.folded)
+        figure = word.folded[0].isdigit()
+        stands = bool(word.stems & standing)
+        weight = 1.0
+        if word.folded in _CLASSES and (asked or not found):
+            weight = 0.15
+        elif stands:
+            weight = 0.35
+        elif word.stems & _light():
+            weight = 0.3
+        elif asked and not named:
+            weight = 0.5
+        elif named or figure:
+            weight = 1.4
+        found.append(Term(word, weight, named or figure, stands))
+    return tuple(found)
+
+
+def _sides(words: Sequence[Word], terms: Sequence[Term]) -> tuple[tuple[Term, ...], ...]:
+    """The words on both sides of the last "or", "and", "than", …: what stands next to it on the left, and what follows."""
+    by_word = {id(term.word): term for term in terms}
+    place = next((at for at in range(len(words) - 1, 0, -1) if _OR.fullmatch(words[at].folded)), 0)
+    left: list[Term] = []
+    for word in reversed(words[:place]):
+        term = by_word.get(id(word))
+        if term is not None:
+            left.append(term)
+        elif left and word.folded not in ("the", "a", "an", "el", "la", "los", "las", "un", "una", "de", "of"):
+            break
+    right: list[Term] = []
+    for word in words[place + 1 :]:
+        term = by_word.get(id(word))
+        if term is not None:
+            right.append(term)
+        elif right and word.folded not in ("the", "a", "an", "el", "la", "los", "las", "un", "una", "de", "of"):
+            break
+    return (tuple(reversed(left)), tuple(right)) if left and right else ()

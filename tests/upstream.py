@@ -13,7 +13,8 @@ model
 ``dialect``  openai, mistral, ollama, vllm, llamacpp, azure: asks and answers as that server does
 ``tags``     seconds of reasoning between <think> tags first (0)
 ``finish``   the reason to finish (stop)                 ``counts`` usage: null, negative, huge, text
-``json``     what is said instead of tokens, URL-encoded
+``claims``   honest, false, opposite: claims about the products of the user's message, as JSON, in place of tokens
+``schema``   0: an answer by a schema is refused with 400
 
 Chunk ``i`` of an answer is ``"tok{i} "``: a lost, doubled or reordered chunk shows in the text. ``GET /stats`` tells
 the calls, the streams that are open, and how many were cut off by the client; ``GET /timings`` the seconds from a request to
@@ -53,7 +54,7 @@ _REASONS = {
 class _Server:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
-        self.open = 0
+        self.open = self.most_open = 0
         self.abandoned = 0
         self.last_abandoned = 0.0
         self.last_request: dict[str, Any] = {}
@@ -90,6 +91,7 @@ class _Server:
             stats = {
                 "calls": dict(self.calls),
                 "open": self.open,
+                "most_open": self.most_open,
                 "abandoned": self.abandoned,
                 "last_abandoned": self.last_abandoned,
                 "last_request": self.last_request,
@@ -134,6 +136,8 @@ class _Server:
         fault = settings.get("fault", "")
         if "times" in settings and self.calls[model] > number("times", 0):
             fault = ""
+        if settings.get("schema") == "0" and "response_format" in request:
+            return self._json(writer, 400, {"error": {"message": "response_format is not supported"}})
         if fault == "status":
             status = int(number("status", 500))
             extra = f"Retry-After: {settings['retry']}\r\n" if "retry" in settings else ""
@@ -151,6 +155,7 @@ class _Server:
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
             return self._json(writer, 200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": tokens}})
         self.open += 1
+        self.most_open = max(self.most_open, self.open)
         watcher = asyncio.ensure_future(gone.wait())
         try:
             work = asyncio.ensure_future(
@@ -213,8 +218,8 @@ class _Server:
                 send(event(delta("hm [1] ")))
                 await asyncio.sleep(0.1)
             send(event(delta("</think>\n\n")))
-        if "json" in settings:
-            send(event(delta(settings["json"])))
+        if "claims" in settings:
+            send(event(delta(claims(request["messages"][-1]["content"], settings["claims"]))))
             tokens = 0
         before, behind = event(delta("\0")).split(b"\\u0000")
         loop = asyncio.get_running_loop()
@@ -368,6 +373,22 @@ class Azure(OpenAI):
 
 
 DIALECTS = {"openai": OpenAI, "mistral": Mistral, "ollama": Ollama, "vllm": Vllm, "llamacpp": LlamaCpp, "azure": Azure}
+
+
+def claims(message: str, kind: str) -> str:
+    """Claims about each product: true ones, ten false ones, or a good word for what a review complains of."""
+    made: list[dict[str, Any]] = []
+    for product in json.loads(message)["products"]:
+        texts = {row["source"]: row["text"] for row in product["texts"]}
+        first = texts.get("r1", "nothing").partition(".")[0] + "."
+        good = {"product": product["product"], "kind": "pro", "aspect": "ride", "source": "r1", "quote": first}
+        if kind == "false":
+            lies = {"quote": "It never breaks."}, {"quote": ""}, {"quote": "It"}, {"source": "r99"}, {"product": 999}
+            more = {"kind": "price"}, {"aspect": "only 9 EUR"}, {"aspect": ""}, {"quote": 5}, {"source": "s1", "quote": "best"}
+            made += [{**good, **lie} for lie in (*lies, *more)]
+        else:
+            made.append(good)
+    return json.dumps({"claims": made})
 
 
 def embed(text: str, dimensions: int = 64) -> list[float]:

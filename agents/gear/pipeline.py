@@ -22,14 +22,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import orjson
 import structlog
 
 from hexar.agents.gear.analysis.analyses import Analyses
-from hexar.agents.gear.analysis.analyst import METHOD
 from hexar.agents.gear.analysis.heavy import HeavyReader
 from hexar.agents.gear.analysis.knowledge import JOB
+from hexar.agents.gear.analysis.model_analyst import CONCURRENCY, ModelAnalyst
 from hexar.agents.gear.plan import QueryPlan, Users, make_plan
 from hexar.agents.gear.products.board import Board
 from hexar.agents.gear.products.candidates import Batch, ParsedQuery
@@ -39,6 +40,7 @@ from hexar.agents.gear.products.ranking import Preferences, Weights
 from hexar.agents.gear.request import validation
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.understanding import Brands, Understood, understand
+from hexar.agents.llm import MeteredModels
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.core.cache import Caches, Tier
@@ -48,7 +50,7 @@ from hexar.core.eventlog import Completion
 from hexar.core.jobs import Jobs, JobState
 from hexar.core.resilience import BreakerOpen, BulkheadFull, RetryPolicy
 from hexar.core.resilience.dispatch import Dispatcher
-from hexar.v1 import query_pb2
+from hexar.v1 import common_pb2, query_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +83,8 @@ class GearConfig:
     refresh_age: float = 3600.0
     #: Tries to reach a vendor; one that was reached is never asked again by the same query.
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=3))
+    #: Calls of the model that reads reviews at once; each is for one batch of products.
+    model_calls: int = CONCURRENCY
     #: Boards with more listings than this are worked on a thread: 300 listings take about 5 ms.
     inline_listings: int = 300
 
@@ -108,6 +112,8 @@ class GearPipeline:
         caches: Caches,
         jobs: Jobs | None = None,
         config: GearConfig | None = None,
+        *,
+        models: MeteredModels | None = None,
     ) -> None:
         self.config = config or GearConfig()
         self.agents: Mapping[str, VendorAgent] = {agent.name: agent for agent in sorted(agents, key=lambda one: one.name)}
@@ -117,8 +123,9 @@ class GearPipeline:
         self._catalogue = Catalogue()
         self._users = Users(caches)
         self._offers = LiveOffers(caches, dispatcher, self.config.retry)
-        self._analyses = Analyses(caches, jobs, self.config.analysis_delay)
-        self._heavy = HeavyReader(self.agents, caches, self._analyses)
+        analyst = ModelAnalyst(models, concurrency=self.config.model_calls) if models is not None else None
+        self._analyses = Analyses(caches, jobs, self.config.analysis_delay, model=analyst.name if analyst else "")
+        self._heavy = HeavyReader(self.agents, caches, self._analyses, analyst=analyst)
         if jobs is not None:
             jobs.handler(JOB, self._heavy.handle)
 
@@ -209,6 +216,8 @@ class _Query:
             for name, agent in ((name, pipeline.agents[name]) for name in plan.vendors)
         }
         self._looked_up: set[tuple[str, str]] = set()
+        # What the model used for the analyses that this answer waited for.
+        self._used: list[Mapping[str, Any]] = []
 
     async def run(self) -> Completion:
         self._start()
@@ -233,8 +242,11 @@ class _Query:
             listings=self._board.listings,
             matched=self._board.matched,
             jobs=jobs,
-            ai=METHOD if self._pipeline.analyses.available else "unavailable",
+            ai=self._pipeline.analyses.made_by,
         )
+        if self._used:
+            completed.analysis_usage.CopyFrom(_usage(self._used))
+            completed.dropped_claims = sum(used["dropped"] for used in self._used)
         completed.elapsed.FromNanoseconds(int((time.monotonic() - self._clock) * 1e9))
         self._emit(query_pb2.QueryEvent(completed=completed))
         return Completion(cacheable=not partial)
@@ -407,6 +419,8 @@ class _Query:
                 if job is None or not job.state.ended:
                     continue
                 keys = jobs[job.id]
+                if job.result and (used := orjson.loads(job.result).get("model")):
+                    self._used.append(used)
                 if job.state is JobState.SUCCEEDED:
                     found = await analyses.results(tenant, keys, before, self._deadline)
                 else:
@@ -421,3 +435,17 @@ class _Query:
         finally:
             for task in waits:
                 task.cancel()
+
+
+def _usage(used: Sequence[Mapping[str, Any]]) -> common_pb2.Usage:
+    """The sum of what several jobs used."""
+    usage = common_pb2.Usage(
+        prompt_tokens=sum(row["prompt_tokens"] for row in used),
+        completion_tokens=sum(row["completion_tokens"] for row in used),
+        model=used[-1]["model"],
+        estimated=any(row["estimated"] for row in used),
+    )
+    costs = [row["cost_micros"] for row in used if row["cost_micros"] is not None]
+    if costs:
+        usage.cost.CopyFrom(common_pb2.Money(currency_code=used[-1]["currency"], micros=sum(costs)))
+    return usage

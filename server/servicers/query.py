@@ -48,7 +48,8 @@ class QueryServicer(Servicer):
         configs = load_vendors(path) if path.exists() else []
         for config in configs:
             engine.dispatcher.configure(config.name, _bulkhead(engine))
-        self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs)
+        models = engine.models if not engine.models.models.extractive() else None
+        self.pipeline = GearPipeline(build_agents(configs), engine.dispatcher, engine.caches, engine.jobs, models=models)
         self._memo = RequestMemo[bytes]()
 
     def handlers(self) -> Mapping[str, Handler]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import orjson
 import structlog
 
+from hexar.agents.gear.analysis.analyst import METHOD
 from hexar.agents.gear.analysis.knowledge import JOB, KIND, Knowledge, key_fields, version_name
 from hexar.agents.gear.products.assembly import Assembly
 from hexar.agents.vendors.model import Listing
@@ -62,7 +63,11 @@ class Analyses:
     event loop.
     """
 
-    def __init__(self, caches: Caches, jobs: Jobs | None, delay: float) -> None:
+    def __init__(self, caches: Caches, jobs: Jobs | None, delay: float, *, model: str = "") -> None:
+        #: The model that reads the texts; empty: none does.
+        self.model = model
+        #: False while its last call failed.
+        self.model_answers = True
         self._caches = caches
         self._jobs = jobs
         self._delay = delay
@@ -76,6 +81,13 @@ class Analyses:
     def available(self) -> bool:
         """True where analyses can be queued."""
         return self._jobs is not None
+
+    @property
+    def made_by(self) -> str:
+        """Who makes the analyses now: "extractive", the model's name, or "unavailable" where they cannot be queued."""
+        if not self.available:
+            return "unavailable"
+        return self.model if self.model and self.model_answers else METHOD
 
     def at_hand(self, tenant: str, keys: Iterable[Key]) -> dict[Key, Knowledge]:
         """The static knowledge of ``keys`` that is in memory, also stale knowledge, marked so."""
@@ -119,14 +131,14 @@ class Analyses:
         pause = 0.02
         found: dict[Key, Knowledge] = {}
         while True:
-            lacking = [key for key in keys if key not in found or not found[key].holds(before)]
+            lacking = [key for key in keys if key not in found or not found[key].holds(before, by_model=bool(self.model))]
             if self._caches.backend is not None:
                 for key in lacking:
                     held = self.in_memory(tenant, key)
-                    if held is not None and not held.holds(before):
+                    if held is not None and not held.holds(before, by_model=bool(self.model)):
                         self._caches.memory.remove(cache_key(tenant, KIND, key_fields(*key)))
             found |= await self.known(tenant, lacking)
-            if all(key in found and found[key].holds(before) for key in keys) or until.expired:
+            if all(key in found and found[key].holds(before, by_model=bool(self.model)) for key in keys) or until.expired:
                 return found
             await asyncio.sleep(until.bounded(pause))
             pause *= 2
@@ -172,7 +184,7 @@ class Analyses:
         for product in products:
             lacking = []
             for member in product.members:
-                if member.knowledge is not None and member.knowledge.holds(before):
+                if member.knowledge is not None and member.knowledge.holds(before, by_model=bool(self.model)):
                     continue
                 covered = self._covered.get((tenant, member.key))
                 if covered is not None and covered.until > now:

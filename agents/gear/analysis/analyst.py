@@ -231,7 +231,7 @@ def _suited(clause: Sequence[Spot]) -> Iterator[str]:
             yield from (meaning.aspect for meaning in other.meanings if meaning.role is Role.AUDIENCE)
 
 
-def summarise(mentions: Iterable[Mention], analysed_at: float) -> query_pb2.Analysis | None:
+def summarise(mentions: Iterable[Mention], analysed_at: float, method: str = METHOD) -> query_pb2.Analysis | None:
     """The claims that ``mentions`` support, the most supported first; None where there are none.
 
     A sentence that two vendors publish counts once. The result does not depend on the order of ``mentions``.
@@ -242,7 +242,7 @@ def summarise(mentions: Iterable[Mention], analysed_at: float) -> query_pb2.Anal
         groups[mention.kind, mention.aspect].setdefault(same, mention)
     if not groups:
         return None
-    analysis = query_pb2.Analysis(method=METHOD)
+    analysis = query_pb2.Analysis(method=method)
     analysis.analysed_at.FromNanoseconds(int(analysed_at * 1e9))
     for kind, claims in (("pro", analysis.pros), ("con", analysis.cons), ("suits", analysis.suits)):
         found = [(aspect, list(group.values())) for (one, aspect), group in groups.items() if one == kind]

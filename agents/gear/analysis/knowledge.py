@@ -7,19 +7,23 @@ entry's time is over.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from hexar.agents.gear.analysis.analyst import Mention
+from hexar.agents.gear.analysis.analyst import METHOD, Mention
 from hexar.agents.gear.products.candidates import Facts, facts
 from hexar.agents.vendors.model import Listing
 from hexar.core.cache import Tier
 
 #: The cache kind, and the name of the background job that fills it.
 KIND, JOB = "static_analysis", "gear.analyse"
+
+#: How long what was read without the configured model is taken for good, seconds.
+PROVISIONAL_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Knowledge:
     listing: Listing | None
     mentions: tuple[Mention, ...]
     facts: Facts | None
+    #: Who read the texts: "extractive", or the model's name.
+    method: str = METHOD
     tier: Tier = Tier.SOURCE
     stale: bool = False
     #: The version of the vendor's knowledge (:func:`version_name`) before this was read; not kept with it.
@@ -57,6 +63,7 @@ class Knowledge:
                 "analysed_at": self.analysed_at,
                 "listing": self.listing.to_json() if self.listing is not None else None,
                 "mentions": [mention.to_json() for mention in self.mentions],
+                "method": self.method,
             }
         )
 
@@ -72,19 +79,31 @@ class Knowledge:
             listing,
             tuple(Mention(**mention) for mention in row["mentions"]),
             facts(listing) if listing is not None else None,
+            row.get("method", METHOD),
             tier,
             stale,
         )
 
-    def holds(self, before: float) -> bool:
-        """True where it is within its time and was read since ``before`` (Unix seconds)."""
-        return not self.stale and self.analysed_at >= before
+    def holds(self, before: float, *, by_model: bool = False) -> bool:
+        """True where it is within its time and was read since ``before`` (Unix seconds).
+
+        ``by_model``: what was read without a model holds only until the model may be back.
+        """
+        provisional = by_model and self.method == METHOD and time.time() - self.analysed_at > PROVISIONAL_SECONDS
+        return not self.stale and self.analysed_at >= before and not provisional
+
+    def says_the_same(self, other: Knowledge) -> bool:
+        """True where both hold the same texts, whenever they were read."""
+        mine, theirs = self.listing, other.listing
+        if mine is None or theirs is None:
+            return False
+        return (mine.name, mine.attributes, mine.reviews) == (theirs.name, theirs.attributes, theirs.reviews)
 
     def checksum(self) -> bytes:
         """Equal where the content is, whenever it was read."""
         row = self.listing.to_json() if self.listing is not None else {}
         row.pop("fetched_at", None)
-        content = [self.vendor, self.sku, row, [mention.to_json() for mention in self.mentions]]
+        content = [self.vendor, self.sku, row, [mention.to_json() for mention in self.mentions], self.method]
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 

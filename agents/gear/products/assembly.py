@@ -278,7 +278,8 @@ def _money(money: Money) -> common_pb2.Money:
 def _analysis(product: query_pb2.Product, parts: Assembly, sources: _Sources, pending: query_pb2.AnalysisState) -> None:
     known = [member.knowledge for member in parts.members if member.knowledge is not None]
     mentions: list[Mention] = [mention for one in known for mention in one.mentions]
-    analysis = summarise(mentions, max((one.analysed_at for one in known), default=0.0))
+    methods = sorted({one.method for one in known if one.mentions})
+    analysis = summarise(mentions, max((one.analysed_at for one in known), default=0.0), ", ".join(methods))
     if analysis is not None:
         product.analysis.CopyFrom(analysis)
         product.analysis_state = query_pb2.ANALYSIS_STATE_READY

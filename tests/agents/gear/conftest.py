@@ -11,6 +11,7 @@ import pytest
 
 from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearConfig, GearPipeline
+from hexar.agents.llm import MeteredModels
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Availability, Listing, Money, Review
@@ -80,8 +81,11 @@ class Engine:
     dispatcher: Dispatcher
     jobs: Jobs
 
-    def pipeline(self, *shelves: Shelf, config: GearConfig | None = None, analyses: bool = True) -> GearPipeline:
-        built = GearPipeline(shelves, self.dispatcher, self.caches, self.jobs if analyses else None, config)
+    def pipeline(
+        self, *shelves: Shelf, config: GearConfig | None = None, analyses: bool = True, models: MeteredModels | None = None
+    ) -> GearPipeline:
+        jobs = self.jobs if analyses else None
+        built = GearPipeline(shelves, self.dispatcher, self.caches, jobs, config, models=models)
         built.open()
         return built
 

@@ -2,7 +2,8 @@
 
 Position 9 is a check digit by law in North America only (first character 1 to 5); elsewhere it may be anything, so a
 mismatch there is reported but refutes nothing. Position 10 repeats every 30 years; position 7 tells the two apart for North
-American passenger vehicles (a letter: 2010 or later).
+American passenger vehicles (a letter: 2010 or later). The first three characters name the make (ISO 3780), unless the third
+is a 9: that one is shared by makers of few vehicles, and positions 12 to 14 tell which.
 """
 
 import re
@@ -70,7 +71,11 @@ def read_vin(text: str) -> Vin:
     problem = ""
     if required and not valid:
         problem = f"the check digit (position 9) is {vin[8]}, it must be {check_digit(vin)}"
-    return Vin(vin, valid, required, _model_years(vin, required), _makers().get(vin[:3], ""), region, problem)
+    return Vin(vin, valid, required, _model_years(vin, required), _make(vin), region, problem)
+
+
+def _make(vin: str) -> str:
+    return _makers().get(vin[:3] + vin[11:14] if vin[2] == "9" else vin[:3], "")
 
 
 def _model_years(vin: str, north_american: bool) -> tuple[int, ...]:

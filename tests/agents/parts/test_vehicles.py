@@ -183,3 +183,10 @@ def test_real_vehicles_resolve_inside_their_years(real: object, hexar_data: obje
         if variant.id not in {match.variant.id for match in found.variants if match.variant}:
             lost.append((maker.name, name, variant.name))
     assert len(lost) <= len(view.vehicles.variants[::7]) * 0.03, lost[:20]
+
+
+@given(st.text("ABCDEFGHJKLMNPRSTUVWXYZ0123456789", min_size=2, max_size=2), st.text("0123456789", min_size=14, max_size=14))
+def test_the_vin_of_a_small_maker_names_no_other(country: str, rest: str) -> None:
+    """A 9 in third place is shared by makers of few vehicles, whatever larger make has the same beginning."""
+    assert read_vin(f"{country}9{rest}").make == ""
+    assert read_vin("WVWZZZ1KZAW000001").make == "VW"

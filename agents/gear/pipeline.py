@@ -197,14 +197,16 @@ class _Query:
         reserve = 0.0 if left == float("inf") else min(config.reserve_share * max(0.0, left), config.reserve_limit)
         self._deadline = deadline.earlier(reserve)
         self._fan_out = Deadline.after(self._deadline.bounded(config.vendor_timeout))
-        self._understood: Understood = understand(plan.request.text, plan.request.filters, pipeline.brands)
+        self._understood: Understood = understand(
+            plan.request.text, plan.request.filters, pipeline.brands, plan.request.ordering
+        )
         filters = self._understood.filters
         criteria = Criteria(filters)
         analyses = pipeline.analyses.available and not plan.only_cache
         self._board = Board(
-            ParsedQuery.read(self._understood.terms),
+            ParsedQuery.read(self._understood.terms, self._understood.things),
             criteria,
-            Preferences(criteria, plan.user),
+            Preferences(criteria, plan.user, self._understood.ordering),
             config.weights,
             plan.limit,
             catalogue=pipeline.catalogue,
@@ -235,6 +237,7 @@ class _Query:
         partial = any(
             status.outcome in (query_pb2.VENDOR_OUTCOME_MISSING, query_pb2.VENDOR_OUTCOME_STALE) for status in statuses
         )
+        filters = self._understood.filters
         completed = query_pb2.QueryCompleted(
             product_ids=self._board.ranking(),
             vendors=statuses,
@@ -242,6 +245,7 @@ class _Query:
             listings=self._board.listings,
             matched=self._board.matched,
             jobs=jobs,
+            narrowed=await self._run(lambda: self._board.narrowed(filters, self._understood.terms)),
             ai=self._pipeline.analyses.made_by,
         )
         if self._used:
@@ -334,6 +338,7 @@ class _Query:
 
     def _place(self, batch: Batch, tier: Tier, *, stale: bool) -> None:
         self._pipeline.brands.learn(batch.brands)
+        self._pipeline.brands.learn_words(batch.vendor, batch.fetched_at, batch.vocabulary)
         self._board.place(batch, tier, stale=stale)
 
     def _failed(self, vendor: _Vendor, failure: query_pb2.VendorFailure, detail: str) -> None:

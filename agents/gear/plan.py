@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hexar.agents.gear.analysis.knowledge import vendor_name, version_name
 from hexar.agents.gear.request.criteria import brand_key, terrain_names
+from hexar.agents.gear.request.sizes import size_key
 from hexar.agents.gear.request.validation import DEFAULT_LIMIT
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
@@ -58,6 +59,7 @@ def make_plan(
     fields: dict[str, object] = {
         "text": normalize_text(request.text),
         "filters": _filters(request.filters),
+        "ordering": int(request.ordering),
         "limit": limit,
         "vendors": list(asked),
         "wait": wait,
@@ -95,6 +97,19 @@ def _filters(filters: query_pb2.Filters) -> dict[str, object]:
         "categories": sorted({normalize_text(name) for name in filters.categories}),
         "in_stock": filters.in_stock,
         "terrain": sorted(terrain_names(filters.terrain)),
+        "sizes": sorted({size_key(size) for size in filters.sizes}),
+        "measures": [
+            [
+                int(measure.quantity),
+                measure.min if measure.HasField("min") else None,
+                measure.max if measure.HasField("max") else None,
+            ]
+            for measure in sorted(filters.measures, key=lambda one: one.SerializeToString(deterministic=True))
+        ],
+        "excluded_levels": sorted({int(level) for level in filters.excluded_levels}),
+        "excluded_brands": sorted({" ".join(brand_key(name)) for name in filters.excluded_brands}),
+        "excluded_terrain": sorted(terrain_names(filters.excluded_terrain)),
+        "excluded_terms": sorted({normalize_text(term) for term in filters.excluded_terms}),
     }
 
 

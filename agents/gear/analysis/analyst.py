@@ -20,7 +20,7 @@ from typing import Any
 
 from hexar.agents.gear.analysis.lexicon import Role, Spot, spots
 from hexar.agents.gear.products.candidates import states_level, states_terrain
-from hexar.agents.gear.request.understanding import stated_levels, stated_terrain
+from hexar.agents.gear.request.conditions import stated_levels, stated_terrain
 from hexar.agents.gear.request.words import fold, stem
 from hexar.agents.vendors.model import Listing, Review
 from hexar.v1 import query_pb2

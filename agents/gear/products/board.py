@@ -21,6 +21,7 @@ from hexar.agents.gear.fold import FILTERED, MERGED, OUTRANKED, Shown, State, di
 from hexar.agents.gear.products.assembly import Assembly, Member, assembly, product_message
 from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.products.catalogue import Catalogue, Placed
+from hexar.agents.gear.products.narrowing import narrowed, nothing_about
 from hexar.agents.gear.products.ranking import Preferences, RankedProduct, Weights, rank
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.core.cache import Tier
@@ -69,6 +70,7 @@ class Board:
         self._products: tuple[Assembly, ...] = ()
         self._shortlist: list[_Candidate] = []
         self._surveyed = 0
+        self._relevant: list[_Candidate] = []
         self._enriched: dict[str, Assembly] = {}
         self._messages: dict[str, tuple[Assembly, query_pb2.AnalysisState, query_pb2.Product]] = {}
         self._shown_parts: dict[str, Assembly] = {}
@@ -108,11 +110,12 @@ class Board:
             vendor: dict(zip(placed.batch.skus, scores[vendor].tolist(), strict=True))
             for vendor, placed in self._placed.items()
         }
-        candidates: list[_Candidate] = []
+        self._relevant = []
         for parts in self._products:
             score = max(found[vendor][sku] for vendor, sku in parts.keys)
-            if score > 0.0 and self._may_pass(parts):
-                candidates.append(_Candidate(parts, score))
+            if score > 0.0:
+                self._relevant.append(_Candidate(parts, score))
+        candidates = [candidate for candidate in self._relevant if self._may_pass(candidate.parts)]
         self._surveyed = len(candidates)
         size = max(SHORTLIST, SHORTLIST_TIMES * self._limit)
         if len(candidates) > size:
@@ -140,6 +143,13 @@ class Board:
         events = list(diff(self.state, new, self._why_gone))
         self.state, self._shown_parts = new, parts_of
         return events
+
+    def narrowed(self, filters: query_pb2.Filters, terms: str) -> list[query_pb2.Narrowing]:
+        """Which conditions kept products out, and what comes nearest; of the last survey and all that is known now."""
+        if not self._relevant and self._products and not self._wanted.anything:
+            return nothing_about(terms, len(self._products))
+        known = ((candidate.parts, candidate.relevance) for candidate in map(self._enrich, self._relevant))
+        return narrowed(known, self._criteria, filters)
 
     def ranking(self) -> list[str]:
         """The ids of what is shown, best first."""
@@ -188,6 +198,8 @@ class Board:
             and criteria.category_passes(parts.category, parts.name)
             and criteria.level_passes(parts.levels)
             and criteria.terrain_passes(parts.terrain)
+            and criteria.measures_pass([reading.listing for reading in parts.readings])
+            and all(criteria.terms_pass(reading.facts.tokens) for reading in parts.readings)
         )
 
     def _message(self, parts: Assembly) -> query_pb2.Product:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
-from hexar.agents.gear.request.understanding import stated_levels, stated_terrain
-from hexar.agents.gear.request.words import category_head, corrected, head, stem, table, tokens, words
+from hexar.agents.gear.request.conditions import stated_levels, stated_terrain
+from hexar.agents.gear.request.words import category_head, head, heads, stem, table, tokens, words
 from hexar.agents.vendors.model import Listing
 
 #: How much a token counts by the field it stands in.
@@ -136,7 +136,7 @@ class Batch:
     Of listings with the same sku the first is kept: a vendor that repeats itself has one offer.
     """
 
-    __slots__ = ("_close", "_vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "skus", "vendor")
+    __slots__ = ("_close", "vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "skus", "vendor")
 
     def __init__(self, vendor: str, listings: Iterable[Listing]) -> None:
         self.vendor = vendor
@@ -161,7 +161,7 @@ class Batch:
             token: (np.array(rows, dtype=np.int64), np.array(weights, dtype=np.float64))
             for token, (rows, weights) in found.items()
         }
-        self._vocabulary = [token for token in self.postings if len(token) >= 4 and token.isalpha()]
+        self.vocabulary = [token for token in self.postings if len(token) >= 4 and token.isalpha()]
         self._close: dict[str, tuple[tuple[str, float], ...]] = {}
 
     def __len__(self) -> int:
@@ -174,7 +174,7 @@ class Batch:
         found = self._close.get(token)
         if found is None:
             matches = process.extract(
-                token, self._vocabulary, scorer=DamerauLevenshtein.normalized_similarity, score_cutoff=SIMILAR, limit=8
+                token, self.vocabulary, scorer=DamerauLevenshtein.normalized_similarity, score_cutoff=SIMILAR, limit=8
             )
             found = tuple((name, score) for name, score, _ in matches if name != token and name[0] == token[0])
             if len(self._close) < 512:  # a batch may live for minutes and meet many words
@@ -201,24 +201,27 @@ def record(listing: Listing) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """The terms of a query, read: its tokens without stopwords, and the thing it names."""
+    """The terms of a query, read: its tokens without stopwords, and the things it names."""
 
     tokens: tuple[str, ...] = ()
-    head: str = ""
+    heads: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, terms: str, known: Mapping[str, object] | frozenset[str] = frozenset()) -> ParsedQuery:
-        """Read ``terms``; a misspelt name of a thing is put right unless the word is ``known`` to a vendor."""
-        right = corrected(terms, frozenset(known))
-        found = dict.fromkeys(token.text for token in tokens(right) if token.text not in _STOPWORDS)
-        # Cutting punctuation would lose the head of "boots (snowboard)", so the head is read from the corrected words only
-        # where the original gives none.
-        return cls(tuple(found)[:MAX_TOKENS], head(terms) or head(right))
+    def read(cls, terms: str, things: Sequence[str] | None = None) -> ParsedQuery:
+        """Read ``terms``, which are spelled right already (:mod:`hexar.agents.gear.request.spelling`).
+
+        ``things`` are the concepts that they name, where the text with its punctuation told.
+        """
+        found = dict.fromkeys(token.text for token in tokens(terms) if token.text not in _STOPWORDS)
+        named = frozenset(heads(terms) if things is None else things)
+        # Of several things each listing is one: that it is not the others is no fault of it.
+        kept = [token for token in found if len(named) < 2 or token not in named]
+        return cls(tuple(kept)[:MAX_TOKENS], named)
 
     @property
     def anything(self) -> bool:
         """True where no term says what is wanted: only filters do."""
-        return not self.tokens
+        return not self.tokens and not self.heads
 
 
 def relevance(batches: Sequence[Batch], wanted: ParsedQuery) -> dict[str, Scores]:
@@ -237,9 +240,12 @@ def relevance(batches: Sequence[Batch], wanted: ParsedQuery) -> dict[str, Scores
             scores[vendor] += weight * values
     for batch in batches:
         values = scores[batch.vendor]
-        values /= covered_weight
+        if covered_weight:
+            values /= covered_weight
+        else:
+            values += 1.0
         np.clip(values, 0.0, 1.0, out=values)
-        if wanted.head:
+        if wanted.heads:
             _judge_heads(batch, wanted, values)
         else:
             values[values < THRESHOLD] = 0.0
@@ -259,10 +265,10 @@ def _covered(batch: Batch, token: str) -> Scores:
 
 def _judge_heads(batch: Batch, wanted: ParsedQuery, values: Scores) -> None:
     """Half of the relevance is to be the thing itself; to be another thing is no relevance at all."""
-    sports = frozenset(token for token in wanted.tokens if token in _SPORTS and token != wanted.head)
+    sports = frozenset(token for token in wanted.tokens if token in _SPORTS and token not in wanted.heads)
     for row, fact in enumerate(batch.facts):
-        if fact.head == wanted.head:
-            values[row] = 0.5 + 0.5 * values[row] if _same_sport(wanted.head, sports, fact.sports) else 0.0
+        if fact.head in wanted.heads:
+            values[row] = 0.5 + 0.5 * values[row] if _same_sport(fact.head, sports, fact.sports) else 0.0
         elif fact.head or values[row] < THRESHOLD:
             values[row] = 0.0
         else:

@@ -14,10 +14,16 @@ stock      1 in stock, 1/4 to come, -1 out of stock at every vendor         no v
 ========== =============================================================== ===============================
 
 A missing feature adds nothing: what is not known neither helps nor hurts. Ties stand by product_id.
+
+Where an order is asked for ("cheapest"), a ninth feature, order, stands before all of them: its steps are larger than what the
+others can add up to. Prices of one currency are ordered, that of the limits or else the most frequent one; nothing is
+converted, and what states nothing to order by stands last.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
@@ -26,11 +32,14 @@ from numpy.typing import NDArray
 
 from hexar.agents.gear.products.assembly import Assembly, is_discount
 from hexar.agents.gear.request.criteria import Criteria, brand_key, same_brand, terrain_names
+from hexar.agents.gear.request.measures import product_measures
 from hexar.agents.vendors.model import Availability, Money
 from hexar.core.ranking import top_k
 from hexar.v1 import query_pb2
 
 FEATURES = ("relevance", "rating", "price", "discount", "skill", "brand", "terrain", "stock")
+#: The feature of an order that is asked for.
+ORDER = "order"
 _MISSING = float("nan")
 
 
@@ -65,9 +74,11 @@ assert {field.name for field in fields(Weights)} >= set(FEATURES)
 class Preferences:
     """What the ranking knows of the one who asks: the user's context where there is one, else the filters."""
 
-    __slots__ = ("brands", "budget", "level", "terrain")
+    __slots__ = ("brands", "budget", "criteria", "level", "ordering", "terrain")
 
-    def __init__(self, criteria: Criteria, user: query_pb2.UserContext | None) -> None:
+    def __init__(self, criteria: Criteria, user: query_pb2.UserContext | None, ordering: int = 0) -> None:
+        self.criteria = criteria
+        self.ordering = ordering
         self.level = (user.skill_level if user is not None else 0) or criteria.level
         self.budget = (
             Money(user.budget.currency_code, user.budget.micros) if user is not None and user.HasField("budget") else None
@@ -93,26 +104,70 @@ def rank(
         return []
     # The kernel breaks ties by row, the contract by product_id: rows in that order make them one.
     order = sorted(range(len(parts)), key=lambda row: parts[row].product_id)
-    matrix = np.array(
-        [_features(parts[row], relevance[row] if relevance is not None else _MISSING, taste, weights) for row in order],
-        dtype=np.float64,
-    )
-    best = top_k(np.ascontiguousarray(matrix), weights.vector(), min(limit, len(parts)))
+    columns = [_features(parts[row], relevance[row] if relevance is not None else _MISSING, taste, weights) for row in order]
+    names: tuple[str, ...] = FEATURES
+    vector = weights.vector()
+    if taste.ordering:
+        values, steps = _ordered([parts[row] for row in order], taste, weights)
+        columns = [(*column, value) for column, value in zip(columns, values, strict=True)]
+        names, vector = (*FEATURES, ORDER), (*vector, steps * (1.0 + 2.0 * sum(map(abs, vector))))
+    matrix = np.array(columns, dtype=np.float64)
+    best = top_k(np.ascontiguousarray(matrix), vector, min(limit, len(parts)))
     return [
-        RankedProduct(order[int(row)], _message(contributions, missing))
+        RankedProduct(order[int(row)], _message(names, contributions, missing))
         for row, contributions, missing in zip(best.indices, best.contributions, best.missing, strict=True)
     ]
 
 
-def _message(contributions: NDArray[np.float64], missing: NDArray[np.bool_]) -> query_pb2.Rank:
+def _message(names: Sequence[str], contributions: NDArray[np.float64], missing: NDArray[np.bool_]) -> query_pb2.Rank:
     parts = [float(value) for value in contributions]
     return query_pb2.Rank(
         score=sum(parts),
         contributions=[
             query_pb2.Contribution(feature=name, value=0.0 if absent else value, missing=bool(absent))
-            for name, value, absent in zip(FEATURES, parts, missing, strict=True)
+            for name, value, absent in zip(names, parts, missing, strict=True)
         ],
     )
+
+
+def _ordered(parts: Sequence[Assembly], taste: Preferences, weights: Weights) -> tuple[list[float], int]:
+    """Each product's place in the order asked for, from 1 for the first evenly down to above 0, and the number of places."""
+    currency = _currency_of(parts, taste)
+    keys = [_order_key(one, taste, weights, currency) for one in parts]
+    places = {key: place for place, key in enumerate(sorted({key for key in keys if key is not None}))}
+    count = max(1, len(places))
+    return [1.0 - places[key] / count if key is not None else _MISSING for key in keys], count
+
+
+def _currency_of(parts: Sequence[Assembly], taste: Preferences) -> str:
+    if taste.criteria.currency:
+        return taste.criteria.currency
+    stated = Counter(offer.price.currency for one in parts for offer in one.offers if offer.price is not None)
+    return min(stated, key=lambda code: (-stated[code], code)) if stated else ""
+
+
+def _order_key(parts: Assembly, taste: Preferences, weights: Weights, currency: str) -> float | None:
+    """What the order compares, the least first; None where the product does not state it."""
+    if taste.ordering == query_pb2.ORDERING_LIGHTEST:
+        listings = [reading.listing for reading in parts.readings]
+        return min(product_measures(listings, query_pb2.QUANTITY_WEIGHT), default=None)
+    if taste.ordering == query_pb2.ORDERING_BEST_RATED:
+        value = _rating(parts, weights)
+        return None if math.isnan(value) else -value
+    if taste.ordering == query_pb2.ORDERING_BIGGEST_DISCOUNT:
+        shares = [
+            1.0 - offer.price.micros / offer.list_price.micros
+            for offer in parts.offers
+            if offer.price is not None and offer.list_price is not None and is_discount(offer.price, offer.list_price)
+        ]
+        return -max(shares) if shares else None
+    prices = [
+        offer.price.micros for offer in parts.offers if offer.price is not None and offer.price.currency == currency
+        and taste.criteria.offers_pass([offer])
+    ]  # fmt: skip
+    if not prices:
+        return None
+    return float(min(prices)) if taste.ordering == query_pb2.ORDERING_CHEAPEST else -float(max(prices))
 
 
 def _features(parts: Assembly, relevance: float, taste: Preferences, weights: Weights) -> tuple[float, ...]:

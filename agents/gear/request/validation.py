@@ -6,6 +6,7 @@ be trusted by the rest of this package.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -62,6 +63,7 @@ def check(request: query_pb2.QueryRequest, vendors: Collection[str]) -> None:
         for position, name in enumerate(request.vendors):
             if name not in vendors:
                 wrong.add(f"vendors[{position}]", f"is not a vendor here; known are: {', '.join(sorted(vendors)) or 'none'}")
+    _enum(wrong, "ordering", request.ordering, query_pb2.Ordering.values())
     _wait(wrong, request)
     if wrong.found:
         (field, description), *more = wrong.found
@@ -84,7 +86,28 @@ def _filters(wrong: _Violations, filters: query_pb2.Filters) -> None:
     _enum(wrong, "filters.skill_level", filters.skill_level, query_pb2.SkillLevel.values())
     _names(wrong, "filters.brands", filters.brands)
     _names(wrong, "filters.categories", filters.categories)
-    _names(wrong, "filters.terrain", filters.terrain)
+    for name in ("terrain", "sizes", "excluded_brands", "excluded_terrain", "excluded_terms"):
+        _names(wrong, f"filters.{name}", getattr(filters, name))
+    for position, level in enumerate(filters.excluded_levels[:MAX_NAMES]):
+        _enum(wrong, f"filters.excluded_levels[{position}]", level, query_pb2.SkillLevel.values())
+    if len(filters.measures) > MAX_NAMES:
+        wrong.add("filters.measures", f"holds {len(filters.measures)} measures, at most {MAX_NAMES} are allowed")
+    for position, measure in enumerate(filters.measures[:MAX_NAMES]):
+        _measure(wrong, f"filters.measures[{position}]", measure)
+
+
+def _measure(wrong: _Violations, field: str, measure: query_pb2.Measure) -> None:
+    if measure.quantity == query_pb2.QUANTITY_UNSPECIFIED:
+        wrong.add(f"{field}.quantity", "is not set")
+    _enum(wrong, f"{field}.quantity", measure.quantity, query_pb2.Quantity.values())
+    bounds = [name for name in ("min", "max") if measure.HasField(name)]
+    if not bounds:
+        wrong.add(field, "has neither min nor max")
+    for name in bounds:
+        if not math.isfinite(getattr(measure, name)):
+            wrong.add(f"{field}.{name}", "is not a number")
+    if len(bounds) == 2 and measure.min > measure.max:
+        wrong.add(f"{field}.min", "is more than max")
 
 
 def _user(wrong: _Violations, user: query_pb2.UserContext) -> None:

@@ -17,8 +17,6 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 import orjson
-from rapidfuzz import process
-from rapidfuzz.distance import DamerauLevenshtein
 
 _WORD = re.compile(r"[^\W_]+")
 #: What ends the noun phrase that says what a thing is.
@@ -27,8 +25,6 @@ _BREAK_WORDS = frozenset(
     ("de", "del", "para", "con", "with", "for", "of", "in", "by", "from", "w", "sin", "without", "y", "and", "und", "e")
 )
 _LONGEST_PHRASE = 4
-#: A word of a query is read as a word of the table when at least this similar to it (1 - distance / length).
-_CORRECTION = 0.84
 
 
 def table(name: str) -> dict[str, Any]:
@@ -63,6 +59,11 @@ def stem(word: str) -> str:
     return word[:-1]
 
 
+def is_concept(word: str) -> bool:
+    """True where the concept table knows the word."""
+    return stem(word) in CONCEPT_WORDS
+
+
 class Token(NamedTuple):
     """One meaning in a text."""
 
@@ -90,13 +91,28 @@ def _load_concepts() -> dict[tuple[str, ...], Token]:
 _CONCEPTS = _load_concepts()
 #: Words that begin a phrase of more than one word: only there is a longer match worth trying.
 _OPENERS = frozenset(key[0] for key in _CONCEPTS if len(key) > 1)
-_SINGLE_SURFACES: tuple[str, ...] = tuple(sorted({key[0] for key in _CONCEPTS if len(key) == 1 and len(key[0]) > 3}))
+#: The words of all concepts.
+CONCEPT_WORDS = frozenset(word for key in _CONCEPTS for word in key if len(word) > 3)
 
 
 @lru_cache(maxsize=16384)
 def tokens(text: str) -> tuple[Token, ...]:
     """The meanings of ``text`` in order; a phrase of the concept table is one token."""
     return _join([stem(word) for word in words(text)])
+
+
+@lru_cache(maxsize=16384)
+def named(text: str) -> str:
+    """A request's ``text`` with "board" and "tabla" as the snowboard that they are, where no other board is named."""
+    found = tokens(text)
+    if not any(token.text in _BOARD_STEMS for token in found) or any(token.text in _OTHER_BOARDS for token in found):
+        return text
+    return " ".join(_BOARDS["concept"] if stem(word) in _BOARD_STEMS else word for word in text.split())
+
+
+_BOARDS: dict[str, Any] = table("concepts")["boards"]
+_BOARD_STEMS = frozenset(stem(word) for word in _BOARDS["words"])
+_OTHER_BOARDS = frozenset(_BOARDS["unless"])
 
 
 def _join(stems: Sequence[str]) -> tuple[Token, ...]:
@@ -116,22 +132,6 @@ def _join(stems: Sequence[str]) -> tuple[Token, ...]:
     return tuple(found)
 
 
-def corrected(text: str, known: frozenset[str] = frozenset()) -> str:
-    """``text`` with misspelt words of the concept table put right ("snwboard"); words in ``known`` (stems) stay."""
-    result = []
-    for word in words(text):
-        stemmed = stem(word)
-        if len(stemmed) < 5 or not stemmed.isalpha() or stemmed in known or (stemmed,) in _CONCEPTS:
-            result.append(word)
-            continue
-        match = process.extractOne(
-            stemmed, _SINGLE_SURFACES, scorer=DamerauLevenshtein.normalized_similarity, score_cutoff=_CORRECTION
-        )
-        # The first letter is the one people rarely get wrong; without it "noard" would be a board and "coot" a boot.
-        result.append(match[0] if match is not None and match[0][0] == stemmed[0] else word)
-    return " ".join(result)
-
-
 @lru_cache(maxsize=16384)
 def head(text: str) -> str:
     """The concept of the thing that ``text`` names; empty where the table does not know it.
@@ -149,19 +149,50 @@ def head(text: str) -> str:
     return ""
 
 
-def _segments(stems: Sequence[str]) -> list[list[str]]:
-    """``stems`` cut at prepositions, but not inside a phrase of the concept table ("tabla de snowboard")."""
+_COORDINATING = re.compile(r"\s(?:and|or|plus|y|e|o|u)\s|[,/+&]")
+_DESCRIBING = re.compile(r"(?:^|\s)(?:with|con|without|sin|for|para|of|de|del)(?=\s)")
+_SPORTS = frozenset(table("concepts")["sports"])
+
+
+@lru_cache(maxsize=16384)
+def heads(text: str) -> tuple[str, ...]:
+    """The concepts of all the things that a request names: "boots and bindings" are two, "a helmet for ski and snowboard" one.
+
+    What a preposition leads to only describes: things behind "with", and sports behind any.
+    """
+    found: dict[str, None] = {}
+    described = ""
+    for part in _COORDINATING.split(fold(text)):
+        thing = head(part)
+        if thing and not (found and (described in ("with", "con", "without", "sin") or (described and thing in _SPORTS))):
+            found[thing] = None
+        leading = [match[0].strip() for match in _DESCRIBING.finditer(" ".join(_without_phrases(part)))]
+        described = leading[-1] if leading else described
+    return tuple(found)
+
+
+def _without_phrases(part: str) -> list[str]:
+    """The words of ``part`` without the prepositions inside of a concept's phrase ("tabla de snowboard")."""
+    return [word for segment in _segments([stem(one) for one in words(part)], keep=True) for word in segment]
+
+
+def _segments(stems: Sequence[str], *, keep: bool = False) -> list[list[str]]:
+    """``stems`` cut at prepositions, but not inside a phrase of the concept table ("tabla de snowboard").
+
+    ``keep`` begins each part with its preposition, and makes one word of each phrase.
+    """
     found: list[list[str]] = [[]]
     position = 0
     while position < len(stems):
         for length in range(min(_LONGEST_PHRASE, len(stems) - position), 1, -1):
             if tuple(stems[position : position + length]) in _CONCEPTS:
-                found[-1].extend(stems[position : position + length])
+                phrase = stems[position : position + length]
+                found[-1].extend(["_".join(phrase)] if keep else phrase)
                 position += length
                 break
         else:
             if stems[position] in _BREAK_WORDS:
-                found.append([])
+                found.append([stems[position]] if keep else [])
             else:
                 found[-1].append(stems[position])
             position += 1

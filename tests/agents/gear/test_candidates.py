@@ -4,6 +4,7 @@ import pytest
 
 from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.request.criteria import Criteria
+from hexar.agents.gear.request.spelling import spelled
 from hexar.agents.gear.request.words import category_head, fold, head, stem, tokens
 from hexar.agents.vendors.model import Availability, Listing, Money, Variant
 from hexar.v1 import common_pb2, query_pb2
@@ -15,7 +16,7 @@ def found(terms: str, *listings: Listing) -> list[str]:
     batches = [
         Batch(vendor, [one for one in listings if one.vendor == vendor]) for vendor in sorted({one.vendor for one in listings})
     ]
-    scores = relevance(batches, ParsedQuery.read(terms))
+    scores = relevance(batches, ParsedQuery.read(spelled(terms, lambda word: False)[0]))
     ranked = sorted(
         (
             (-score, one.name)

@@ -118,4 +118,8 @@ def _footer(ranking: Ranking, cache: str, elapsed: float) -> Text:
         line.append(f" ({status.detail})  " if status.detail else "  ")
     if ranking.completed is not None:
         line.append(f"{ranking.completed.matched} matched, cache {cache}, {elapsed * 1000:.0f} ms", style="dim")
+        for one in ranking.completed.narrowed:
+            line.append(f"\n{one.products} not shown: {one.detail}", style="yellow")
+            names = ", ".join(nearest.name for nearest in one.nearest)
+            line.append(f" (nearest: {names})" if names else "")
     return line

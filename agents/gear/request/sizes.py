@@ -1,0 +1,100 @@
+"""Sizes: as a request's text names them, and whether a vendor states that one can be had now.
+
+"158W", "158 w" and "158 Wide" are one size, "Medium" and "M" another. A number alone is a size beside a thing that is sized in
+centimetres (a board, skis), letters alone beside a thing to wear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from hexar.agents.gear.request.reading import GAP, MAX_FOUND, TextReading, alternation
+from hexar.agents.gear.request.words import fold, heads, table
+from hexar.agents.vendors.model import Availability, Listing
+from hexar.v1 import query_pb2
+
+_TABLE = table("understanding")
+_NAMES: dict[str, str] = _TABLE["size_names"]
+_IN_CENTIMETRES = frozenset(table("concepts")["sized_in_centimetres"])
+_IN_LETTERS = frozenset(table("concepts")["sized_in_letters"])
+_LETTERS = r"x{1,3}s|x{1,3}l|[2-5]xl|[sml]"
+_NUMBER = r"\d{1,3}(?:[.,]5)?\s?(?:mw|uw|w|wide|cm)?"
+_SYSTEM = r"(?:eu|us|uk|mondo(?:point)?)"
+_VALUE = rf"(?:{_SYSTEM}\s?)?(?:{_NUMBER}|{_LETTERS}|{alternation(_NAMES)})(?:\s?{_SYSTEM})?(?![\w'’])"
+_JOIN = rf"\s*(?:{'|'.join(re.escape(word) for word in _TABLE['size_joins'])})\s*"
+_NAMED = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['size_words'])})\s*:?\s*({_VALUE}(?:{_JOIN}(?:in\s|en\s)?{_VALUE})*)")
+_WIDE = re.compile(r"(?<![\w.,])(1[2-9]\d\s?(?:mw|uw|w|wide))(?![\w'’])")
+_SYSTEMATIC = re.compile(rf"(?<!\w)({_SYSTEM}\s?\d{{1,2}}(?:[.,]5)?|\d{{1,2}}(?:[.,]5)?\s?eu)(?![\w.,'’])")
+_CENTIMETRES = re.compile(r"(?<![\w.,$€£-])((?:8\d|9\d|1\d\d|20\d)(?:\s?cm)?)(?![\w.,'’%°-])")
+_ALONE = re.compile(r"(?<![\w'’-])(xx?s|x{1,3}l|[2-5]xl)(?![\w'’-])")
+_BEFORE = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['size_stock'])})\s+$")
+_OTHER_UNIT = re.compile(
+    r"\s?(?:kgs?|kilos?|g|gr|l|lt|lit(?:er|re|ro)s?|m|met(?:er|re|ro)s?|mm|lbs?|people|person(?:a?s)?)(?!\w)"
+)
+_FIND = re.compile(_VALUE)
+
+
+@lru_cache(maxsize=65536)
+def size_key(text: str) -> str:
+    """A size without its ways of writing: "158 Wide", "158W" and "158 w" are "158w", "Medium" is "m"."""
+    key = re.sub(r"[\s.-]+", " ", fold(text).replace(",", ".").replace(".5", "½")).strip()
+    key = _NAMES.get(key, key)
+    return key.replace("wide", "w").replace("cm", "").replace(" ", "").replace("mondopoint", "mondo")
+
+
+def _loose(key: str) -> str:
+    return re.sub(r"^(?:eu|us|uk|mondo)|(?:eu|us|uk)$", "", key)
+
+
+def read_sizes(reading: TextReading, filters: query_pb2.Filters) -> None:
+    """Read the sizes that are asked for."""
+    given = bool(filters.sizes)
+    named = set(heads(reading.text))
+    patterns = [_NAMED, _WIDE, _SYSTEMATIC]
+    if named & _IN_CENTIMETRES:
+        patterns.append(_CENTIMETRES)
+    if named & _IN_LETTERS:
+        patterns.append(_ALONE)
+    found: list[str] = []
+    for pattern in patterns:
+        for match in list(pattern.finditer(reading.folded))[:MAX_FOUND]:
+            if GAP in match[0] or reading.negated(match.start()) or _OTHER_UNIT.match(reading.folded, match.end()):
+                continue
+            for value in _FIND.finditer(match[1]):
+                start = match.start(1) + value.start()
+                said = reading.text[reading.origin[start] : reading.origin[start + len(value[0].rstrip()) - 1] + 1]
+                if size_key(said) not in map(size_key, found):
+                    found.append(said)
+            before = _BEFORE.search(reading.folded, max(0, match.start() - 20), match.start())
+            reading.take(before.start() if before else match.start(), match.end(), as_filter=not given)
+    if not given:
+        filters.sizes.extend(found[:MAX_FOUND])
+
+
+def stated_sizes(offer: Listing) -> list[tuple[str, Availability]]:
+    """The sizes that an offer states, with their stock: those of its variants, else its own, "can be ordered now"."""
+    rows = [
+        (part.strip(), variant.availability if variant.availability is not Availability.UNKNOWN else offer.availability)
+        for variant in offer.variants
+        for part in ([variant.size] if variant.size else re.split(r"\s/\s", variant.title))
+        if part.strip()
+    ]
+    if any(variant.size or variant.title for variant in offer.variants):
+        return rows
+    return [(size, offer.availability) for size in offer.sizes]
+
+
+def has_size(offer: Listing, wanted: Iterable[str]) -> bool:
+    """True where the offer states that a size wanted can be had now. ``wanted`` are keys (:func:`size_key`)."""
+    keys = frozenset(wanted)
+    return any(state is Availability.IN_STOCK and _matches(size_key(size), keys) for size, state in stated_sizes(offer))
+
+
+def _matches(key: str, wanted: frozenset[str]) -> bool:
+    if key in wanted:
+        return True
+    # "42" is asked for without a system: any will do. "EU 42" is not "US 42".
+    loose = _loose(key)
+    return any(one == loose for one in wanted) or (key == loose and any(_loose(one) == key for one in wanted))

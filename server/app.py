@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2
 from hexar.server.config import Settings
 from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
 from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
-from hexar.server.listening import bind, connections, give_up, options
-from hexar.server.process import Process, Seat
+from hexar.server.listening import bind, options
+from hexar.server.process import Process, WorkerIndex
 from hexar.server.rpc import Interceptor, ServiceHandler, receive
 from hexar.server.servicers.ops import OpsServicer
 from hexar.server.streaming import LeaveInterceptor
@@ -26,7 +26,7 @@ from hexar.server.system import System
 from hexar.server.systems import SYSTEMS, contract
 from hexar.server.transport import Listener, make_server
 from hexar.server.transport.health import Health, handlers
-from hexar.server.tuning.affinity import Tether
+from hexar.server.tuning import Tuning
 
 
 class App(Process):
@@ -37,14 +37,14 @@ class App(Process):
         settings: Settings,
         *,
         reuse_port: bool = False,
-        seat: Seat | None = None,
+        index: WorkerIndex | None = None,
         systems: Sequence[System] = SYSTEMS,
     ) -> None:
-        super().__init__(settings, seat=seat, systems=systems)
+        super().__init__(settings, index=index, systems=systems)
         self.health = Health()
         self._reuse_port = reuse_port
         self._listener: Listener | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._tuning = Tuning(cpu_affinity=settings.cpu_affinity)
 
     async def listen(self) -> None:
         """Listen, and report healthy."""
@@ -66,8 +66,7 @@ class App(Process):
         )
         await self._listener.start()
         self.port = self._listener.port
-        if self.settings.cpu_affinity and (tether := Tether.of(asyncio.get_running_loop(), self.seat.number, self.seat.of)):
-            self._watching = asyncio.create_task(tether.watch())
+        self._tuning.begin(self.index.number, self.index.of)
         for name in ("", *(name for name, state in services.items() if state == "serving")):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -79,9 +78,9 @@ class App(Process):
     async def leave(self) -> None:
         """Give the port up, serve whoever is connected until the last has gone, and end what is made for other processes."""
         until = time.monotonic() + self.leave_seconds
-        await give_up(self.port)
+        await self._tuning.give_up(self.port)
         # Neither gRPC nor the kernel tells when the last connection has gone.
-        while (connections(self.port) or self.engine.answers.live) and time.monotonic() < until:  # noqa: ASYNC110
+        while (self._tuning.connections(self.port) or self.engine.answers.live) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def drain(self, grace: float) -> None:
@@ -89,8 +88,7 @@ class App(Process):
         await self.health.enter_graceful_shutdown()
         if self._listener is not None:
             await self._listener.stop(grace)
-        if self._watching is not None:
-            self._watching.cancel()
+        await self._tuning.end()
 
     def _interceptors(self) -> Sequence[Interceptor]:
         auth = self.settings.auth

@@ -156,7 +156,7 @@ class Settings(BaseSettings):
     port: int = Field(default=50051, ge=0, le=65535, description="0: any free port")
     workers: int = Field(default=1, ge=1, le=256, description="processes that share the port (they need redis_url)")
     cpu_affinity: bool = Field(
-        default=True, description="whether the event loop and its helpers keep to one CPU, as long as others leave it free"
+        default=False, description="whether the event loop and its helpers keep to one CPU, as long as others leave it free"
     )
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
     data_dir: Path = Path(".hexar")

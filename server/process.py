@@ -39,7 +39,7 @@ class ListenerLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class WorkerIndex:
     """Which of how many processes this is, counted from 1."""
 
     number: int = 1
@@ -49,10 +49,10 @@ class Seat:
 class Process(ABC):
     """One process over one engine. A subclass says what it listens for."""
 
-    def __init__(self, settings: Settings, *, seat: Seat | None = None, systems: Sequence[System] = SYSTEMS) -> None:
+    def __init__(self, settings: Settings, *, index: WorkerIndex | None = None, systems: Sequence[System] = SYSTEMS) -> None:
         self.settings = settings
         self.systems = systems
-        self.seat = seat or Seat()
+        self.index = index or WorkerIndex()
         self.engine: Engine = build_engine(settings, kinds=kinds(systems), tables=tables(systems))
         self.version = VERSION
         #: The ports that are listened on, once started; 0: none.

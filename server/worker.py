@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 
 from hexar.server.config import Settings
 from hexar.server.listening import bind, options
-from hexar.server.process import Process, Seat
+from hexar.server.process import Process, WorkerIndex
 from hexar.server.transport import Listener, make_server
 from hexar.server.transport.health import Health, handlers
 
@@ -19,8 +19,10 @@ from hexar.server.transport.health import Health, handlers
 class JobProcess(Process):
     """One process that runs jobs. ``health``: answer the health service on the configured port."""
 
-    def __init__(self, settings: Settings, *, health: bool = False, reuse_port: bool = False, seat: Seat | None = None) -> None:
-        super().__init__(settings, seat=seat)
+    def __init__(
+        self, settings: Settings, *, health: bool = False, reuse_port: bool = False, index: WorkerIndex | None = None
+    ) -> None:
+        super().__init__(settings, index=index)
         self.health = Health() if health else None
         self._reuse_port = reuse_port
         self._listener: Listener | None = None

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from hexar.server.config import Settings
 from hexar.server.systems import make_settings
+from hexar.server.tuning import loop_factory
 
 
 class ConfigurationError(Exception):
@@ -88,13 +89,7 @@ def prepare(settings: Settings, worker: int | None = None) -> None:
     gc.set_threshold(60_000, 50, 50)
 
 
-def run_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work`` on the event loop of this system."""
-    if sys.platform == "win32":
-        asyncio.run(work)
-    else:
-        import uvloop
-
-        from hexar.server.tuning.eventloop import Loop
-
-        uvloop.run(work, loop_factory=Loop)
+def run_loop(work: Coroutine[Any, Any, None], *, cpu_affinity: bool = False) -> None:
+    """Run ``work`` on the event loop of this system; ``cpu_affinity``: on one that can keep to a CPU."""
+    with asyncio.Runner(loop_factory=loop_factory(cpu_affinity=cpu_affinity)) as runner:
+        runner.run(work)

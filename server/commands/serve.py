@@ -33,4 +33,4 @@ def run(settings: Settings) -> None:
     from hexar.server.app import App
 
     prepare(settings)
-    run_loop(App(settings).run())
+    run_loop(App(settings).run(), cpu_affinity=settings.cpu_affinity)

@@ -94,8 +94,8 @@ class OpsServicer:
             oldest_job_age=None if oldest is None else duration(oldest),
             agents=agents,
             problems=[*([] if stored else [STORE_PROBLEM]), *self._problems(agents)],
-            worker=process.seat.number,
-            workers=process.seat.of,
+            worker=process.index.number,
+            workers=process.index.of,
         )
         return status.SerializeToString()
 
@@ -124,8 +124,8 @@ class OpsServicer:
             agents=agents,
             since=timestamp(metrics.since),
             instance=self._process.instance,
-            worker=self._process.seat.number,
-            workers=self._process.seat.of,
+            worker=self._process.index.number,
+            workers=self._process.index.of,
         ).SerializeToString()
 
     async def get_cache_stats(self, call: Call) -> bytes:

@@ -12,7 +12,7 @@ import structlog
 
 from hexar.core.errors import HexarError
 from hexar.server.commands.running import ConfigurationError, prepare, read_settings, run_loop
-from hexar.server.process import Process, Seat
+from hexar.server.process import Process, WorkerIndex
 from hexar.server.supervision.figures import read
 from hexar.server.supervision.link import NOT_STARTED, WRONG_CONFIGURATION, Link, encoded
 
@@ -27,16 +27,16 @@ def build(options: argparse.Namespace) -> Process:
         settings.jobs.workers = options.threads
     # The supervisor's endpoint shows the figures of all.
     settings.metrics_port = None
-    seat = Seat(options.number, options.of)
-    prepare(settings, worker=seat.number)
+    index = WorkerIndex(options.number, options.of)
+    prepare(settings, worker=index.number)
     try:
         if options.role == "serve":
             from hexar.server.app import App
 
-            return App(settings, reuse_port=True, seat=seat)
+            return App(settings, reuse_port=True, index=index)
         from hexar.server.worker import JobProcess
 
-        return JobProcess(settings, health=options.port is not None, reuse_port=True, seat=seat)
+        return JobProcess(settings, health=options.port is not None, reuse_port=True, index=index)
     except (ValueError, HexarError) as error:
         raise ConfigurationError(str(error)) from error
 
@@ -109,7 +109,7 @@ def main() -> None:
     except ConfigurationError as error:
         end.sendall(encoded({"failed": str(error), "code": WRONG_CONFIGURATION}))
         raise SystemExit(WRONG_CONFIGURATION) from None
-    run_loop(serve(process, end))
+    run_loop(serve(process, end), cpu_affinity=options.role == "serve" and process.settings.cpu_affinity)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ The threads of agents, models, the store and the caches do short work that the l
 for nearly all of it: beside the loop they cannot run, on another CPU they wake that one only to wait. They keep to the loop's
 CPU too. Threads that work for themselves, those of jobs and of vectors, run anywhere.
 
-A CPU may get crowded. :class:`Tether` looks once a second how long the loop has waited for its CPU. Where that is long it lets
-its companions go anywhere, and where that was not enough moves to a CPU that idles (docs/adr/0016). Linux.
+A CPU may get crowded. :class:`CpuAffinity` looks once a second how long the loop has waited for its CPU. Where that is long it
+lets its companions go anywhere, and where that was not enough moves to a CPU that idles (docs/adr/0016). Linux.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -57,7 +58,7 @@ def cores_first(cpus: Collection[int], topology: Path = _TOPOLOGY) -> list[int]:
     return first + again
 
 
-class Tether:
+class CpuAffinity:
     """Ties the thread that made it, which runs an event loop, gRPC's thread and their companions to one CPU.
 
     Everything belongs to the event loop. OSError where the system does not let a process choose its CPUs.
@@ -78,11 +79,13 @@ class Tether:
         #: The CPU, and since when the companions run anywhere (monotonic seconds; None while they keep to it).
         self.cpu = self._running_on()
         self.apart_since: float | None = None
+        self._profile: Any = None
+        self._take_singly: Callable[[], None] | None = None
         os.sched_setscheduler(poller, os.SCHED_BATCH, os.sched_param(0))
         self._waited()
 
     @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop, number: int = 1, of: int = 1) -> Tether | None:
+    def of(cls, loop: asyncio.AbstractEventLoop, number: int = 1, of: int = 1) -> CpuAffinity | None:
         """Tie the calling thread, which runs ``loop``, as that of process ``number`` of ``of``; None where that is no help.
 
         It is none for more processes than CPUs, without gRPC's thread (which is there as soon as a server is made), and where
@@ -106,6 +109,7 @@ class Tether:
             return None
         made._place_new_threads()
         take_together()
+        made._take_singly = getattr(loop, "take_singly", None)
         log.debug("cpu_affinity", cpu=made.cpu)
         return made
 
@@ -126,6 +130,18 @@ class Tether:
         """Have the companions keep to the CPU again."""
         self.apart_since = None
         self._place_companions({self.cpu})
+
+    def release(self) -> None:
+        """Let all threads run anywhere, each as the system schedules it by itself, and new ones begin as they did before."""
+        threading.setprofile(self._profile)
+        self.part()
+        for thread in self._threads:
+            _place(thread, self._everywhere)
+        # It may have ended with its server.
+        with suppress(OSError):
+            os.sched_setscheduler(self._threads[1], os.SCHED_OTHER, os.sched_param(0))
+        if self._take_singly is not None:
+            self._take_singly()
 
     async def watch(self) -> None:
         """Leave a CPU that is crowded, first to the companions' gain, then for one that idles, until cancelled."""
@@ -160,7 +176,7 @@ class Tether:
 
     def _place_new_threads(self) -> None:
         """A thread inherits the CPUs of the one that begins it: have those that run anywhere begin by widening them."""
-        before = threading.getprofile()
+        before = self._profile = threading.getprofile()
 
         def place(*event: object) -> None:
             if self.apart_since is not None or threading.current_thread().name.startswith(_APART):
@@ -185,7 +201,7 @@ def _idle() -> dict[int, int]:
     return {int(name[3:]): int(nice) + int(idle) + int(disk) for name, _, nice, _, idle, disk, *_ in rows if name != "cpu"}
 
 
-def _place(thread: int | None, cpus: set[int]) -> None:
+def _place(thread: int | None, cpus: Collection[int]) -> None:
     # A thread may have ended, a CPU been taken away: nothing depends on it.
     with suppress(OSError):
         os.sched_setaffinity(thread or 0, cpus)

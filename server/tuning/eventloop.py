@@ -44,3 +44,8 @@ class Loop(uvloop.Loop):
         """Take all completions that wait in one turn, from now on."""
         if self._completions is not None:
             self._completions.__class__ = AtOnce
+
+    def take_singly(self) -> None:
+        """As every other loop does, from now on."""
+        if self._completions is not None:
+            self._completions.__class__ = socket.socket

@@ -8,8 +8,8 @@ to the first token at the client less the upstream's own from the request to its
 over the time that the upstream needs at its rate. ``search_*`` are measured in this process over a portfolio of
 ``search_chunks`` chunks, recall against comparing every vector. ``echo_p50_ms`` is one unary call of the health service
 through the same channel, the machine's own share in ``cached_p50_ms``. ``burst_ttft`` is over the streams of five
-bursts of 100; the cached answer is asked for 100 times before them and after each. ``*_unbound`` are those of another
-server, which leaves its threads to the kernel (``HEXAR_CPU_AFFINITY=false``).
+bursts of 100; the cached answer is asked for 100 times before them and after each. ``*_bound`` are those of another
+server, which keeps its threads to one CPU (``HEXAR_CPU_AFFINITY=true``).
 
 Run: ``python tests/bench/chat.py [--quick]``.
 """
@@ -209,14 +209,14 @@ def median_ms(seconds: list[float]) -> float:
     return statistics.median(seconds) * 1e3
 
 
-async def unbound_figures(address: str, upstream: Upstream) -> dict[str, float | int | str | None]:
-    """What a server does that leaves its threads to the kernel."""
+async def bound_figures(address: str, upstream: Upstream) -> dict[str, float | int | str | None]:
+    """What a server does that keeps its threads to one CPU."""
     load = await warmed(address)
     burst, cached = await bursts(load)
     await load.close()
     theirs = upstream.timings()
     rushed = [stream.first - theirs[stream.message] for stream in burst]
-    return {"cached_p50_unbound_ms": median_ms(cached), "burst_ttft_p50_unbound_ms": median_ms(rushed)}
+    return {"cached_p50_bound_ms": median_ms(cached), "burst_ttft_p50_bound_ms": median_ms(rushed)}
 
 
 async def stream_figures(address: str, upstream: Upstream, pid: int, load_tokens: int) -> dict[str, float | int | str | None]:
@@ -361,10 +361,10 @@ def main() -> None:
         ]
         config = Path(folder) / "hexar.yaml"
         config.write_text(json.dumps({"port": 0, "llm": {"models": models}, "log_level": "warning"}))
-        with serving(config, DATA_DIR=f"{folder}/bound") as (address, pid):
+        with serving(config, DATA_DIR=f"{folder}/plain") as (address, pid):
             figures = uvloop.run(stream_figures(address, upstream, pid, tokens))
-        with serving(config, DATA_DIR=f"{folder}/unbound", CPU_AFFINITY="false") as (address, _):
-            figures |= uvloop.run(unbound_figures(address, upstream))
+        with serving(config, DATA_DIR=f"{folder}/bound", CPU_AFFINITY="true") as (address, _):
+            figures |= uvloop.run(bound_figures(address, upstream))
     figures |= search_figures(25_000 if quick else 100_000)
     report("chat", figures)
 
@@ -378,7 +378,7 @@ prepare(settings)
 app = App(settings)
 async def started():
     print("port", app.port, flush=True)
-run_loop(app.run(started=started))
+run_loop(app.run(started=started), cpu_affinity=settings.cpu_affinity)
 """
 
 if __name__ == "__main__":

@@ -17,11 +17,13 @@ from typing import Any
 
 import grpc
 import pytest
+import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.server.app import App
 from hexar.server.systems import make_settings
-from hexar.server.tuning.affinity import Tether, cores_first, is_completions
+from hexar.server.tuning import loop_factory
+from hexar.server.tuning.affinity import CpuAffinity, cores_first, is_completions
 
 if sys.platform != "linux":
     pytest.skip("CPU affinity is Linux's", allow_module_level=True)
@@ -59,14 +61,14 @@ def test_cores_are_used_before_their_second_threads(tmp_path: Path, siblings: li
 async def test_nothing_is_tied_without_help() -> None:
     """An event loop that takes completions one by one, or more processes than CPUs: the threads run anywhere."""
     before = os.sched_getaffinity(0)
-    assert Tether.of(asyncio.get_running_loop()) is None
+    assert CpuAffinity.of(asyncio.get_running_loop()) is None
     assert os.sched_getaffinity(0) == before
 
 
 @asynccontextmanager
-async def _app(folder: Path, affinity: bool) -> AsyncIterator[App]:
+async def _app(folder: Path, **changes: bool) -> AsyncIterator[App]:
     settings = make_settings(
-        port=0, data_dir=folder, vendors=folder / "none.yaml", drain_seconds=0, cpu_affinity=affinity, log_level="warning"
+        port=0, data_dir=folder, vendors=folder / "none.yaml", drain_seconds=0, log_level="warning", **changes
     )
     app = App(settings)
     await app.start()
@@ -78,7 +80,7 @@ async def _app(folder: Path, affinity: bool) -> AsyncIterator[App]:
 
 async def _serve(folder: Path) -> dict[str, Any]:
     everywhere = os.sched_getaffinity(0)
-    async with _app(folder, affinity=True) as app:
+    async with _app(folder, cpu_affinity=True) as app:
         poller = next(each for each in threading.enumerate() if is_completions(getattr(each, "_target", None)))
         assert poller.native_id is not None
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
@@ -86,7 +88,7 @@ async def _serve(folder: Path) -> dict[str, Any]:
             replies = await asyncio.gather(*(check(health_pb2.HealthCheckRequest()) for _ in range(500)))
         loop = asyncio.get_running_loop()
         assert isinstance(loop, Loop)
-        return {
+        found = {
             "together": type(loop._completions) is AtOnce,
             "loop": os.sched_getaffinity(0),
             "poller": os.sched_getaffinity(poller.native_id),
@@ -97,8 +99,11 @@ async def _serve(folder: Path) -> dict[str, Any]:
             "companion": _begun("helper"),
             "jobs": {os.sched_getaffinity(each.native_id or 0) == everywhere for each in _named("job")},
             "replies": {reply.status for reply in replies},
-            "crowd": Tether.of(asyncio.get_running_loop(), 1, len(everywhere) + 1),
+            "crowd": CpuAffinity.of(asyncio.get_running_loop(), 1, len(everywhere) + 1),
         }
+    found["left"] = [os.sched_getaffinity(0) == everywhere, _begun("helper") == everywhere, threading.getprofile() is None]
+    found["left"].append(type(loop._completions) is not AtOnce)
+    return found
 
 
 def _named(start: str) -> list[threading.Thread]:
@@ -118,28 +123,28 @@ def _begun(name: str) -> set[int]:
 
 async def _crowd(folder: Path) -> dict[str, Any]:
     """Where a busy loop and its companions ran before, while and after two other processes were tied to their CPU."""
-    Tether.SAMPLE_SECONDS, Tether.APART_SECONDS = 0.2, 0.1
+    CpuAffinity.SAMPLE_SECONDS, CpuAffinity.APART_SECONDS = 0.2, 0.1
     everywhere = os.sched_getaffinity(0)
-    async with _app(folder, affinity=False) as app:
+    async with _app(folder) as app:
         store = app.engine.database
         await store.run(int)
-        tether = Tether.of(asyncio.get_running_loop())
-        assert tether is not None
-        first = tether.cpu
+        kept = CpuAffinity.of(asyncio.get_running_loop())
+        assert kept is not None
+        first = kept.cpu
         before = await store.run(os.sched_getaffinity, 0)
         hogs = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(2)]
-        watching = asyncio.create_task(tether.watch())
+        watching = asyncio.create_task(kept.watch())
         try:
             for hog in hogs:
                 os.sched_setaffinity(hog.pid, {first})
             until = time.monotonic() + 60
-            while tether.apart_since is None and time.monotonic() < until:  # noqa: ASYNC110  # it is to be busy
+            while kept.apart_since is None and time.monotonic() < until:  # noqa: ASYNC110  # it is to be busy
                 await asyncio.sleep(0)
-            stayed = tether.cpu
+            stayed = kept.cpu
             apart = {os.sched_getaffinity(each.native_id or 0) == everywhere for each in _named("store_")}
-            while tether.cpu == first and time.monotonic() < until:  # noqa: ASYNC110
+            while kept.cpu == first and time.monotonic() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0)
-            while tether.apart_since is not None and time.monotonic() < until:  # noqa: ASYNC110
+            while kept.apart_since is not None and time.monotonic() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         finally:
             watching.cancel()
@@ -151,22 +156,22 @@ async def _crowd(folder: Path) -> dict[str, Any]:
             "before": before,
             "stayed": stayed,
             "apart": apart,
-            "then": tether.cpu,
+            "then": kept.cpu,
             "loop": os.sched_getaffinity(0),
             "after": await store.run(os.sched_getaffinity, 0),
         }
 
 
-def run(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) -> Any:
+def run(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path, cpu_affinity: bool) -> Any:
     """``work`` on the server's event loop, in a process of its own."""
-    with asyncio.Runner(loop_factory=Loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(cpu_affinity=cpu_affinity)) as runner:
         return runner.run(work(folder))
 
 
-def elsewhere(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path) -> Any:
+def elsewhere(work: Callable[[Path], Coroutine[Any, Any, Any]], folder: Path, *, cpu_affinity: bool = True) -> Any:
     """What ``work`` returns from another process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(run, work, folder).result(90)
+        return process.submit(run, work, folder, cpu_affinity).result(90)
 
 
 def test_the_loop_and_its_companions_share_a_cpu_and_others_do_not(tmp_path: Path) -> None:
@@ -180,6 +185,26 @@ def test_the_loop_and_its_companions_share_a_cpu_and_others_do_not(tmp_path: Pat
     assert found["jobs"] == {True}
     assert found["replies"] == {health_pb2.HealthCheckResponse.SERVING}
     assert found["crowd"] is None
+    assert found["left"] == [True] * 4
+
+
+async def _plain(folder: Path) -> list[bool]:
+    everywhere = os.sched_getaffinity(0)
+    async with _app(folder) as app:
+        store = await app.engine.database.run(os.sched_getaffinity, 0)
+        alone = [each.native_id or 0 for each in threading.enumerate()]
+        return [
+            {os.sched_getaffinity(each) == everywhere for each in alone} == {True},
+            store == everywhere,
+            threading.getprofile() is None,
+            {os.sched_getscheduler(each) for each in alone} == {os.SCHED_OTHER},
+        ]
+
+
+def test_a_server_is_plain_unless_asked(tmp_path: Path) -> None:
+    """By default no thread is tied, none is of another class, no profile hook is set, and the loop is uvloop's own."""
+    assert elsewhere(_plain, tmp_path, cpu_affinity=False) == [True] * 4
+    assert type(loop_factory(cpu_affinity=False)()) is uvloop.Loop
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other CPU")

@@ -12,6 +12,7 @@ from hexar.agents.market.tables.roles import DIMENSIONS, Type
 from hexar.agents.market.tables.values import AMOUNT
 
 _PRICE = "DECIMAL(18, 6)"
+_EARLIEST, _LATEST = "CAST('1900-01-01' AS DATE)", "CAST('2199-12-31' AS DATE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,12 @@ def _value(parsed: Parsed, column: Column, role: str, name: str) -> str:
         return f"CAST({value} AS VARCHAR)" if column.kind is not Type.TEXT else value
     parsed._inner.append(f"{column.text if not column.typed else identifier(column.name)} AS {text}")
     reason = f"is no {column.kind.value}" + (f" written as {column.format_name}" if column.format_name else "")
-    missing = f"{value} IS NULL" if role == "date" else f"{value} IS NULL AND {text} IS NOT NULL"
+    # A date outside of these years is a mistake, or a damaged file.
+    missing = (
+        f"({value} IS NULL OR {value} NOT BETWEEN {_EARLIEST} AND {_LATEST})"
+        if role == "date"
+        else f"{value} IS NULL AND {text} IS NOT NULL"
+    )
     parsed.checks.append(Check(role, column.name, missing, text, reason))
     return value
 

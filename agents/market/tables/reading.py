@@ -56,7 +56,8 @@ class Raw:
     in_place: str = ""
     rejected: list[pb.RejectedRow] = field(default_factory=list)
     rejected_count: int = 0
-    first_line: int = 0
+    #: Lines before the first row; -1: the lines of rows are not known.
+    before: int = -1
     notes: list[str] = field(default_factory=list)
 
 
@@ -95,6 +96,8 @@ class TableReader:
         self, cursor: Any, sources: Sequence[Source], plain: Sequence[files.Plain], options: pb.TableOptions, in_place: bool
     ) -> ReadTable:
         raw = _raw(cursor, sources, plain)
+        if not raw.rejected_count and not cursor.execute(f"SELECT 1 FROM {raw.relation} LIMIT 1").fetchall():
+            raise InvalidArgument(sources[0].field, "the file holds no rows")
         given = given_roles(options, raw.columns)
         raw, given = _unfold(cursor, raw, given)
         columns = find_columns(cursor, raw.relation, raw.columns, raw.typed, given, options)
@@ -114,8 +117,6 @@ class TableReader:
         description.bytes = sum(source.path.stat().st_size for source in sources)
         description.files.extend(source.name for source in sources)
         description.rows = written.profile.rows
-        if not description.rows and not raw.rejected_count and not written.rejected:
-            raise InvalidArgument(sources[0].field, "the file holds no rows")
         description.rejected_rows = raw.rejected_count + written.rejected
         description.rejected_samples.extend([*raw.rejected, *written.samples][:SAMPLES])
         if not description.rows:
@@ -137,7 +138,7 @@ class TableReader:
         if bad:
             rejected = cursor.execute(f"SELECT count(*) FROM ({inner}) WHERE {bad}").fetchone()[0]
         if rejected:
-            samples = _samples(cursor, inner, parsed, raw.first_line)
+            samples = _samples(cursor, inner, parsed, raw.before)
         select = parsed.canonical(inner, only_good=rejected > 0)
         if copy:
             path = self._folder / copy
@@ -249,12 +250,12 @@ def _raw_text(cursor: Any, sources: Sequence[Source], plain: Sequence[files.Plai
             "rejects_limit = 1000, null_padding = false)"
         )
     cursor.execute(f"CREATE TEMP TABLE raw AS {' UNION ALL BY NAME '.join(selects)}")
-    raw = Raw("raw", first.columns, {}, first_line=first.skip + 1 if len(sources) == 1 else 0)
+    raw = Raw("raw", first.columns, {}, before=first.skip if len(sources) == 1 else -1)
     counted = cursor.execute("SELECT count(DISTINCT (file_id, line)) FROM reject_errors").fetchone()[0]
     if counted:
         raw.rejected_count = counted
         # Lines are counted from the first row in the file's own numbers; after a rejected one, those of others are not known.
-        raw.first_line = 0
+        raw.before = -1
         for line, text, reason in cursor.execute(
             "SELECT line, any_value(csv_line), any_value(error_type) FROM reject_errors "
             f"GROUP BY file_id, line ORDER BY line LIMIT {SAMPLES}"
@@ -291,13 +292,13 @@ def _unfold(cursor: Any, raw: Raw, given: Mapping[str, Sequence[str]]) -> tuple[
     have["date"], have[measure] = [period], [value]
     note = f"the columns {wide[0]} … {wide[-1]} are periods: each became a row, with its values taken as {measure}"
     typed = {name: kind for name, kind in raw.typed.items() if name in others}
-    folded = Raw("unfolded", (*others, period, value), typed, "", raw.rejected, raw.rejected_count, 0, [*raw.notes, note])
+    folded = Raw("unfolded", (*others, period, value), typed, "", raw.rejected, raw.rejected_count, notes=[*raw.notes, note])
     return folded, have
 
 
-def _samples(cursor: Any, inner: str, parsed: Parsed, first_line: int) -> list[pb.RejectedRow]:
+def _samples(cursor: Any, inner: str, parsed: Parsed, before: int) -> list[pb.RejectedRow]:
     found: list[pb.RejectedRow] = []
-    line = "row_number() OVER ()" if first_line else "0"
+    line = "row_number() OVER ()" if before >= 0 else "0"
     texts = ", ".join(
         f"{check.bad} AS bad_{at}, CAST({check.text} AS VARCHAR) AS text_{at}" for at, check in enumerate(parsed.checks)
     )
@@ -310,7 +311,7 @@ def _samples(cursor: Any, inner: str, parsed: Parsed, first_line: int) -> list[p
                 text = row[2 + 2 * at]
                 found.append(
                     pb.RejectedRow(
-                        line=row[0] + first_line if first_line else 0,
+                        line=row[0] + before if before >= 0 else 0,
                         column=check.column,
                         text=(text or "")[:SAMPLE_CHARACTERS],
                         reason=check.reason if text else f"no {check.role}",

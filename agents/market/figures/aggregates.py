@@ -6,22 +6,23 @@ That makes the three levels, and the engines, give the same figures:
 
 ``none``     each tool's every request is a scan of its own
 ``partial``  equal requests of all tools are one scan
-``full``     all requests are foreseen, and answered by one scan into a cube from which they are added up
+``full``     all requests are foreseen, and answered by one scan, or two: one into a cube from which many are added up
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+import operator
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from hexar.agents.market.figures.sql import identifier, literal, translate
-from hexar.agents.market.tables.model import Profile
+from hexar.agents.market.tables.model import EMPTY, Profile
 from hexar.agents.transport.cancel import Cancel
 
 #: Keys that are made of the date: the period of a series, and the span of a comparison.
@@ -31,12 +32,14 @@ OTHER, PREVIOUS, CURRENT = 0, 1, 2
 #: A dimension with more values than this is ranked in the engine: only the best and the worst leave it.
 MANY = 2000
 #: A cube with more cells than this share of the rows saves nothing.
-CUBE_SHARE = 0.5
+CUBE_SHARE = 0.1
+_EVERY, _IN_WINDOW = frozenset((OTHER, PREVIOUS, CURRENT)), frozenset((OTHER, CURRENT))
 #: The period of rows that lie outside the window of a series.
 _NO_PERIOD = dt.date(1, 1, 1)
 ZERO = Decimal(0)
 
 Keys = tuple[str, ...]
+T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -116,7 +119,7 @@ class Scope:
     @property
     def totals(self) -> frozenset[int]:
         """The spans that make up the window."""
-        return frozenset((OTHER, CURRENT)) if self.filtered else frozenset((OTHER, PREVIOUS, CURRENT))
+        return _IN_WINDOW if self.filtered else _EVERY
 
 
 class Sums:
@@ -129,7 +132,7 @@ class Sums:
         self.values = values
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(self.rows + other.rows, tuple(a + b for a, b in zip(self.values, other.values, strict=True)))
+        return Sums(self.rows + other.rows, tuple(map(operator.add, self.values, other.values)))
 
 
 Groups = Mapping[tuple[Any, ...], Sums]
@@ -206,6 +209,12 @@ class Frame:
         statement = f"SELECT {listed} FROM ({self.profile.select}) AS t WHERE {self.scope.where()} LIMIT {limit + 1}"
         return self._scan(statement)
 
+    def derived(self, key: Any, make: Callable[[], T]) -> T:
+        """What is made of groups, made once where groups are."""
+        if self.level == "none":
+            return make()
+        return self._once(("derived", key), make)  # type: ignore[no-any-return]
+
     def foresee(self, requests: Iterable[Keys]) -> None:
         """At level ``full``: the requests that one shared scan shall answer."""
         if self.level == "full":
@@ -263,37 +272,57 @@ class Frame:
         return self._collect(keys, self._scan(statement + (f" GROUP BY {listed}" if keys else "")))
 
     def _shared(self) -> dict[Keys, Groups]:
-        """One statement for all foreseen requests."""
-        keys = tuple(dict.fromkeys(key for request in self._foreseen for key in request))
-        sets = ", ".join(f"({', '.join(map(identifier, request))})" for request in self._foreseen)
+        """All foreseen requests: those over few cells from one cube, the others together by another scan."""
+        cube = self._cube_keys()
+        small = [request for request in self._foreseen if set(request) <= cube]
+        if len(small) < 2:
+            return self._sets(self._foreseen, cubed=False)
+        found = self._sets(small, cubed=True)
+        rest = [request for request in self._foreseen if request not in found]
+        return found | self._sets(rest, cubed=False) if rest else found
+
+    def _sets(self, requests: Sequence[Keys], *, cubed: bool) -> dict[Keys, Groups]:
+        """One statement for several requests."""
+        keys = tuple(dict.fromkeys(key for request in requests for key in request))
+        sets = ", ".join(f"({', '.join(map(identifier, request))})" for request in requests)
         listed = ", ".join(map(identifier, keys))
-        base = self._base(keys)
-        sums = self._sums()
-        if self._cube_pays(keys):
+        base, sums = self._base(keys), self._sums()
+        if cubed:
             base = f"SELECT {', '.join([listed, *sums])} FROM ({base}) AS g GROUP BY {listed}"
             sums = self._added()
         # Which set a row is of; a NULL key may also be a row without a value.
         shape = ", ".join(f"GROUPING({identifier(key)})" for key in keys)
         statement = f"SELECT {shape}, {', '.join([listed, *sums])} FROM ({base}) AS c GROUP BY GROUPING SETS ({sets})"
-        rows: dict[Keys, list[tuple[Any, ...]]] = {request: [] for request in self._foreseen}
+        rows: dict[Keys, list[tuple[Any, ...]]] = {request: [] for request in requests}
         width = len(keys)
-        by_shape = {tuple(int(key not in request) for key in keys): request for request in self._foreseen}
+        by_shape = {tuple(int(key not in request) for key in keys): request for request in requests}
+        place = {key: width + at for at, key in enumerate(keys)}
         for row in self._scan(statement):
             request = by_shape[tuple(map(int, row[:width]))]
-            place = {key: row[width + at] for at, key in enumerate(keys)}
-            rows[request].append((*(place[key] for key in request), *row[2 * width :]))
+            rows[request].append((*(row[place[key]] for key in request), *row[2 * width :]))
         return {request: self._collect(request, found) for request, found in rows.items()}
 
-    def _cube_pays(self, keys: Keys) -> bool:
-        cells = 1
-        for key in keys:
-            if key in self.profile.distinct:
-                cells *= max(1, self.profile.distinct[key])
-            elif key == PERIOD and self.scope.window is not None:
-                days = {"day": 1, "week": 7, "month": 30, "quarter": 91}[self.scope.granularity]
-                cells *= max(1, (self.scope.window.last - self.scope.window.first).days // days)
-        # Countries lie in regions and products in categories: far fewer cells are filled than there could be.
-        return math.pow(cells, 0.8) < CUBE_SHARE * self.profile.rows
+    def _cube_keys(self) -> frozenset[str]:
+        """The keys of a cube that has far fewer cells than the table has rows: those with few values first."""
+        sizes = {key: self._size(key) for request in self._foreseen for key in request}
+        chosen: set[str] = set()
+        cells = 1.0
+        for key in sorted(sizes, key=lambda key: (sizes[key], key)):
+            cells *= sizes[key]
+            # Countries lie in regions and products in categories: far fewer cells are filled than there could be.
+            if math.pow(cells, 0.8) > CUBE_SHARE * self.profile.rows:
+                break
+            chosen.add(key)
+        return frozenset(chosen)
+
+    def _size(self, key: str) -> int:
+        if key == SPAN:
+            return 3
+        if key == PERIOD:
+            window = self.scope.window
+            days = {"day": 1, "week": 7, "month": 30, "quarter": 91}[self.scope.granularity]
+            return max(1, (window.last - window.first).days // days) if window is not None else 1
+        return max(1, self.profile.distinct.get(key, 1))
 
     def _rank(self, role: str, measure: str, n: int) -> Ranked:
         name, value = identifier(role), identifier(measure)
@@ -331,7 +360,8 @@ def _key_value(value: Any) -> Any:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.strip()
+        text = value.strip()
+        return "" if text.lower() in EMPTY else text
     if isinstance(value, dt.datetime):
         return value.date()
     return int(value) if isinstance(value, Decimal) else value

@@ -8,14 +8,13 @@ from typing import Any
 
 from hexar.agents.market.figures.sql import identifier, literal
 from hexar.agents.market.tables import roles, values
+from hexar.agents.market.tables.model import EMPTY
 from hexar.agents.market.tables.roles import Type
 from hexar.core.errors import InvalidArgument
 from hexar.v1 import market_pb2 as pb
 
 #: Rows among which a column's distinct values are sampled: the first ones, and as many spread over the rest.
 SAMPLED_ROWS, SAMPLED_VALUES = 5000, 1000
-#: Texts that mean "no value".
-EMPTY = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "#n/a", "s/d", "?")
 #: Types that a file or a warehouse gives its columns, beside text.
 TYPES = {
     "DATE": Type.DATE, "TIMESTAMP": Type.DATE,
@@ -79,7 +78,7 @@ class Column:
 def cleaned(name: str) -> str:
     """The text of a column without space around it, NULL where it means "no value"."""
     text = f"trim(CAST({identifier(name)} AS VARCHAR))"
-    return f"CASE WHEN lower({text}) IN ({', '.join(map(literal, EMPTY))}) THEN NULL ELSE {text} END"
+    return f"CASE WHEN lower({text}) IN ({', '.join(map(literal, sorted(EMPTY)))}) THEN NULL ELSE {text} END"
 
 
 def period_columns(columns: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[str]:
@@ -108,14 +107,19 @@ def find_columns(
 ) -> list[Column]:
     """Every column with its type, format and role."""
     count = int(cursor.execute(f"SELECT count(*) FROM {relation}").fetchone()[0])
-    samples = {name: _sample(cursor, relation, name, count) for name in names if name not in typed}
-    decimal = options.decimal_separator or _decimal(samples)
+    samples = _samples(cursor, relation, [name for name in names if name not in typed], count)
+    numbers = {name: values.number_format(sample) for name, sample in samples.items()}
+    decimal = options.decimal_separator or _decimal(samples, numbers)
     columns = [
         Column(name, TYPES[typed[name]], True, floating=typed[name] in ("FLOAT", "DOUBLE"))
         if name in typed
-        else _untyped(name, samples[name], decimal, given, options)
+        else _untyped(name, samples[name], numbers[name], decimal, given)
         for name in names
     ]
+    if relation.startswith("read_parquet"):
+        # Text that is no date and no number has the type that it needs.
+        for column in columns:
+            column.typed = column.typed or column.kind is Type.TEXT
     assigned = roles.assign({column.name: column.kind for column in columns}, given)
     for column in columns:
         found = assigned[column.name]
@@ -142,32 +146,36 @@ def find_columns(
     return columns
 
 
-def _sample(cursor: Any, relation: str, name: str, count: int) -> list[str]:
+def _samples(cursor: Any, relation: str, names: Sequence[str], count: int) -> dict[str, list[str]]:
+    """Some distinct values of each column, out of the first rows; of a text also out of rows spread over the rest."""
+    if not names:
+        return {}
     step = max(1, count // SAMPLED_ROWS)
-    place = "rowid" if relation in ("raw", "unfolded") else "file_row_number"
-    source = relation if place == "rowid" else relation[:-1] + ", file_row_number = true)"
-    rows = cursor.execute(
-        f"SELECT DISTINCT v FROM (SELECT {cleaned(name)} AS v FROM {source} "
-        f"WHERE {place} < {SAMPLED_ROWS} OR {place} % {step} = 0) "
-        f"WHERE v IS NOT NULL LIMIT {SAMPLED_VALUES}"
-    ).fetchall()
-    return [row[0] for row in rows]
+    # A Parquet file is not read from end to end for a sample.
+    where = f" WHERE rowid < {SAMPLED_ROWS} OR rowid % {step} = 0" if relation in ("raw", "unfolded") else ""
+    listed = ", ".join(map(identifier, names))
+    values_of = ", ".join(f"list(DISTINCT {cleaned(name)})" for name in names)
+    row = cursor.execute(
+        f"SELECT {values_of} FROM (SELECT {listed} FROM {relation}{where} LIMIT {2 * SAMPLED_ROWS})"
+    ).fetchone()
+    return {
+        name: [value for value in found or () if value is not None][:SAMPLED_VALUES]
+        for name, found in zip(names, row, strict=True)
+    }
 
 
-def _decimal(samples: Mapping[str, Sequence[str]]) -> str:
+def _decimal(samples: Mapping[str, Sequence[str]], numbers: Mapping[str, values.NumberFormat | None]) -> str:
     """The separator that the unambiguous columns have, where all agree: it decides the others."""
     found = {
         number.decimal
-        for sample in samples.values()
-        if (number := values.number_format(sample)) is not None
-        and not number.ambiguous
-        and any("," in text or "." in text for text in sample)
+        for name, number in numbers.items()
+        if number is not None and not number.ambiguous and any("," in text or "." in text for text in samples[name])
     }
     return found.pop() if len(found) == 1 else ""
 
 
 def _untyped(
-    name: str, sample: Sequence[str], decimal: str, given: Mapping[str, Sequence[str]], options: pb.TableOptions
+    name: str, sample: Sequence[str], number: values.NumberFormat | None, decimal: str, given: Mapping[str, Sequence[str]]
 ) -> Column:
     named = name in given.get("date", ()) or roles.confidence(roles.ROLES["date"], name, Type.DATE) >= roles.SURE
     wanted = next((role for role, columns in given.items() if name in columns), "")
@@ -176,14 +184,9 @@ def _untyped(
     date = values.date_format(sample, named_date=named)
     if date is not None:
         return Column(name, Type.DATE, False, date=date)
-    number = values.number_format(sample)
-    if number is not None:
-        if number.ambiguous and decimal:
-            number = values.number_format(sample, decimal)
-        elif options.decimal_separator:
-            number = values.number_format(sample, options.decimal_separator)
-        return Column(name, Type.NUMBER, False, number=number)
-    return Column(name, Type.TEXT, False)
+    if number is None:
+        return Column(name, Type.TEXT, False)
+    return Column(name, Type.NUMBER, False, number=values.number_format(sample, decimal) if decimal else number)
 
 
 def _check_given(column: Column, given: Mapping[str, Sequence[str]]) -> None:

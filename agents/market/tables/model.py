@@ -12,6 +12,8 @@ import orjson
 from hexar.agents.market.tables.roles import DIMENSIONS, MEASURES
 from hexar.v1 import market_pb2 as pb
 
+#: Texts that mean "no value".
+EMPTY = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "#n/a", "s/d", "?"))
 #: What money is counted in where nothing says.
 UNKNOWN_CURRENCY = "currency unknown"
 

@@ -24,7 +24,7 @@ from hexar.agents.market.figures.sql import identifier, literal
 from hexar.agents.market.tables import files, roles
 from hexar.agents.market.tables.columns import TYPES, Column, find_columns, period_columns
 from hexar.agents.market.tables.currency import Money, money
-from hexar.agents.market.tables.model import Profile, ReadTable
+from hexar.agents.market.tables.model import EMPTY, Profile, ReadTable
 from hexar.agents.market.tables.parsed import Parsed, parse
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import InvalidArgument
@@ -351,10 +351,14 @@ def profile_of(
             step = "month" if int(off_quarter) or int(days) < 3 else "quarter"
     distinct_values = dict(zip(dimensions, counts, strict=True))
     values = {}
-    for name in dimensions:
-        if distinct_values[name] <= NAMED:
-            found = rows_of(f"SELECT DISTINCT {identifier(name)} AS v FROM ({select}) AS t LIMIT {NAMED}")
-            values[name] = tuple(sorted({str(entry[0]).strip() for entry in found if entry[0] is not None} - {""}))
+    few = [name for name in dimensions if distinct_values[name] <= NAMED]
+    if few:
+        listed = ", ".join(map(identifier, few))
+        sets = ", ".join(f"({identifier(name)})" for name in few)
+        found = rows_of(f"SELECT {listed} FROM ({select}) AS t GROUP BY GROUPING SETS ({sets})")
+        for at, name in enumerate(few):
+            known = {str(entry[at]).strip() for entry in found if entry[at] is not None}
+            values[name] = tuple(sorted(value for value in known if value.lower() not in EMPTY))
     profile = Profile(
         values=values,
         roles=tuple(parsed.roles),

@@ -14,6 +14,8 @@ from hexar.agents.market.figures.sql import literal
 
 #: Share of the sampled values that must have a format.
 SHARE = 0.9
+#: Sampled values that rule a format out before all are looked at.
+FIRST = 20
 #: What amounts are kept as: exact to four decimals, up to 10¹⁴.
 AMOUNT = "DECIMAL(18, 4)"
 
@@ -106,8 +108,11 @@ def date_format(sample: Sequence[str], *, named_date: bool) -> DateFormat | None
     if not sample:
         return None
     best, most = None, 0
+    first = sample[:FIRST]
     for known in DATE_FORMATS:
         if known.name in _ONLY_BY_NAME and not named_date:
+            continue
+        if sum(map(known.matches, first)) < len(first) / 2:
             continue
         count = sum(map(known.matches, sample))
         if count > most:
@@ -124,6 +129,7 @@ _NUMBER = re.compile(
     rf"^\(?\s*[-+−]?\s*({_SIGN})?\s*[-+−]?\s*(\d[\d.,'’\u00a0\u202f ]*|[.,]\d+)"
     rf"(?:[eE]([-+]?\d{{1,3}}))?\s*({_SIGN}|%)?\s*-?\)?$"
 )
+_PLAIN = re.compile(r"-?\d+(\.\d+)?").fullmatch
 _GROUPED = {",": re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}"), ".": re.compile(r"\d{1,3}(\.\d{3})+")}
 
 
@@ -176,6 +182,13 @@ class NumberFormat:
 
 def number_format(sample: Sequence[str], decimal: str = "") -> NumberFormat | None:
     """The format of most of the sample; ``decimal`` is the separator where it is known."""
+    first = sample[:FIRST]
+    if 2 * sum(1 for text in first if _NUMBER.match(text.strip())) < len(first):
+        return None
+    if decimal != "," and all(map(_PLAIN, sample)):
+        points = [text for text in sample if "." in text]
+        if not points or not all(_GROUPED["."].fullmatch(text.lstrip("-")) for text in points):
+            return NumberFormat(".", plain=True) if sample else None
     found = [match for match in map(_NUMBER.match, (text.strip() for text in sample)) if match]
     if not found or len(found) < SHARE * len(sample):
         return None

@@ -31,7 +31,7 @@ def plural(role: str) -> str:
     return _PLURAL.get(role, role + "s")
 
 
-def overview(frame: Frame, _asked: Asked) -> Result:
+def overview(frame: Frame, asked: Asked) -> Result:
     """Totals of the window, their change between the two spans, and the largest share of each dimension.
 
     Totals are sums of the rows. A change is (current − previous) / previous. A margin is profit / revenue, an average price is
@@ -56,7 +56,7 @@ def overview(frame: Frame, _asked: Asked) -> Result:
                 result.add(f"{measure}_change", change(now, before), RATIO)
         result.notes.append(span_note(frame))
     for role in frame.profile.dimensions:
-        rows, _ = ranked(frame, role, frame.measure, 1)
+        rows, _ = ranked(frame, role, frame.measure, asked.top_n)
         if rows:
             share = ratio(frame.value(rows[0].total, frame.measure), frame.value(total.total, frame.measure))
             result.add(f"{frame.measure}_share", share, RATIO, {role: rows[0].name}, reason=f"largest {role}")
@@ -201,7 +201,7 @@ def share(frame: Frame, asked: Asked) -> Result:
     return result
 
 
-def kpi(frame: Frame, _asked: Asked) -> Result:
+def kpi(frame: Frame, asked: Asked) -> Result:
     """The key figures in one table: totals, averages, how many of each dimension are active, and the change of each total.
 
     An average is a sum divided by a count: of rows, of units, or of the values of a dimension.
@@ -219,7 +219,7 @@ def kpi(frame: Frame, _asked: Asked) -> Result:
     _ratios(result, frame, total)
     result.add(f"{measure}_per_row", ratio(value, total.total.rows), f"{unit_of(frame, measure)} per row")
     for role in frame.profile.dimensions:
-        _, count = ranked(frame, role, measure, 1)
+        _, count = ranked(frame, role, measure, asked.top_n)
         result.add(f"active_{plural(role)}", count, plural(role))
         result.add(f"{measure}_per_{role}", ratio(value, count), f"{unit_of(frame, measure)} per {role}")
     if compared(frame):

@@ -124,6 +124,10 @@ def members(frame: Frame, groups: Groups) -> list[Member]:
 
 def whole(frame: Frame) -> Member:
     """The whole table as one member."""
+    return frame.derived("whole", lambda: _whole(frame))
+
+
+def _whole(frame: Frame) -> Member:
     spans = {span: sums for (span,), sums in frame.groups(SPAN).items()}
     total: Sums | None = None
     for span, sums in sorted(spans.items()):
@@ -139,11 +143,15 @@ def compared(frame: Frame) -> bool:
 
 def ranked(frame: Frame, role: str, measure: str, n: int) -> tuple[list[Member], int]:
     """(members by falling measure, how many there are). Of a dimension with many values only the best and the worst."""
+    return frame.derived((role, measure, n if frame.many(role) else 0), lambda: _ranked(frame, role, measure, n))
+
+
+def _ranked(frame: Frame, role: str, measure: str, n: int) -> tuple[list[Member], int]:
     if frame.many(role):
         found = frame.ranked(role, measure, n)
         rows, count = members(frame, found.groups), found.count
     else:
-        rows = members(frame, frame.groups(role, SPAN))
+        rows = list(frame.derived(role, lambda: members(frame, frame.groups(role, SPAN))))
         count = sum(1 for row in rows if row.total is not None)
     rows = [row for row in rows if row.total is not None]
     rows.sort(key=lambda row: (-frame.value(row.total, measure), row.name))

@@ -2,8 +2,9 @@
 
 It writes nothing. A sentence is cut into clauses at contrasts ("but", "aunque"); in each clause an aspect ("edge hold") is
 joined to the judgement nearest to it; a negation before the judgement turns it, a wish or a limit ("too stiff") makes it
-bad; questions, conditions and talk of the delivery say nothing. What is left is a :class:`Mention`: an aspect, a side, and
-the whole sentence, verbatim, with its review and vendor. :func:`summarise` groups mentions; where there are none there is
+bad; questions, conditions, the weather and talk of the delivery say nothing. What is left is a :class:`Mention`: an aspect, a
+side, and the whole sentence, verbatim, with its review and vendor; of a sentence that praises one thing and blames another, the
+part that does. :func:`summarise` groups mentions; where there are none there is
 no claim.
 
 After aspect-based opinion mining with lexicons (Hu and Liu, "Mining and Summarizing Customer Reviews", KDD 2004).
@@ -15,7 +16,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from hexar.agents.gear.analysis.lexicon import Role, Spot, spots
@@ -35,9 +37,12 @@ MAX_SENTENCES = 200
 REACH, COMMA = 7, 3
 #: How many words a negation reaches over ("not the most comfortable").
 NEGATION_REACH = 4
+#: "Without" denies only what follows it at once: "without tools it is easy to adjust" is no complaint.
+WITHOUT_REACH = 2
 
 _SENTENCE = re.compile(r"[^.!?…\n]+(?:[.](?=\w)[^.!?…\n]*)*[.!?…]*")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:()]|\s[-–—]+\s")
+_JOINTS = frozenset({"and", "y", "e", "&"})
 _LEVELS = {1: "beginners", 2: "intermediate riders", 3: "advanced riders", 4: "experts"}
 
 
@@ -59,6 +64,52 @@ class Mention:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one sentence says: a kind, an aspect, and the words that say it, verbatim."""
+
+    kind: str
+    aspect: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """The words of a sentence as stems, their places in it, and the positions before which commas and conjunctions stand."""
+
+    sentence: str
+    stems: list[str]
+    places: list[tuple[int, int]]
+    commas: list[int]
+    joints: list[int]
+
+    def text(self, start: int, end: int) -> str:
+        """The words from ``start`` to before ``end``, as they stand, without a conjunction at their begin."""
+        if start in self.joints and start + 1 < end:
+            start += 1
+        last = len(self.sentence) if end == len(self.stems) else self.places[end - 1][1]
+        return self.sentence[self.places[start][0] : last].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """The phrases between words ``start`` and ``end`` (exclusive)."""
+
+    start: int
+    end: int
+    spots: list[Spot]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An aspect, how it is judged, and the words from and to which that is said."""
+
+    spot: Spot
+    aspect: str
+    sign: int
+    part: tuple[int, int] = (0, 0)
 
 
 def read(listing: Listing) -> tuple[Mention, ...]:
@@ -84,11 +135,11 @@ def review_mentions(vendor: str, review: Review) -> Iterator[Mention]:
     """What one review says; each aspect at most once a side, with the first sentence that says it."""
     said: set[tuple[str, str]] = set()
     for sentence in sentences(review.text):
-        found = opinions(sentence)
-        for kind, aspect in found:
-            if (kind, aspect) not in said:
-                said.add((kind, aspect))
-                yield Mention(kind, aspect, "review", vendor, review.id, sentence, len(found))
+        found = statements(sentence)
+        for one in found:
+            if (one.kind, one.aspect) not in said:
+                said.add((one.kind, one.aspect))
+                yield Mention(one.kind, one.aspect, "review", vendor, review.id, one.quote, len(found))
 
 
 def sentences(text: str) -> list[str]:
@@ -105,81 +156,141 @@ def sentences(text: str) -> list[str]:
 
 def opinions(sentence: str) -> list[tuple[str, str]]:
     """(kind, aspect) pairs that one sentence supports, in order, none twice."""
+    return [(one.kind, one.aspect) for one in statements(sentence)]
+
+
+def statements(sentence: str) -> list[Statement]:
+    """What one sentence says, in order, no kind of an aspect twice.
+
+    No words are quoted both for and against a product: where a sentence does both, each side is quoted by its own part, cut at
+    a contrast, a comma or an "and"; where the sides cannot be told apart so, the sentence says neither. What it says of one
+    aspect for and against says nothing.
+    """
     if sentence.endswith("?"):
         return []
-    stems, commas = _tokens(sentence)
-    found = spots(stems)
-    result: dict[tuple[str, str], None] = {}
-    for clause in _clauses(found, commas):
-        if any(spot.has(Role.UNREAL) or spot.has(Role.OFF_TOPIC) for spot in clause):
+    tokens = _tokens(sentence)
+    judged: list[_Judged] = []
+    suited: list[str] = []
+    for clause in _clauses(spots(tokens.stems), tokens):
+        if any(spot.has(Role.UNREAL) or spot.has(Role.OFF_TOPIC) for spot in clause.spots):
             continue
-        for aspect, sign in _judged(clause, commas):
-            result[("pro" if sign > 0 else "con", aspect)] = None
-        for audience in _suited(clause):
-            result[("suits", audience)] = None
-    return list(result)
+        found = sorted((one for one in _judged(clause.spots, tokens.commas) if one.sign), key=lambda one: one.spot.start)
+        judged += _parted(found, clause, tokens)
+        suited += _suited(clause.spots)
+    sides: defaultdict[str, set[int]] = defaultdict(set)
+    for one in judged:
+        sides[one.aspect].add(one.sign)
+    judged = [one for one in judged if len(sides[one.aspect]) == 1]
+    mixed = len({one.sign for one in judged}) > 1
+    result: dict[tuple[str, str], Statement] = {}
+    for one in judged:
+        quote = tokens.text(*one.part) if mixed else sentence
+        kind = "pro" if one.sign > 0 else "con"
+        result.setdefault((kind, one.aspect), Statement(kind, one.aspect, quote))
+    for audience in suited:
+        result.setdefault(("suits", audience), Statement("suits", audience, sentence))
+    return list(result.values())
 
 
-def _tokens(sentence: str) -> tuple[list[str], list[int]]:
-    """The stems of a sentence, and the positions before which a comma or its like stands."""
+def _parted(found: Sequence[_Judged], clause: _Clause, tokens: _Tokens) -> list[_Judged]:
+    """The judgements of one clause, each with the part that says it; none where two sides share a part."""
+    cuts = [clause.start]
+    for left, right in pairwise(found):
+        if left.sign != right.sign:
+            between = range(left.spot.end, right.spot.start + 1)
+            cut = next((at for at in between if at in tokens.commas or at in tokens.joints), None)
+            if cut is None:
+                return []
+            cuts.append(cut)
+    cuts.append(clause.end)
+    parts = list(pairwise(cuts))
+    return [replace(one, part=next(part for part in reversed(parts) if part[0] <= one.spot.start)) for one in found]
+
+
+def _tokens(sentence: str) -> _Tokens:
+    """The words of a sentence, where they stand, and where commas and conjunctions part them."""
     stems: list[str] = []
+    places: list[tuple[int, int]] = []
     commas: list[int] = []
-    for match in _WORD.findall(sentence):
-        if match[0].isalnum():
-            stems.append(stem(fold(match).replace("'", "").replace("’", "")))
+    joints: list[int] = []
+    for match in _WORD.finditer(sentence):
+        if match[0][0].isalnum():
+            if match[0].lower() in _JOINTS:
+                joints.append(len(stems))
+            stems.append(stem(fold(match[0]).replace("'", "").replace("’", "")))
+            places.append(match.span())
         else:
             commas.append(len(stems))
-    return stems, commas
+    return _Tokens(sentence, stems, places, commas, joints)
 
 
-def _clauses(found: Sequence[Spot], commas: Sequence[int]) -> Iterator[list[Spot]]:
+def _clauses(found: Sequence[Spot], tokens: _Tokens) -> Iterator[_Clause]:
     """Phrases by clause: a contrast opens one; a clause that a contrast opened before any other word ends at its comma."""
     clause: list[Spot] = []
-    until = -1
+    begin, until, count = 0, -1, len(tokens.stems)
     for spot in found:
         if 0 <= until <= spot.start:
-            yield clause
-            clause, until = [], -1
+            yield _Clause(begin, until, clause)
+            clause, begin, until = [], until, -1
         if spot.has(Role.CONTRAST):
-            yield clause
-            clause = []
+            yield _Clause(begin, spot.start, clause)
+            clause, begin = [], spot.end
             leading = spot.start == 0
-            until = next((comma for comma in commas if comma > spot.start), -1) if leading else -1
+            until = next((comma for comma in tokens.commas if comma > spot.start), -1) if leading else -1
         elif spot.has(Role.UNREAL) and not clause:
             # "If you want comfort, these are light": the condition ends at its comma.
             clause = [spot]
-            until = next((comma for comma in commas if comma >= spot.end), -1)
+            until = next((comma for comma in tokens.commas if comma >= spot.end), -1)
         else:
             clause.append(spot)
-    yield clause
+    yield _Clause(begin, count, clause)
 
 
-def _judged(clause: Sequence[Spot], commas: Sequence[int]) -> Iterator[tuple[str, int]]:
-    """(aspect, sign) for each aspect of the clause that is judged."""
+def _judged(clause: Sequence[Spot], commas: Sequence[int]) -> Iterator[_Judged]:
+    """The aspects of a clause that are judged; sign 0: it is not certain how."""
     wish = next((spot.start for spot in clause if spot.has(Role.WISH)), None)
     judgements = [
         (spot, 1 if spot.has(Role.RELIEF) else _sign(clause, spot, commas))
         for spot in clause
         if spot.has(Role.JUDGEMENT) or spot.has(Role.RELIEF)
     ]
-    for spot in clause:
-        for meaning in spot.meanings:
-            if meaning.role is not Role.ASPECT:
+    for number, spot in enumerate(clause):
+        aspects = [meaning for meaning in spot.meanings if meaning.role is Role.ASPECT]
+        names = {meaning.aspect for meaning in aspects if not meaning.sign}
+        near = _nearest(spot, judgements, commas) if names else 0
+        for meaning in aspects:
+            if meaning.sign and (_of_conditions(clause, number) or (near and meaning.aspect in names)):
+                # "The edge hold is poor": the name of an aspect may also be a good word for it ("the edges hold").
                 continue
             if wish is not None and spot.start > wish:
-                yield meaning.aspect, -1
+                yield _Judged(spot, meaning.aspect, -1)
             elif meaning.sign:
-                yield meaning.aspect, _turned(clause, spot, meaning.sign, commas)
+                yield _Judged(spot, meaning.aspect, _turned(clause, spot, meaning.sign, commas))
             elif _limited(clause, spot):
-                yield meaning.aspect, _turned(clause, spot, -1, commas)
+                yield _Judged(spot, meaning.aspect, _turned(clause, spot, -1, commas))
             else:
-                near = [
-                    (_distance(spot, other, commas), number, sign)
-                    for number, (other, sign) in enumerate(judgements)
-                    if sign and other is not spot
-                ]
-                if near and min(near)[0] <= REACH:
-                    yield meaning.aspect, min(near)[2]
+                yield _Judged(spot, meaning.aspect, near)
+
+
+def _nearest(spot: Spot, judgements: Sequence[tuple[Spot, int]], commas: Sequence[int]) -> int:
+    """The sign of the judgement nearest to an aspect; 0 where none is near."""
+    near = [
+        (_distance(spot, other, commas), place, sign)
+        for place, (other, sign) in enumerate(judgements)
+        if sign and other is not spot
+    ]
+    return min(near)[2] if near and min(near)[0] <= REACH else 0
+
+
+def _of_conditions(clause: Sequence[Spot], number: int) -> bool:
+    """True where the word speaks of the weather or the ground, not of the product ("heavy rain", "lluvia ligera")."""
+    spot = clause[number]
+    after = number + 1 < len(clause) and clause[number + 1]
+    before = number > 0 and clause[number - 1]
+    return bool(
+        (after and after.start == spot.end and after.has(Role.CONDITION))
+        or (before and before.end == spot.start and before.has(Role.CONDITION))
+    )
 
 
 def _sign(clause: Sequence[Spot], spot: Spot, commas: Sequence[int]) -> int:
@@ -188,19 +299,36 @@ def _sign(clause: Sequence[Spot], spot: Spot, commas: Sequence[int]) -> int:
 
 
 def _turned(clause: Sequence[Spot], spot: Spot, sign: int, commas: Sequence[int]) -> int:
-    """``sign`` after a limit and a negation before the phrase."""
+    """``sign`` after a limit, a comparison and a negation before the phrase; 0 where they leave it open.
+
+    "Could not be more comfortable" and "never had such bad grip" deny every higher degree, which confirms the word; "is not
+    more comfortable" says nothing certain.
+    """
     if _limited(clause, spot):
         sign = -1
+    compared: Spot | None = None
+    negator: Spot | None = None
     negated = False
     for other in clause:
         if other.start >= spot.start:
             break
-        if other.has(Role.NEGATOR):
-            near = spot.start - other.end < NEGATION_REACH and not _comma_between(other, spot, commas)
+        if other.has(Role.MORE) or other.has(Role.AS) or other.has(Role.LESS):
+            compared = other if spot.start - other.end <= 1 else None
+        elif other.has(Role.NEGATOR) or other.has(Role.WITHOUT):
+            reach = WITHOUT_REACH if other.has(Role.WITHOUT) else NEGATION_REACH
+            near = spot.start - other.end < reach and not _comma_between(other, spot, commas)
             negated = near and not negated
+            negator = other if negated else None
         elif any(meaning.sign for meaning in other.meanings):
             # "It never leaks and is light": the negation was for the other judgement.
-            negated = False
+            negated, negator = False, None
+    if compared is not None and compared.has(Role.LESS):
+        sign = -sign
+    if negator is not None and compared is not None and compared.start >= negator.end:
+        if negator.has(Role.UTMOST):
+            return sign
+        if compared.has(Role.MORE) or compared.has(Role.LESS):
+            return 0
     return -sign if negated else sign
 
 

@@ -21,6 +21,15 @@ class Role(StrEnum):
     #: A whole phrase that is good as it stands ("no problems"): no negation turns it, in Spanish it even asks for one.
     RELIEF = "relief"
     NEGATOR = "negator"
+    #: Denies what follows it at once, and nothing else.
+    WITHOUT = "without"
+    #: Beside NEGATOR: before a comparison it denies every higher degree ("could not be more …", "never such …").
+    UTMOST = "utmost"
+    MORE = "more"
+    AS = "as"
+    LESS = "less"
+    #: Weather, ground and use: what is said of them is not said of the product.
+    CONDITION = "condition"
     HARMLESS = "harmless"
     CONTRAST = "contrast"
     WISH = "wish"
@@ -70,6 +79,13 @@ def _rows() -> Iterator[tuple[str, Meaning]]:
     for column, role in (
         ("relief", Role.RELIEF),
         ("negators", Role.NEGATOR),
+        ("utmost", Role.NEGATOR),
+        ("utmost", Role.UTMOST),
+        ("without", Role.WITHOUT),
+        ("more", Role.MORE),
+        ("as", Role.AS),
+        ("less", Role.LESS),
+        ("conditions", Role.CONDITION),
         ("not_negators", Role.HARMLESS),
         ("contrast", Role.CONTRAST),
         ("wishes", Role.WISH),

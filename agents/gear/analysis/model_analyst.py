@@ -4,7 +4,7 @@ Reviews and specifications go to the model as JSON, so no text can end its field
 answers by a schema: product, kind, aspect, source and a verbatim quote. Nothing that it writes is believed:
 
 * a quote must stand in the very text that it names, character for character but for white space; what is shown is the whole
-  sentence around it, as the customer wrote it;
+  sentence around it, as the customer wrote it, or its part that praises or blames where it does both;
 * a claim for or against is dropped where the extractive analyst reads nothing but the opposite in that sentence;
 * an aspect is a few words without figures, so that no price or number of the model is ever shown.
 
@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from hexar.agents.gear.analysis.analyst import MAX_SENTENCE, Mention, opinions, sentences
+from hexar.agents.gear.analysis.analyst import MAX_SENTENCE, Mention, sentences, statements
 from hexar.agents.llm import Completion, Message, MeteredModels, Request, Schema
 from hexar.agents.llm.errors import REQUEST_FAULTS, ModelMalformed, ModelRejected
 from hexar.agents.vendors.model import Listing
@@ -176,12 +176,18 @@ class ModelAnalyst:
         findings = Findings()
         kept: defaultdict[int, dict[tuple[str, str, str], Mention]] = defaultdict(dict)
         seen: defaultdict[int, int] = defaultdict(int)
+        sides: dict[tuple[int, str, str], str] = {}
         for claim in _claims(answer):
             findings.claims += 1
             number = claim.get("product")
             found = texts[number - 1] if isinstance(number, int) and 0 < number <= len(texts) else {}
             mention = _mention(claim, found)
             if mention is None or not isinstance(number, int) or seen[number] >= MAX_CLAIMS:
+                findings.dropped += 1
+                continue
+            # The same words never speak for a product and against it: the first to quote them has them.
+            side = sides.setdefault((number, mention.ref, mention.quote), mention.kind) if mention.kind != "suits" else "suits"
+            if side != mention.kind:
                 findings.dropped += 1
                 continue
             seen[number] += 1
@@ -242,11 +248,15 @@ def _mention(claim: Mapping[str, Any], texts: Mapping[str, _Text]) -> Mention | 
     sentence = _sentence(text.text, quote)
     if sentence is None:
         return None
-    read = {found for found, _ in opinions(sentence)}
-    opposite = {"pro": "con", "con": "pro"}.get(kind)
-    if opposite in read and kind not in read:
+    read = statements(sentence)
+    kinds = {one.kind for one in read}
+    if kind not in kinds and {"pro": "con", "con": "pro"}.get(kind) in kinds:
         return None
-    return Mention(kind, aspect, text.kind, text.vendor, text.ref, sentence, max(1, len(read)))
+    # Of a sentence that praises and blames, the part that does what the claim says.
+    parts = [one.quote for one in read if one.kind == kind and one.quote != sentence]
+    wanted = _plain(quote)
+    part = next((part for part in parts if _plain(part) in wanted or wanted in _plain(part)), sentence)
+    return Mention(kind, aspect, text.kind, text.vendor, text.ref, part, max(1, len(read)))
 
 
 def _sentence(text: str, quote: str) -> str | None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.gear.analysis.analyst import MAX_CLAIMS, MAX_EVIDENCE, Mention, opinions, read, sentences, summarise
+from hexar.agents.gear.analysis.analyst import (
+    MAX_CLAIMS,
+    MAX_EVIDENCE,
+    Mention,
+    opinions,
+    read,
+    sentences,
+    statements,
+    summarise,
+)
 from hexar.agents.vendors.model import Listing, Review
 
 
@@ -40,6 +49,28 @@ def product(*texts: str, **fields: object) -> Listing:
         ("No tuve ningún problema con la cremallera.", {("pro", "materials")}),
         ("Demasiado rígida para mí.", {("con", "flex")}),
         ("Ideal para principiantes y para nieve polvo.", {("suits", "beginners"), ("suits", "powder")}),
+        ("It could not be more comfortable.", {("pro", "comfort")}),
+        ("These boots couldn't be any more comfortable.", {("pro", "comfort")}),
+        ("It could be more comfortable.", {("con", "comfort")}),
+        ("It could not be less comfortable.", {("con", "comfort")}),
+        ("I have never had a more comfortable boot.", {("pro", "comfort")}),
+        ("Never had such bad grip.", {("con", "grip")}),
+        ("It is not as warm as I hoped.", {("con", "warmth")}),
+        ("It is not more comfortable than the old one.", set()),
+        ("Less durable than it looks.", {("con", "durability")}),
+        ("The edge hold couldn't be better.", {("pro", "edge hold")}),
+        ("The edge hold couldn't be worse.", {("con", "edge hold")}),
+        ("I could not be happier with the fit.", {("pro", "fit")}),
+        ("No podría ser más cómoda.", {("pro", "comfort")}),
+        ("No puede ser menos cómoda.", {("con", "comfort")}),
+        ("It goes together without tools.", {("pro", "ease of use")}),
+        ("Without a manual it is hard to assemble, with one it is comfortable.", {("pro", "comfort")}),
+        ("Without socks they are comfortable.", {("pro", "comfort")}),
+        ("Without any blisters after a week.", {("pro", "comfort")}),
+        ("It kept us dry through a night of heavy rain.", {("pro", "waterproofing")}),
+        ("It held up in strong wind and heavy snow.", {("pro", "durability")}),
+        ("Aguanta bien una lluvia ligera.", {("pro", "durability")}),
+        ("The edges hold.", {("pro", "edge hold")}),
         ("Is it waterproof?", set()),
         ("If you want a comfortable boot, buy another.", set()),
         ("The delivery was fast and the price great.", set()),
@@ -50,6 +81,25 @@ def product(*texts: str, **fields: object) -> Listing:
 def test_a_sentence_says(sentence: str, wanted: set[tuple[str, str]]):
     """Aspect and side, through negation, contrast, wishes and limits, in both languages."""
     assert set(opinions(sentence)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("It is warm but the sole broke.", {("pro", "It is warm"), ("con", "the sole broke.")}),
+        ("Although it is heavy, it is very sturdy.", {("con", "it is heavy"), ("pro", "it is very sturdy.")}),
+        ("It is comfortable and really heavy.", {("pro", "It is comfortable"), ("con", "really heavy.")}),
+        ("Es cómoda, pesada y ruidosa.", {("pro", "Es cómoda"), ("con", "pesada y ruidosa.")}),
+        ("A comfortable heavy boot.", set()),
+        ("It is comfortable but after an hour uncomfortable.", set()),
+        ("It is warm and comfortable.", {("pro", "It is warm and comfortable.")}),
+    ],
+)
+def test_no_words_speak_for_a_product_and_against_it(sentence: str, said: set[tuple[str, str]]):
+    """Each side is quoted by its own part, verbatim; where there is none, the sentence says nothing."""
+    found = statements(sentence)
+    assert {(one.kind, one.quote) for one in found} == said
+    assert all(one.quote in sentence for one in found)
 
 
 def test_no_reviews_no_claims():

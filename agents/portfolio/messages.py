@@ -28,6 +28,9 @@ FORMATS = {
     "text": portfolio_pb2.DOCUMENT_FORMAT_TEXT,
     "html": portfolio_pb2.DOCUMENT_FORMAT_HTML,
     "pdf": portfolio_pb2.DOCUMENT_FORMAT_PDF,
+    "csv": portfolio_pb2.DOCUMENT_FORMAT_CSV,
+    "docx": portfolio_pb2.DOCUMENT_FORMAT_DOCX,
+    "xlsx": portfolio_pb2.DOCUMENT_FORMAT_XLSX,
 }
 
 

@@ -11,6 +11,9 @@ class Format(StrEnum):
     TEXT = "text"
     HTML = "html"
     PDF = "pdf"
+    CSV = "csv"
+    DOCX = "docx"
+    XLSX = "xlsx"
 
 
 class BlockKind(StrEnum):
@@ -34,13 +37,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A document as text with blocks in order; ``title`` is its first heading, or empty."""
+    """A document as text with blocks in order; ``title`` is its first heading, or empty.
+
+    ``encoding`` names the encoding that its text was in, where that is not Unicode.
+    """
 
     text: str
     blocks: tuple[Block, ...]
     format: Format
     title: str = ""
     language: str = ""
+    encoding: str = ""
 
 
 @dataclass(slots=True)

@@ -5,18 +5,22 @@
     InvalidArgument (core)
     └── Rejected    the bytes cannot be kept; ``reason`` says why in one clause, without quoting them
 
-A rejection never carries exception text, and nothing here opens a file: names are names, not paths.
+A rejection never carries exception text, and nothing here opens a file: names are names, not paths. Formats whose parsers are
+not ours are read in another process (:mod:`hexar.agents.portfolio.documents.apart`).
 """
 
 import re
 import unicodedata
 
-from hexar.agents.portfolio.documents.blocks import BlockBuilder, BlockKind, Format, ParsedDocument
-from hexar.agents.portfolio.documents.html import html_blocks
+from hexar.agents.portfolio.documents import apart
+from hexar.agents.portfolio.documents.blocks import Block, BlockBuilder, BlockKind, Format, ParsedDocument
+from hexar.agents.portfolio.documents.encodings import Undecodable, decode
 from hexar.agents.portfolio.documents.markdown import heading_text, markdown_blocks, text_blocks
-from hexar.agents.portfolio.documents.pdf import pdf_blocks
+from hexar.agents.portfolio.documents.sheets import csv_blocks
 from hexar.agents.portfolio.language import detect
+from hexar.core.deadline import Deadline
 from hexar.core.errors import InvalidArgument
+from hexar.core.processes import Cancel
 
 #: Bytes of one document as sent.
 MAX_BYTES = 25 * 1024 * 1024
@@ -30,6 +34,10 @@ _MEDIA_TYPES = {
     "text/html": Format.HTML,
     "application/xhtml+xml": Format.HTML,
     "application/pdf": Format.PDF,
+    "text/csv": Format.CSV,
+    "text/tab-separated-values": Format.CSV,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format.DOCX,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format.XLSX,
 }
 _SUFFIXES = {
     "md": Format.MARKDOWN,
@@ -40,13 +48,16 @@ _SUFFIXES = {
     "htm": Format.HTML,
     "xhtml": Format.HTML,
     "pdf": Format.PDF,
+    "csv": Format.CSV,
+    "tsv": Format.CSV,
+    "docx": Format.DOCX,
+    "xlsx": Format.XLSX,
 }
-_HTML_START = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{2,40})", re.I)
-_MARKDOWN_SIGNS = re.compile(r"^(?:#{1,6} \S|```|\|.+\|\s*$|[-*] \S)", re.M)
+#: Formats that parsers which are not ours read.
+_FOREIGN = frozenset((Format.HTML, Format.PDF, Format.DOCX, Format.XLSX))
+_HTML_TAG = re.compile(rb"<(?:!doctype\s{1,20}html|html|head|body)\b", re.I)
+_MARKDOWN_SIGNS = re.compile(r"^(?:#{1,6} \S|```|\|.{1,300}\|[ \t]{0,20}$|[-*] \S)", re.M)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_BYTE_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_HTML_CHARSETS = frozenset(("utf-8", "utf8", "iso-8859-1", "iso-8859-15", "windows-1252", "latin1", "us-ascii", "ascii"))
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -75,40 +86,48 @@ def find_format(data: bytes, name: str, media_type: str = "") -> Format:
     """The format by content where that is certain, else by media type, else by the name's suffix, else by the look of it."""
     if data[:1024].lstrip().startswith(b"%PDF-"):
         return Format.PDF
+    if data.startswith(b"PK\x03\x04"):
+        for part, format in ((b"word/document.xml", Format.DOCX), (b"xl/workbook.xml", Format.XLSX)):
+            if part in data:
+                return format
     declared = _MEDIA_TYPES.get(media_type.split(";")[0].strip().lower())
     if declared is not None:
         return declared
     suffix = _SUFFIXES.get(name.rsplit(".", 1)[-1].lower()) if "." in name else None
     if suffix is not None:
         return suffix
-    if _HTML_START.match(data[:2000]):
+    if _looks_like_html(data[:2000]):
         return Format.HTML
     head = data[:4000].decode("utf-8", "ignore")
     return Format.MARKDOWN if len(_MARKDOWN_SIGNS.findall(head)) >= 2 else Format.TEXT
 
 
-def decode(data: bytes, html: bool = False) -> str:
-    """Text of bytes: UTF-8, or UTF-16 with a byte order mark, or what an HTML page declares. Rejected otherwise."""
-    encoding = next((name for mark, name in _BYTE_MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        declared = _META_CHARSET.search(data[:4096]) if html else None
-        charset = declared.group(1).decode().lower() if declared else ""
-        if charset not in _HTML_CHARSETS or charset in ("utf-8", "utf8"):
-            raise Rejected(f"the text is not valid UTF-8 (at byte {error.start})") from None
-        text = data.decode(charset, "replace")
-    if "\x00" in text:
-        raise Rejected("the text holds NUL characters; it is not text, or its encoding is not UTF-8")
-    if len(_CONTROL.findall(text[:100_000])) > 20:
-        raise Rejected("the bytes are not text")
-    return text
+def _looks_like_html(head: bytes) -> bool:
+    """True where a document's first element comes first, behind any comments."""
+    at = 0
+    while True:
+        rest = head[at:].lstrip()
+        if not rest.startswith(b"<!--"):
+            return _HTML_TAG.match(rest) is not None
+        end = rest.find(b"-->")
+        if end < 0:
+            return False
+        at = len(head) - len(rest) + end + 3
 
 
-def read(data: bytes, name: str, *, format: Format | None = None, media_type: str = "", language: str = "") -> ParsedDocument:
+def read(
+    data: bytes,
+    name: str,
+    *,
+    format: Format | None = None,
+    media_type: str = "",
+    language: str = "",
+    deadline: Deadline | None = None,
+    cancel: Cancel | None = None,
+) -> ParsedDocument:
     """Read one document; Rejected where it is empty, too large, not in its format, encrypted or hostile.
 
-    The text has ``\\n`` line ends; all offsets count its code points.
+    The text has ``\\n`` line ends; all offsets count its code points. ``cancel`` ends a reading whose caller has left.
     """
     check_name(name)
     if not data.strip():
@@ -116,36 +135,44 @@ def read(data: bytes, name: str, *, format: Format | None = None, media_type: st
     if len(data) > MAX_BYTES:
         raise Rejected(f"the document is larger than {MAX_BYTES // (1024 * 1024)} MiB")
     chosen = format or find_format(data, name, media_type)
-    builder = BlockBuilder(MAX_CHARACTERS)
-    title = ""
-    try:
-        if chosen is Format.PDF:
-            if not data[:1024].lstrip().startswith(b"%PDF-"):
-                raise Rejected("the document is not a PDF")
-            title = pdf_blocks(data, builder)
-            text, blocks = builder.text, builder.blocks
-        elif chosen is Format.HTML:
-            title = html_blocks(_clean(decode(data, html=True)), builder)
-            text, blocks = builder.text, builder.blocks
-        else:
-            text = _clean(decode(data))
-            if len(text) > MAX_CHARACTERS:
-                raise ValueError("too long")
-            blocks = markdown_blocks(text) if chosen is Format.MARKDOWN else text_blocks(text)
-    except Rejected:
-        raise
-    except ValueError as error:
-        reason = str(error)
-        if reason == "too long":
-            reason = f"the text is longer than {MAX_CHARACTERS} characters"
-        raise Rejected(reason) from None
+    text, blocks, title, encoding = _parts(data, chosen, media_type, deadline, cancel)
     if not blocks:
         raise Rejected("the document is empty")
     first = next((block for block in blocks if block.kind is BlockKind.HEADING), None)
     if first is not None and (not title or chosen is Format.MARKDOWN):
         title = heading_text(text[first.start : first.end].split("\n")[0])[:200]
-    return ParsedDocument(text, tuple(blocks), chosen, title.strip(), language or detect(text))
+    return ParsedDocument(text, tuple(blocks), chosen, title.strip(), language or detect(text), encoding)
+
+
+def _parts(
+    data: bytes, chosen: Format, media_type: str, deadline: Deadline | None, cancel: Cancel | None
+) -> tuple[str, list[Block], str, str]:
+    """Text, blocks, title and encoding of a document in the format ``chosen``."""
+    title = encoding = ""
+    try:
+        if chosen not in _FOREIGN or chosen is Format.HTML:
+            text, encoding = decode(data, media_type, html=chosen is Format.HTML)
+            text = _clean(text)
+            if len(text) > MAX_CHARACTERS:
+                raise ValueError("too long")
+            data = text.encode()
+        if chosen in _FOREIGN:
+            text, blocks, title = apart.read(chosen, data, MAX_CHARACTERS, deadline, cancel)
+        elif chosen is Format.CSV:
+            builder = BlockBuilder(MAX_CHARACTERS)
+            csv_blocks(text, builder)
+            text, blocks = builder.text, builder.blocks
+        else:
+            blocks = markdown_blocks(text) if chosen is Format.MARKDOWN else text_blocks(text)
+    except Undecodable as error:
+        raise Rejected(str(error)) from None
+    except ValueError as error:
+        reason = str(error)
+        raise Rejected(f"the text is longer than {MAX_CHARACTERS} characters" if reason == "too long" else reason) from None
+    return text, blocks, title, encoding
 
 
 def _clean(text: str) -> str:
-    return _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Line ends as one character, soft hyphens gone, control characters as spaces."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{SOFT HYPHEN}", "")
+    return _CONTROL.sub(" ", text)

@@ -1,9 +1,13 @@
-"""HTML to blocks: what a reader sees, without scripts, styles and navigation.
+"""HTML to blocks: what a reader sees, without scripts and styles, and without navigation where there is anything else.
 
-The tree is walked with a loop, never by recursion, and every size is bounded: a page may be hostile.
+The tree is walked with a loop, never by recursion, and every size is bounded: a page may be hostile, and an HTML parser takes
+quadratic time for some. :mod:`hexar.agents.portfolio.documents.apart` runs this in a process of its own.
 """
 
+from __future__ import annotations
+
 import re
+from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -13,20 +17,21 @@ from hexar.agents.portfolio.documents.blocks import BlockBuilder, BlockKind
 MAX_NODES = 400_000
 #: Elements inside elements.
 MAX_DEPTH = 512
+#: Characters of a cell beyond which its table lays out a page, and its cells are paragraphs.
+LAYOUT_CELL = 600
 
-_SKIPPED = frozenset(
-    """script style noscript template nav footer aside form iframe object svg math canvas head select button
-    dialog""".split()  # noqa: SIM905
-)
+_UNSEEN = frozenset("script style noscript template iframe object svg math canvas head select datalist".split())  # noqa: SIM905
+#: What repeats on every page of a site; it is read where a page has nothing else.
+_NAVIGATION = frozenset(("nav", "footer"))
 _BREAKING = frozenset(
-    """address article blockquote dd div dl dt fieldset figcaption figure header hr li main ol p section table tbody thead
-    tfoot ul body html caption details summary center""".split()  # noqa: SIM905
+    """address article aside blockquote button dd dialog div dl dt fieldset figcaption figure footer form header hr li main nav
+    ol p section thead tbody tfoot ul body html caption details summary center legend""".split()  # noqa: SIM905
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_TAG = re.compile(rb"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG = re.compile(rb"<(/?)([a-zA-Z][a-zA-Z0-9]*+)")
 #: Elements that end without an end tag, or at what follows them.
 _VOID = frozenset(b"area base br col embed hr img input link meta source track wbr p li td tr th option dt dd".split())
-_SPACES = re.compile(r"[ \t\r\n\f\v\u00a0]+")
+_SPACES = re.compile(r"[ \t\r\n\f\v\u00a0]++")
 
 
 def _too_deep(source: bytes) -> bool:
@@ -45,7 +50,7 @@ def _too_deep(source: bytes) -> bool:
 def html_title(tree: LexborHTMLParser) -> str:
     """The page's title element, or empty."""
     node = tree.css_first("title")
-    return _SPACES.sub(" ", node.text()).strip()[:200] if node is not None else ""
+    return _squeeze(node.text()).strip()[:200] if node is not None else ""
 
 
 def html_blocks(source: str, builder: BlockBuilder) -> str:
@@ -53,77 +58,149 @@ def html_blocks(source: str, builder: BlockBuilder) -> str:
     if _too_deep(source.encode("utf-8", "replace")):
         raise ValueError("the HTML has too many or too deeply nested elements")
     tree = LexborHTMLParser(source)
-    node = tree.body
-    if node is None:
-        return html_title(tree)
-    words: list[str] = []
-    cells: list[str] = []
-    kind, level = BlockKind.PARAGRAPH, 0
-
-    def flush() -> None:
-        nonlocal kind, level
-        text = "".join(words)
-        words.clear()
-        if kind is not BlockKind.CODE:
-            text = _SPACES.sub(" ", text)
-        builder.add(kind, text, level)
-        kind, level = BlockKind.PARAGRAPH, 0
-
-    def enter(tag: str) -> None:
-        nonlocal kind, level
-        if tag == "br":
-            words.append("\n" if kind is BlockKind.CODE else " ")
-        elif tag in _HEADINGS:
-            flush()
-            kind, level = BlockKind.HEADING, _HEADINGS[tag]
-        elif tag == "pre":
-            flush()
-            kind = BlockKind.CODE
-        elif tag == "tr":
-            flush()
-            cells.clear()
-        elif tag in ("td", "th"):
-            words.clear()
-        elif tag in _BREAKING and kind is not BlockKind.CODE and not cells:
-            flush()
-
-    def leave(tag: str) -> None:
-        nonlocal kind
-        if tag in ("td", "th"):
-            cells.append(_SPACES.sub(" ", "".join(words)).strip())
-            words.clear()
-        elif tag == "tr":
-            if any(cells):
-                words[:] = [" | ".join(cells)]
-                kind = BlockKind.ROW
-            cells.clear()
-            flush()
-        elif tag in _HEADINGS or tag == "pre" or (tag in _BREAKING and kind is not BlockKind.CODE and not cells):
-            flush()
-
-    current, depth, seen = node, 0, 0
-    while True:
-        seen += 1
-        if seen > MAX_NODES or depth > MAX_DEPTH:
-            raise ValueError("the HTML has too many or too deeply nested elements")
-        tag = current.tag or ""
-        child: LexborNode | None = None
-        if tag == "-text":
-            words.append(current.text_content or "")
-        elif tag not in _SKIPPED and not tag.startswith(("-", "!")):
-            enter(tag)
-            child = current.child
-            if child is None:
-                leave(tag)
-        if child is not None:
-            current, depth = child, depth + 1
-            continue
-        while current.next is None and current.parent is not None and depth > 0:
-            current, depth = current.parent, depth - 1
-            leave(current.tag or "")
-        following = current.next
-        if depth <= 0 or following is None:
-            break
-        current = following
-    flush()
+    if tree.body is not None:
+        _Walk(builder, _UNSEEN | _NAVIGATION).over(tree.body)
+        if not builder.blocks:
+            _Walk(builder, _UNSEEN).over(tree.body)
     return html_title(tree)
+
+
+@dataclass(slots=True)
+class _Row:
+    """The row of a table that is being read: the cells so far, and whether one is open."""
+
+    cells: list[str] = field(default_factory=list)
+    open: bool = False
+
+
+class _Walk:
+    """One walk over a tree. ``words`` is the text since the last block, or of the open cell."""
+
+    def __init__(self, builder: BlockBuilder, skipped: frozenset[str]) -> None:
+        self._builder = builder
+        self._skipped = skipped
+        self._words: list[str] = []
+        self._kind, self._level = BlockKind.PARAGRAPH, 0
+        self._rows: list[_Row] = []
+
+    def over(self, root: LexborNode) -> None:
+        """Read ``root`` and what is in it."""
+        current, depth, seen = root, 0, 0
+        while True:
+            seen += 1
+            if seen > MAX_NODES or depth > MAX_DEPTH:
+                raise ValueError("the HTML has too many or too deeply nested elements")
+            tag = current.tag or ""
+            child: LexborNode | None = None
+            if tag == "-text":
+                self._words.append((current.text_content or "").replace("\N{SOFT HYPHEN}", ""))
+            elif tag not in self._skipped and not tag.startswith(("-", "!")):
+                self._enter(tag)
+                child = current.child
+                if child is None:
+                    self._leave(tag)
+            if child is not None:
+                current, depth = child, depth + 1
+                continue
+            while current.next is None and current.parent is not None and depth > 0:
+                current, depth = current.parent, depth - 1
+                self._leave(current.tag or "")
+            following = current.next
+            if depth <= 0 or following is None:
+                break
+            current = following
+        self._flush()
+
+    @property
+    def _cell(self) -> bool:
+        return bool(self._rows) and self._rows[-1].open
+
+    def _enter(self, tag: str) -> None:
+        if tag == "br":
+            self._words.append("\n" if self._kind is BlockKind.CODE else " ")
+        elif tag in _HEADINGS or tag == "pre":
+            self._emit_row() if self._cell else self._flush()
+            self._kind, self._level = (BlockKind.CODE, 0) if tag == "pre" else (BlockKind.HEADING, _HEADINGS[tag])
+        elif tag == "table":
+            # One inside a cell comes between what the cell holds before and after it.
+            self._emit_row() if self._cell else self._flush()
+            self._rows.append(_Row())
+        elif tag in ("td", "th"):
+            self._begin_cell()
+        elif tag == "tr":
+            self._end_row()
+        elif tag in _BREAKING:
+            self._break()
+
+    def _leave(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._end_cell()
+        elif tag == "tr":
+            self._end_row()
+        elif tag == "table":
+            self._end_row()
+            if self._rows:
+                self._rows.pop()
+        elif tag in _HEADINGS or tag == "pre":
+            self._flush()
+        elif tag in _BREAKING:
+            self._break()
+
+    def _break(self) -> None:
+        if self._kind is BlockKind.CODE:
+            return
+        if self._cell:
+            self._words.append("\v")
+        else:
+            self._flush()
+
+    def _begin_cell(self) -> None:
+        if not self._rows:
+            self._rows.append(_Row())
+        self._end_cell()
+        if not self._rows[-1].cells:
+            self._flush()
+        self._words.clear()
+        self._rows[-1].open = True
+
+    def _end_cell(self) -> None:
+        if self._cell:
+            self._rows[-1].cells.append("".join(self._words).strip())
+            self._rows[-1].open = False
+            self._words.clear()
+            self._kind, self._level = BlockKind.PARAGRAPH, 0
+
+    def _end_row(self) -> None:
+        self._end_cell()
+        if self._rows:
+            self._emit(self._rows[-1].cells)
+            self._rows[-1].cells = []
+        else:
+            self._flush()
+
+    def _emit_row(self) -> None:
+        """The open row so far, with what its open cell holds; the cell stays open."""
+        row = self._rows[-1]
+        self._emit([*row.cells, "".join(self._words).strip()])
+        row.cells = []
+        self._words.clear()
+
+    def _emit(self, cells: list[str]) -> None:
+        if any(len(cell) > LAYOUT_CELL for cell in cells):
+            for cell in cells:
+                for part in cell.split("\v"):
+                    self._builder.add(BlockKind.PARAGRAPH, _squeeze(part))
+        elif any(cells):
+            self._builder.add(BlockKind.ROW, " | ".join(_squeeze(cell).strip() for cell in cells))
+
+    def _flush(self) -> None:
+        text = "".join(self._words)
+        self._words.clear()
+        if self._kind is not BlockKind.CODE:
+            text = _squeeze(text)
+        self._builder.add(self._kind, text, self._level)
+        self._kind, self._level = BlockKind.PARAGRAPH, 0
+
+
+def _squeeze(text: str) -> str:
+    return _SPACES.sub(" ", text)

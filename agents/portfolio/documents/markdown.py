@@ -5,21 +5,32 @@ import re
 from hexar.agents.portfolio.documents.blocks import Block, BlockKind
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)(.*?)(?:[ \t]+#+)?[ \t]*$")
-_SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-_ITEM = re.compile(r"\s{0,12}(?:[-*+•]|\d{1,4}[.)])[ \t]+\S")
+_MARKS = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
+_UNDERLINE = re.compile(r" {0,3}(=++|-{2,}+)[ \t]*+$")
+_ITEM = re.compile(r"\s{0,12}+(?:[-*+•]|\d{1,4}[.)])[ \t]++\S")
 
 
 def heading_text(line: str) -> str:
     """The words of a heading line, without its marks."""
-    found = _HEADING.match(line)
-    return (found.group(2) if found else line).strip().strip("*_`")
+    found = _MARKS.match(line)
+    return (_without_marks(line, found.end()) if found else line).strip().strip("*_`")
+
+
+def _without_marks(line: str, start: int) -> str:
+    """A heading's words from ``start``: a row of # after a space at its end is no part of them."""
+    words = line[start:].strip(" \t")
+    bare = words.rstrip("#")
+    return bare.rstrip(" \t") if bare != words and (not bare or bare[-1] in " \t") else words
 
 
 def markdown_blocks(text: str) -> list[Block]:
-    """Blocks of Markdown: headings (both styles), fenced and indented code, table rows, list items, paragraphs."""
+    """Blocks of Markdown: headings (both styles), fenced and indented code, table rows, list items, paragraphs.
+
+    Each line is looked at once and no text is cut out on the way: the time is that of the text's length (docs/adr/0018).
+    """
     blocks: list[Block] = []
     start = end = -1  # the paragraph that is being read
+    single = True  # whether it has one line
     fence = ""
     fence_start = 0
     at = 0
@@ -42,23 +53,24 @@ def markdown_blocks(text: str) -> list[Block]:
             fence, fence_start = opened.group(1), at
         elif not body.strip():
             close()
-        elif found := _HEADING.match(body):
+        elif found := _MARKS.match(body):
             close()
             blocks.append(Block(BlockKind.HEADING, at, stop, len(found.group(1))))
-        elif start >= 0 and "\n" not in text[start:end] and (under := _SETEXT.match(body)):
+        elif start >= 0 and single and (under := _UNDERLINE.match(body)):
             blocks.append(Block(BlockKind.HEADING, start, stop, 1 if under.group(1)[0] == "=" else 2))
             start = -1
         elif body.lstrip().startswith("|"):
             close()
             blocks.append(Block(BlockKind.ROW, at, stop))
         elif start < 0 and body.startswith(("    ", "\t")) and not _ITEM.match(body):
-            if blocks and blocks[-1].kind is BlockKind.CODE and not text[blocks[-1].end : at].strip():
+            if blocks and blocks[-1].kind is BlockKind.CODE:  # only blank lines are between
                 blocks[-1] = Block(BlockKind.CODE, blocks[-1].start, stop)
             else:
                 blocks.append(Block(BlockKind.CODE, at, stop))
         else:
             if _ITEM.match(body):
                 close()
+            single = start < 0
             if start < 0:
                 start = at
             end = stop

@@ -1,8 +1,8 @@
 """One process of a pool: ``python -m hexar.core.processes.child TARGET MEMORY_MB SECONDS``; only a pool starts it.
 
 It reads tasks from its input and writes what the target makes of them to its output, each with its length before it. It limits
-itself, so that it ends even where nobody is left to kill it: its memory, and the processor time of each task. Where the server is
-gone, its input has ended, and so does it.
+its memory and the processor time of each task, so that it ends even where nobody is left to kill it; where the server is gone,
+its input has ended, and so does it.
 """
 
 from __future__ import annotations

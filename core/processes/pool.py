@@ -2,8 +2,8 @@
 
 A parser of foreign formats may take any time for the right few bytes, hold the interpreter's lock meanwhile, and cannot be
 interrupted from a thread. Here it runs in a process of its own (:mod:`hexar.core.processes.child`), which is killed when the
-task's time is over, when its caller leaves, or when the server ends. Bytes go in and bytes come out; nothing is pickled, and the
-process inherits no configuration: what breaks out of a parser finds no secret in its environment.
+task's time is over, when its caller leaves, or when the server ends. Bytes go in and bytes come out; nothing is pickled, and
+the process inherits no configuration: what breaks out of a parser finds no secret in its environment.
 
 ::
 

@@ -34,12 +34,17 @@ class DispatchObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BulkheadConfig:
-    """What one agent may hold: ``threads`` at once, ``queue`` calls that wait, and when its breaker opens."""
+    """What one agent may hold: ``threads`` at once, ``queue`` calls that wait, and when its breaker opens.
+
+    ``party`` is False for work of our own on what callers send: nobody else can fail there, so its breaker never opens. One
+    caller's document or deadline must not close it to the others.
+    """
 
     threads: int = 8
     queue: int = 64
     breaker_threshold: int = 5
     breaker_open_seconds: float = 60.0
+    party: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class _Call:
             self._settled = True
         if error is None:
             self._bulkhead.breaker.succeeded()
-        elif blame:
+        elif blame and self._bulkhead.config.party:
             self._bulkhead.breaker.failed()
         else:
             self._bulkhead.breaker.abandoned()
@@ -114,7 +119,7 @@ class Dispatcher:
         observer: DispatchObserver | None = None,
         share: Callable[[CircuitBreaker], None] | None = None,
     ) -> None:
-        self._default = default or BulkheadConfig()
+        self.default = default or BulkheadConfig()
         self._observer = observer
         self._share = share
         self._bulkheads: dict[str, _Bulkhead] = {}
@@ -196,7 +201,7 @@ class Dispatcher:
             with self._lock:
                 bulkhead = self._bulkheads.get(agent)
                 if bulkhead is None:
-                    bulkhead = self._bulkheads[agent] = self._new_bulkhead(agent, self._default)
+                    bulkhead = self._bulkheads[agent] = self._new_bulkhead(agent, self.default)
         return bulkhead
 
     def _new_bulkhead(self, agent: str, config: BulkheadConfig) -> _Bulkhead:

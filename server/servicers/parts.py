@@ -57,6 +57,7 @@ class PartsServicer(Servicer):
                 max(bulkhead.queue, QUEUE),
                 bulkhead.breaker_threshold,
                 bulkhead.breaker_open_seconds,
+                party=False,
             ),
         )
         self.catalogues = Catalogues(CatalogueStore(engine.database))

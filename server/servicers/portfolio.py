@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat.pipeline import ChatPipeline
 from hexar.agents.portfolio.documents import formats as documents
-from hexar.agents.portfolio.documents.blocks import Format
+from hexar.agents.portfolio.documents.blocks import Format, ParsedDocument
 from hexar.agents.portfolio.documents.formats import Rejected
 from hexar.agents.portfolio.documents.library import Library, PortfolioRow, Written
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
+from hexar.core.deadline import Deadline
 from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound
 from hexar.core.paging import PageTokens
+from hexar.core.processes import Cancel
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
 from hexar.server.rpc import Call, Handler
@@ -62,6 +65,7 @@ class PortfolioHandlers:
         self._library = library
         self._pipeline = pipeline
         self._dispatcher = dispatcher
+        dispatcher.configure(LANE, replace(dispatcher.default, party=False))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -207,13 +211,26 @@ class PortfolioHandlers:
         name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in upload.header.document_id[:200])
         result = response.results.add(document_id=name)
         try:
-            written = await self._dispatcher.call(LANE, self._ingest, call.tenant, portfolio_id, upload, deadline=call.deadline)
+            cancel = Cancel()
+            written, parsed = await self._dispatcher.call(
+                LANE,
+                self._ingest,
+                call.tenant,
+                portfolio_id,
+                upload,
+                call.deadline,
+                cancel,
+                deadline=call.deadline,
+                abandoned=cancel.cancel,
+            )
         except Rejected as error:
             result.outcome = portfolio_pb2.DOCUMENT_OUTCOME_REJECTED
             result.reason = error.reason
             response.rejected += 1
             return
         result.outcome = _OUTCOMES[written.outcome]
+        if parsed.encoding:
+            result.reason = f"read as {parsed.encoding}"
         result.version = written.version
         result.chunk_count = written.chunk_count
         result.embedded_count = written.embedded
@@ -221,7 +238,9 @@ class PortfolioHandlers:
         response.lexical_only |= not written.vectors
         setattr(response, written.outcome, getattr(response, written.outcome) + 1)
 
-    def _ingest(self, tenant: str, portfolio_id: str, upload: _Upload) -> Written:
+    def _ingest(
+        self, tenant: str, portfolio_id: str, upload: _Upload, deadline: Deadline, cancel: Cancel
+    ) -> tuple[Written, ParsedDocument]:
         """Read and keep one document; on a thread."""
         header = upload.header
         if upload.size > documents.MAX_BYTES:
@@ -242,5 +261,8 @@ class PortfolioHandlers:
             format=_FORMATS.get(header.format),
             media_type=header.media_type,
             language=header.language.split("-")[0],
+            deadline=deadline,
+            cancel=cancel,
         )
-        return self._library.upsert(tenant, portfolio_id, header.document_id, parsed, data, title=header.title, url=header.url)
+        library, name = self._library, header.document_id
+        return library.upsert(tenant, portfolio_id, name, parsed, data, title=header.title, url=header.url), parsed

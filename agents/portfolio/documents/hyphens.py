@@ -1,8 +1,8 @@
 """Hyphens at the ends of lines: a word that was cut is put together, a compound, a number and a code keep theirs.
 
 Where one of the two readings stands elsewhere in the document, that is the word. Else the embedded tokenizer decides, which
-knows the words of English and Spanish by what it was made from: a cut word takes fewer tokens put together ("capabilities") than its
-halves do, a compound does not ("long-term"). Soft hyphens are never part of a word.
+knows the words of English and Spanish by what it was made from: a cut word takes fewer tokens put together ("capabilities")
+than its halves do, a compound does not ("long-term"). Soft hyphens are never part of a word.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorStatus
 from hexar.agents.vendors.formats.adapter import HttpAgent
 from hexar.agents.vendors.model import Listing
+from hexar.agents.vendors.page import apart
 from hexar.agents.vendors.page.common import filled, merged
-from hexar.agents.vendors.page.reader import PageListings, find, main_listing
+from hexar.agents.vendors.page.reader import PageListings, main_listing
 from hexar.core.deadline import Deadline
 
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
@@ -93,7 +94,7 @@ class JsonLdAgent(HttpAgent):
     def _page(self, url: str, deadline: Deadline, cancel: Cancel | None) -> PageListings:
         page = self.client.get(url, deadline, accept=_ACCEPT, cancel=cancel)
         source = text.decode(page.body, page.headers.get("content-type", ""))
-        found = find(source, self._reading(page.url))
+        found = apart.find(source, self._reading(page.url), deadline, cancel)
         if not found.listings and (found.broken or "<" not in source[:10_000]):
             raise self._malformed("the page's data cannot be read")
         return found

@@ -23,7 +23,7 @@ PIECE = 256 * 1024
 #: Seconds that an upload may take where the caller does not say.
 UPLOAD_TIMEOUT = 300.0
 #: What is taken from a folder.
-SUFFIXES = frozenset((".md", ".markdown", ".txt", ".text", ".html", ".htm", ".pdf"))
+SUFFIXES = frozenset((".md", ".markdown", ".txt", ".text", ".html", ".htm", ".pdf", ".csv", ".tsv", ".docx", ".xlsx"))
 
 
 @dataclass(frozen=True, slots=True)

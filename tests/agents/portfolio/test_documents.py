@@ -87,7 +87,7 @@ def test_pdf_text_is_read() -> None:
         ("a.txt", b"", "empty"),
         ("a.txt", b" \n\t", "empty"),
         ("a.md", b"x" * (MAX_BYTES + 1), "larger"),
-        ("a.txt", "señal".encode("latin-1"), "UTF-8"),
+        ("a.txt", "гарантия два года".encode("cp1251"), "UTF-8"),
         ("a.txt", b"a\x00b", "NUL"),
         ("a.txt", b"\x01\x02\x03\x04" * 20, "not text"),
         ("a.pdf", b"plain text", "not a PDF"),

@@ -10,7 +10,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Unavailable
 from hexar.core.processes import Cancel, ProcessPool, TaskFailed, TaskTimedOut
 
-TARGET = "tests.core.process_tasks:task"
+TARGET = "tests.core.processes.tasks:task"
 
 
 @pytest.fixture(scope="module")

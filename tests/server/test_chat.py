@@ -244,7 +244,7 @@ async def test_bad_documents_are_counted_and_the_rest_of_the_batch_is_kept(calle
         {
             "good.md": WARRANTY,
             "empty.txt": b"   \n",
-            "latin.txt": "año nuevo".encode("latin-1"),
+            "cyrillic.txt": "новый год в городе".encode("cp1251"),
             "bomb.html": b"<html><body>" + b"<div>" * 100_000,
             "damaged.pdf": b"%PDF-1.7 nothing",
             "../../etc/passwd": b"root",
@@ -255,7 +255,7 @@ async def test_bad_documents_are_counted_and_the_rest_of_the_batch_is_kept(calle
     assert (summary.added, summary.rejected) == (2, 6)
     reasons = {result.document_id: result.reason for result in summary.results if result.reason}
     assert "empty" in reasons["empty.txt"]
-    assert "UTF-8" in reasons["latin.txt"]
+    assert "UTF-8" in reasons["cyrillic.txt"]
     assert "nested" in reasons["bomb.html"]
     assert "PDF" in reasons["damaged.pdf"]
     assert "path" in reasons["../../etc/passwd"]

@@ -42,13 +42,17 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 class Connection:
     """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer.
 
-    ``target`` is "host:port", or several of them. The names of several are resolved here, to IPv4 addresses; certificates are
-    checked for the first one's name.
+    ``target`` is "host:port", or several of them; ValueError where there is none. The names of several are resolved here, to
+    IPv4 addresses; certificates are checked for the first one's name.
     """
 
     target: str | Sequence[str]
     token: str = ""
     tls: bool | bytes = False
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            raise ValueError("at least one target is needed")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -56,11 +60,9 @@ class Connection:
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
     def _address(self) -> str:
-        """The target as gRPC reads it. Raises ValueError where there is none, OSError where a name is not known."""
+        """The target as gRPC reads it. Raises OSError where a name is not known."""
         if isinstance(self.target, str):
             return self.target
-        if not self.target:
-            raise ValueError("at least one target is needed")
         found: list[str] = []
         for target in self.target:
             host, _, port = target.rpartition(":")

@@ -22,12 +22,13 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from hexar_client.errors import Aborted, Cancelled, HexarError, Unavailable, convert_rpc
+from hexar_client.errors import Aborted, Cancelled, ClientClosed, HexarError, StreamConsumed, Unavailable, convert_rpc
 
 B = TypeVar("B")
 
@@ -42,6 +43,8 @@ RESTARTS = 3
 LINGER = 5.0
 #: Seconds that the word of a stream that leaves may take; nobody waits for it.
 LEAVE_TIMEOUT = 5.0
+CANCELLED = "the stream was cancelled"
+CONSUMED = "the stream was iterated before: its events come once"
 #: Words that are on their way: a call that nobody holds is cancelled.
 _leaving: set[Any] = set()
 
@@ -157,6 +160,7 @@ class _Handle(ABC, Generic[B]):
         self._state = _State(request, metadata, timeout, resume, restart)
         self._call: Any = None
         self._cancelled = False
+        self._begun = False
 
     @property
     def cache(self) -> str:
@@ -174,9 +178,28 @@ class _Handle(ABC, Generic[B]):
         return self._state.last_seq
 
     def cancel(self) -> None:
-        """Stop the stream, and the server's work for it where nobody else reads the answer."""
+        """Stop the stream, and the server's work for it where nobody else reads the answer.
+
+        Whoever iterates it, or goes on to, gets :class:`hexar_client.errors.Cancelled`. May be called from any thread.
+        """
         self._cancelled = True
         self._leave()
+
+    def _begin(self) -> None:
+        """Called when an iteration begins; there is one."""
+        if self._begun:
+            raise StreamConsumed(CONSUMED)
+        self._begun = True
+
+    def _check(self) -> None:
+        """Raise Cancelled where the stream was cancelled."""
+        if self._cancelled:
+            raise Cancelled(CANCELLED)
+
+    def __repr__(self) -> str:
+        state = self._state
+        how = "cancelled" if self._cancelled else "ended" if state.ended else "begun" if self._begun else "not begun"
+        return f"{type(self).__name__}({how}, last_seq={state.last_seq}, cache={state.cache!r}, answer_id={state.answer_id!r})"
 
     def _leave(self) -> None:
         if self._call is None:
@@ -185,7 +208,7 @@ class _Handle(ABC, Generic[B]):
         metadata = self._state.leaving()
         if metadata is not None:
             # A closed channel has no way to say it.
-            with suppress(ValueError, RuntimeError, grpc.RpcError, asyncio.InvalidStateError):
+            with suppress(ClientClosed, ValueError, RuntimeError, grpc.RpcError, asyncio.InvalidStateError):
                 self._say(self._open(type(self._state.request)(), timeout=LEAVE_TIMEOUT, metadata=metadata))
 
     @abstractmethod
@@ -194,12 +217,14 @@ class _Handle(ABC, Generic[B]):
 
 
 class Stream(_Handle[B]):
-    """The events of one answer, to be iterated once. Leaving early cancels the call."""
+    """The events of one answer, to be iterated once. Leaving the loop, or a ``with`` block, cancels the call."""
 
     def __iter__(self) -> Iterator[Event[B]]:
+        self._begin()
         state = self._state
         try:
             while True:
+                self._check()
                 try:
                     self._call = self._open(state.next_request(), timeout=state.remaining, metadata=state.metadata())
                     state.read_headers(self._call.initial_metadata())
@@ -208,9 +233,9 @@ class Stream(_Handle[B]):
                     state.ended = True
                     return
                 except grpc.RpcError as error:
-                    converted = convert_rpc(error)
                     if self._cancelled:
-                        raise converted from None
+                        raise Cancelled(CANCELLED) from None
+                    converted = convert_rpc(error)
                     restarted = state.restarted(converted)
                     if restarted is not None:
                         yield restarted
@@ -218,6 +243,12 @@ class Stream(_Handle[B]):
                         time.sleep(state.pause_or_raise(converted))
         finally:
             self._leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.cancel()
 
     def _say(self, call: Any) -> None:
         _leaving.add(call)
@@ -229,9 +260,11 @@ class AsyncStream(_Handle[B]):
     """As :class:`Stream`, on the event loop."""
 
     async def __aiter__(self) -> AsyncIterator[Event[B]]:
+        self._begin()
         state = self._state
         try:
             while True:
+                self._check()
                 try:
                     self._call = self._open(state.next_request(), timeout=state.remaining, metadata=state.metadata())
                     state.read_headers(await self._call.initial_metadata())
@@ -239,10 +272,16 @@ class AsyncStream(_Handle[B]):
                         yield state.accept(message)
                     state.ended = True
                     return
+                except asyncio.CancelledError:
+                    # grpc.aio raises it in the task that reads; a task that was itself cancelled ends as such.
+                    task = asyncio.current_task()
+                    if self._cancelled and not (task is not None and task.cancelling()):
+                        raise Cancelled(CANCELLED) from None
+                    raise
                 except grpc.RpcError as error:
-                    converted = convert_rpc(error)
                     if self._cancelled:
-                        raise converted from None
+                        raise Cancelled(CANCELLED) from None
+                    converted = convert_rpc(error)
                     restarted = state.restarted(converted)
                     if restarted is not None:
                         yield restarted
@@ -250,6 +289,14 @@ class AsyncStream(_Handle[B]):
                         await asyncio.sleep(state.pause_or_raise(converted))
         finally:
             self._leave()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
 
     def _say(self, call: Any) -> None:
         _leaving.add(call)

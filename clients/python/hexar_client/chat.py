@@ -6,15 +6,12 @@ import mimetypes
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
+from hexar_client._calls import AsyncCalls, Calls
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
-
-if TYPE_CHECKING:
-    from hexar_client.aio import AsyncClient
-    from hexar_client.client import Client
 
 ChatBody: TypeAlias = pb.ChatStarted | pb.ChatToken | pb.ChatCitation | pb.ChatSegmentReset | pb.ChatDone | Restarted
 
@@ -111,7 +108,7 @@ class AsyncChatStream(AsyncStream[ChatBody]):
 class Portfolios:
     """PortfolioService and the rows of ChatService for blocking code; each method returns the response message."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calls) -> None:
         self._client = client
         self._portfolios: Any = portfolio_pb2_grpc.PortfolioServiceStub(client.channel)
         self._chat: Any = chat_pb2_grpc.ChatServiceStub(client.channel)
@@ -146,7 +143,7 @@ class Portfolios:
 class AsyncPortfolios:
     """As :class:`Portfolios`, on the event loop."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncCalls) -> None:
         self._client = client
         self._portfolios: Any = portfolio_pb2_grpc.PortfolioServiceStub(client.channel)
         self._chat: Any = chat_pb2_grpc.ChatServiceStub(client.channel)

@@ -15,7 +15,9 @@
     ├── DeadlineExceeded
     ├── Cancelled
     ├── Unimplemented
-    └── Internal             every other status; reference names it in the server's log
+    ├── Internal             every other status; reference names it in the server's log
+    ├── ClientClosed         a call on a client that was closed; no server saw it
+    └── StreamConsumed       a stream that was iterated before; no server saw it
 """
 
 from __future__ import annotations
@@ -134,6 +136,14 @@ class Internal(HexarError):
     """A fault of the server, or a status that has no exception of its own."""
 
     code = grpc.StatusCode.INTERNAL
+
+
+class ClientClosed(HexarError):
+    """The client was closed before the call."""
+
+
+class StreamConsumed(HexarError):
+    """The stream was iterated before; its events come once. Ask again for another one."""
 
 
 #: The one table from status to exception.

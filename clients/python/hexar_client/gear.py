@@ -74,6 +74,10 @@ class Ranking:
         #: How each vendor's part ended, by name.
         self.vendors: dict[str, query_pb2.VendorStatus] = {}
 
+    def __repr__(self) -> str:
+        ended = "complete" if self.completed is not None else "not complete"
+        return f"Ranking({len(self._products)} products, {ended})"
+
     def apply(self, event: QueryEvents) -> None:
         """Take in one event."""
         body = event.body

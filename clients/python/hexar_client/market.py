@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import grpc
 
 from hexar.v1 import market_pb2 as pb
 from hexar.v1 import market_pb2_grpc
+from hexar_client._calls import AsyncCalls, Calls
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 from hexar_client.errors import convert_rpc
-
-if TYPE_CHECKING:
-    from hexar_client.aio import AsyncClient
-    from hexar_client.client import Client
 
 AnalyzeBody: TypeAlias = (
     pb.AnalyzeStarted
@@ -145,7 +142,7 @@ class Analysis:
 class Market:
     """MarketService for blocking code."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calls) -> None:
         self._client = client
         self._stub: Any = market_pb2_grpc.MarketServiceStub(client.channel)
 
@@ -200,7 +197,7 @@ class Market:
 class AsyncMarket:
     """MarketService on the event loop."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncCalls) -> None:
         self._client = client
         self._stub: Any = market_pb2_grpc.MarketServiceStub(client.channel)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from hexar.v1 import ops_pb2 as pb
 from hexar.v1 import ops_pb2_grpc
-
-if TYPE_CHECKING:
-    from hexar_client.aio import AsyncClient
-    from hexar_client.client import Client
+from hexar_client._calls import AsyncCalls, Calls
 
 
 def _invalidation(kind: str, dependency: str, everything: bool) -> pb.InvalidateCacheRequest:
@@ -23,7 +20,7 @@ def _invalidation(kind: str, dependency: str, everything: bool) -> pb.Invalidate
 class Ops:
     """OpsService for blocking code; each method returns the response message."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calls) -> None:
         self._client = client
         self._stub: Any = ops_pb2_grpc.OpsServiceStub(client.channel)
 
@@ -69,7 +66,7 @@ class Ops:
 class AsyncOps:
     """OpsService on the event loop; each method returns the response message."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncCalls) -> None:
         self._client = client
         self._stub: Any = ops_pb2_grpc.OpsServiceStub(client.channel)
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
+from hexar_client._calls import AsyncCalls, Calls
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
-
-if TYPE_CHECKING:
-    from hexar_client.aio import AsyncClient
-    from hexar_client.client import Client
 
 DiscoverBody: TypeAlias = pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary | Restarted
 #: One event of a discovery, with its typed body.
@@ -46,7 +43,7 @@ def report(damages: Iterable[str | pb.DamagedComponent], vehicle: pb.VehicleQuer
 class Parts:
     """PartsService for blocking code."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calls) -> None:
         self._client = client
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 
@@ -90,7 +87,7 @@ class Parts:
 class AsyncParts:
     """PartsService on the event loop."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncCalls) -> None:
         self._client = client
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 

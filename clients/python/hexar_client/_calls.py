@@ -1,0 +1,106 @@
+"""Calls over one channel: what a client and its namespaces share. The namespaces know this, and no client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from hexar_client._channel import Connection
+from hexar_client._guard import AsyncGuardedChannel, GuardedChannel
+from hexar_client._stream import AsyncStream, Stream
+from hexar_client.errors import convert_rpc
+
+R = TypeVar("R", bound=Message)
+
+#: Seconds that a call may take where the caller does not say.
+UNARY_TIMEOUT = 30.0
+STREAM_TIMEOUT = 60.0
+
+
+class Calls:
+    """Calls for blocking code. A call after :meth:`close` raises :class:`hexar_client.errors.ClientClosed`.
+
+    Thread-safety: may be shared by all threads; a stream belongs to one.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        #: For generated stubs of one's own; guarded like the rest.
+        self.channel = GuardedChannel(connection.open)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with every call: the token."""
+        return self._connection.metadata
+
+    def stream(
+        self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT, restart: bool = False
+    ) -> Stream[Any]:
+        """A resuming stream over any server-streaming method of a generated stub; ``restart`` as for Client.query."""
+        return Stream(method, request, self.metadata, timeout, restart=restart)
+
+    def unary(self, method: Callable[..., R], request: Message, timeout: float = UNARY_TIMEOUT) -> R:
+        """Call any unary method of a generated stub; errors are the SDK's."""
+        try:
+            return method(request, timeout=timeout, metadata=self.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
+
+    def close(self) -> None:
+        """Close the connection; streams in progress are cancelled. Closing again does nothing."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._connection.target!r}{', closed' if self.channel.closed else ''})"
+
+
+class AsyncCalls:
+    """As :class:`Calls`, on an event loop: that which runs when the first call is made."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        #: For generated stubs of one's own; guarded like the rest.
+        self.channel = AsyncGuardedChannel(connection.open_aio)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What is sent with every call: the token."""
+        return self._connection.metadata
+
+    def stream(
+        self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT, restart: bool = False
+    ) -> AsyncStream[Any]:
+        """A resuming stream over any server-streaming method of a generated stub; ``restart`` as for Client.query."""
+        return AsyncStream(method, request, self.metadata, timeout, restart=restart)
+
+    async def unary(self, method: Callable[..., Any], request: Message, timeout: float = UNARY_TIMEOUT) -> Any:
+        """Call any unary method of a generated stub; errors are the SDK's."""
+        try:
+            return await method(request, timeout=timeout, metadata=self.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
+
+    async def close(self) -> None:
+        """Close the connection; streams in progress are cancelled. Closing again does nothing."""
+        await self.channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._connection.target!r}{', closed' if self.channel.closed else ''})"

@@ -26,10 +26,11 @@ run: $(KERNELS) ## serve with the demo shops until Ctrl-C
 test: $(KERNELS) $(STUBS) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the import rule, buf lint
+check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
+	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/test_imports.py
 	$(BIN)/buf lint proto
 

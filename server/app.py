@@ -22,8 +22,8 @@ from hexar.server.process import Process, WorkerIndex
 from hexar.server.rpc import Interceptor, ServiceHandler, receive
 from hexar.server.servicers.ops import OpsServicer
 from hexar.server.streaming import LeaveInterceptor
-from hexar.server.system import System
-from hexar.server.systems import SYSTEMS, contract
+from hexar.server.system import System, contract
+from hexar.server.systems import SYSTEMS
 from hexar.server.transport import Listener, make_server
 from hexar.server.transport.health import Health, handlers
 from hexar.server.tuning import Tuning

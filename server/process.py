@@ -18,8 +18,7 @@ from prometheus_client import start_http_server
 
 from hexar.server.config import Settings
 from hexar.server.engine import Engine, build_engine
-from hexar.server.system import Servicer, System
-from hexar.server.systems import SYSTEMS, kinds, tables
+from hexar.server.system import Servicer, System, kinds, tables
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +48,7 @@ class WorkerIndex:
 class Process(ABC):
     """One process over one engine. A subclass says what it listens for."""
 
-    def __init__(self, settings: Settings, *, index: WorkerIndex | None = None, systems: Sequence[System] = SYSTEMS) -> None:
+    def __init__(self, settings: Settings, *, index: WorkerIndex | None = None, systems: Sequence[System]) -> None:
         self.settings = settings
         self.systems = systems
         self.index = index or WorkerIndex()

@@ -68,3 +68,25 @@ class System:
     kinds: tuple[Kind, ...] = ()
     tables: Tables | None = None
     settings: type[BaseModel] | None = None
+
+
+def tables(systems: Iterable[System]) -> tuple[Tables, ...]:
+    """What the systems keep in the store."""
+    return tuple(system.tables for system in systems if system.tables is not None)
+
+
+def kinds(systems: Iterable[System]) -> tuple[Kind, ...]:
+    """What the systems cache."""
+    return tuple(kind for system in systems for kind in system.kinds)
+
+
+def contract(systems: Iterable[System]) -> tuple[FileDescriptor, ...]:
+    """The files of every service: those of the systems, answered or not, and the operators' own."""
+    return (*(file for system in systems for file in system.services), ops_pb2.DESCRIPTOR)
+
+
+def method_names(files: Iterable[FileDescriptor]) -> frozenset[str]:
+    """Every service ("hexar.v1.OpsService") and every method ("hexar.v1.OpsService/GetStatus") of ``files``."""
+    services = [service for file in files for service in file.services_by_name.values()]
+    methods = (f"{service.full_name}/{method.name}" for service in services for method in service.methods)
+    return frozenset((*(service.full_name for service in services), *methods))

@@ -5,33 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor
-
-from hexar.core.cache import Kind
-from hexar.core.store import Tables
 from hexar.server.config import Settings
-from hexar.server.contract import method_names
 from hexar.server.servicers import chat, legal, market, parts, query
-from hexar.server.system import System
-from hexar.v1 import ops_pb2
+from hexar.server.system import System, contract, kinds, method_names, tables
 
 #: One line a system.
 SYSTEMS: tuple[System, ...] = (query.SYSTEM, chat.SYSTEM, parts.SYSTEM, market.SYSTEM, legal.SYSTEM)
-
-
-def tables(systems: Iterable[System] = SYSTEMS) -> tuple[Tables, ...]:
-    """What the systems keep in the store."""
-    return tuple(system.tables for system in systems if system.tables is not None)
-
-
-def kinds(systems: Iterable[System] = SYSTEMS) -> tuple[Kind, ...]:
-    """What the systems cache."""
-    return tuple(kind for system in systems for kind in system.kinds)
-
-
-def contract(systems: Iterable[System] = SYSTEMS) -> tuple[FileDescriptor, ...]:
-    """The files of every service: those of the systems, answered or not, and the operators' own."""
-    return (*(file for system in systems for file in system.services), ops_pb2.DESCRIPTOR)
 
 
 def settings_type(systems: Iterable[System] = SYSTEMS) -> type[Settings]:
@@ -41,6 +20,8 @@ def settings_type(systems: Iterable[System] = SYSTEMS) -> type[Settings]:
     return Settings.composed(sections, method_names(contract(systems)), (kind.name for kind in kinds(systems)))
 
 
+#: What the systems of the list keep in the store.
+TABLES = tables(SYSTEMS)
 _SETTINGS = settings_type()
 
 

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2
 from hexar.server.config import Settings
 from hexar.server.listening import bind, options
 from hexar.server.process import Process, WorkerIndex
+from hexar.server.systems import SYSTEMS
 from hexar.server.transport import Listener, make_server
 from hexar.server.transport.health import Health, handlers
 
@@ -22,7 +23,7 @@ class JobProcess(Process):
     def __init__(
         self, settings: Settings, *, health: bool = False, reuse_port: bool = False, index: WorkerIndex | None = None
     ) -> None:
-        super().__init__(settings, index=index)
+        super().__init__(settings, index=index, systems=SYSTEMS)
         self.health = Health() if health else None
         self._reuse_port = reuse_port
         self._listener: Listener | None = None

@@ -15,9 +15,9 @@ from hexar.core.errors import HexarError
 from hexar.core.store import Database, Tables, metadata
 from hexar.core.store.migrations import current, heads, named
 from hexar.core.store.migrations import upgrade as migrate
-from hexar.server.commands.running import load_settings
+from hexar.server.startup import load_settings
 from hexar.server.store import open_database
-from hexar.server.systems import tables
+from hexar.server.systems import TABLES
 
 app = typer.Typer(no_args_is_help=True, help="Migrate the store, and look at its schema.")
 
@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Migrate the store, and look at its
 def upgrade() -> None:
     """Bring the schema of the configured store to this release. Safe to run from many machines at once."""
     with _store() as database:
-        before, now = migrate(database, tables())
+        before, now = migrate(database, TABLES)
     typer.echo(f"{_named(now)}, nothing to do" if before == now else f"from {_named(before)} to {_named(now)}")
 
 
@@ -35,7 +35,7 @@ def current_revision() -> None:
     """Print the revision of the store, and the one that this release needs."""
     with _store() as database:
         found = current(database)
-    typer.echo(f"{_named(found)}; this release needs {named(heads(tables()))}")
+    typer.echo(f"{_named(found)}; this release needs {named(heads(TABLES))}")
 
 
 @app.command()
@@ -43,8 +43,8 @@ def check() -> None:
     """Compare the store with this release; exit code 1, with what differs, where it does not fit."""
     with _store() as database:
         found = current(database)
-        differences = schema_differences(database, tables())
-    needed = heads(tables())
+        differences = schema_differences(database, TABLES)
+    needed = heads(TABLES)
     if found != needed:
         typer.echo(f"{_named(found)}; this release needs {named(needed)}: run `hexar db upgrade`")
     for difference in differences:

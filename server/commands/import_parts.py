@@ -17,9 +17,9 @@ from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE, import_catalogue
 from hexar.agents.parts.plan import dependency
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
-from hexar.server.commands.running import load_settings
+from hexar.server.startup import load_settings
 from hexar.server.store import StoreNotReady, open_database, prepare_database
-from hexar.server.systems import tables
+from hexar.server.systems import TABLES
 
 #: Problems printed; the report counts all of them by reason.
 MAX_PRINTED = 20
@@ -37,7 +37,7 @@ def import_parts(
     console = Console(stderr=True)
     database = open_database(settings)
     try:
-        prepare_database(settings, database, tables())
+        prepare_database(settings, database, TABLES)
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
         ) as bars:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hexar.server.commands.running import ConfigurationError, failed, load_settings, prepare, run_loop
 from hexar.server.commands.several import run_several
 from hexar.server.config import Settings
+from hexar.server.startup import ConfigurationError, failed, load_settings, prepare, run_loop
 
 
 def serve(

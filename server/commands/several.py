@@ -6,8 +6,8 @@ import asyncio
 import sys
 from typing import Literal, NoReturn
 
-from hexar.server.commands.running import ConfigurationError, configure_logging, failed
 from hexar.server.config import Settings
+from hexar.server.startup import ConfigurationError, configure_logging, failed
 
 
 def check_shared(settings: Settings, what: str) -> None:

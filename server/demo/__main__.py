@@ -17,15 +17,15 @@ from rich.console import Console
 from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.server.app import App
-from hexar.server.commands.running import configure_logging
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
 from hexar.server.demo.market import ask_market
 from hexar.server.demo.parts import ask_parts
 from hexar.server.demo.portfolio import ask_portfolio
 from hexar.server.demo.shops import DemoShops
+from hexar.server.startup import configure_logging
 from hexar.server.store import open_database, prepare_database
-from hexar.server.systems import make_settings, tables
+from hexar.server.systems import TABLES, make_settings
 from hexar_client import AsyncClient
 
 #: One question a system, in the order in which they are asked.
@@ -61,7 +61,7 @@ def fill_store(settings: Settings) -> None:
     """Import what the demo's systems answer from."""
     database = open_database(settings)
     try:
-        prepare_database(settings, database, tables())
+        prepare_database(settings, database, TABLES)
         import_catalogue(database, CATALOGUE)
     finally:
         database.close()

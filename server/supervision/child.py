@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from hexar.core.errors import HexarError
-from hexar.server.commands.running import ConfigurationError, prepare, read_settings, run_loop
 from hexar.server.process import Process, WorkerIndex
+from hexar.server.startup import ConfigurationError, prepare, read_settings, run_loop
 from hexar.server.supervision.figures import read
 from hexar.server.supervision.link import NOT_STARTED, WRONG_CONFIGURATION, Link, encoded
 

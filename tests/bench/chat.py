@@ -371,7 +371,7 @@ def main() -> None:
 
 SERVER = """
 from hexar.server.app import App
-from hexar.server.commands.running import prepare, run_loop
+from hexar.server.startup import prepare, run_loop
 from hexar.server.systems import make_settings
 settings = make_settings()
 prepare(settings)

@@ -22,7 +22,7 @@ from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
 from hexar.server.app import App
 from hexar.server.demo import DemoShops
-from hexar.server.systems import make_settings, tables
+from hexar.server.systems import TABLES, make_settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, portfolio_pb2, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace
 from tests.fix.postgres_server import PostgresServer
@@ -239,7 +239,7 @@ async def test_a_server_goes_on_without_postgresql(
     seed = int(os.environ.get("HEXAR_SEED") or random.randrange(1 << 32))
     print("seed", seed)
     database = Database(fragile_postgres.url())
-    upgrade(database, tables())
+    upgrade(database, TABLES)
     database.close()
     async with served(fragile_postgres.url(port=wire.port), redis_server.url, tmp_path) as (app, channel):
         load = Load(app, channel, random.Random(seed))

@@ -184,10 +184,10 @@ def migrated_template(shared_postgres: PostgresServer) -> str:
     """The name of a database that was migrated; its copies need not be."""
     shared_postgres.execute("CREATE DATABASE migrated")
     # Not before a test needs a server: every run of the tests loads this module.
-    from hexar.server.systems import tables
+    from hexar.server.systems import TABLES
 
     database = Database(shared_postgres.url("migrated"))
-    upgrade(database, tables())
+    upgrade(database, TABLES)
     database.close()
     return "migrated"
 

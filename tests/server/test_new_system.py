@@ -17,7 +17,8 @@ from hexar.core.store import Database
 from hexar.core.store.migrations import current, heads, upgrade
 from hexar.server.app import App
 from hexar.server.commands.db import schema_differences
-from hexar.server.systems import SYSTEMS, settings_type, tables
+from hexar.server.system import tables
+from hexar.server.systems import SYSTEMS, settings_type
 from hexar.v1 import ops_pb2, ops_pb2_grpc
 from tests.server.glossary.servicer import SERVICE, SYSTEM, GlossarySettings, pb
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hexar.server.engine import build_engine
-from hexar.server.systems import kinds, make_settings
+from hexar.server.system import kinds
+from hexar.server.systems import SYSTEMS, make_settings
 from tests.fix.redis_server import RedisServer
 
 
@@ -14,7 +15,7 @@ async def test_two_engines_share_what_they_cache_and_what_they_forget(
 ) -> None:
     """With HEXAR_REDIS_URL set, engines on one store read each other's values, and a bump in one is a miss in the other."""
     monkeypatch.setenv("HEXAR_REDIS_URL", redis_server.url)
-    engines = [build_engine(make_settings(data_dir=tmp_path, redis_timeout=5.0), kinds=kinds()) for _ in range(2)]
+    engines = [build_engine(make_settings(data_dir=tmp_path, redis_timeout=5.0), kinds=kinds(SYSTEMS)) for _ in range(2)]
     for engine in engines:
         engine.open()
         assert engine.redis is not None

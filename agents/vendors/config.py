@@ -1,29 +1,13 @@
-"""vendors.yaml: which shops there are, and how each is read (docs/vendors.md describes every field).
-
-::
-
-    vendors:
-      - name: alpine
-        adapter: jsonld
-        url: https://shop.example
-        search: /search?q={terms}
-        currency: USD
-"""
+"""What every vendor's configuration has, whatever its data format (docs/vendors.md describes every field)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
-
-from hexar.agents.vendors.base import VendorAgent
-from hexar.agents.vendors.registry import ADAPTERS, adapter
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN_HEADERS = frozenset(
@@ -31,30 +15,23 @@ _FORBIDDEN_HEADERS = frozenset(
 )
 
 
-class VendorsFileError(ValueError):
-    """vendors.yaml cannot be used; the text names the file, the vendor and the field."""
-
-
 class VendorConfig(BaseModel):
-    """One vendor: a few lines of vendors.yaml. Times are seconds, sizes bytes after decompression."""
+    """One vendor: a few lines of vendors.yaml. Times are seconds, sizes bytes after decompression.
+
+    A format's own class extends it (:mod:`hexar.agents.vendors.formats`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: Unique name: lower-case letters, digits, ``-`` and ``_``.
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    #: A data format of :mod:`hexar.agents.vendors.registry`.
+    #: The data format. Each format narrows it to its own name, and adds the fields that only it has.
     adapter: str
-    #: The shop's address (jsonld, shopify) or the feed's own address (feed).
+    #: The shop's address, or the address of what the format reads.
     url: str
     enabled: bool = True
     #: Name for people; the vendor's ``name`` where empty.
     label: str = ""
-    #: jsonld: path and query of the search page; ``{terms}`` is replaced by the quoted search terms.
-    search: str = "/search?q={terms}"
-    #: jsonld: path of a product page by ``{sku}``; empty where the shop has none (the listings' own URLs are used).
-    product: str = ""
-    #: feed: its format; ``auto`` looks at the first bytes.
-    feed_format: Literal["auto", "xml", "tsv"] = "auto"
     #: ISO 4217 code of prices that state none. Empty: such a price has no currency, none is guessed.
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
     #: How this shop writes the decimal mark of a price in running text; ``auto`` reads each price by its own shape.
@@ -82,13 +59,6 @@ class VendorConfig(BaseModel):
     #: Pages of one heavy reading that are fetched side by side.
     parallel: Annotated[int, Field(ge=1, le=16)] = 4
 
-    @field_validator("adapter")
-    @classmethod
-    def _known_adapter(cls, value: str) -> str:
-        if value not in ADAPTERS:
-            raise ValueError(f"unknown adapter {value!r}; known: {', '.join(sorted(ADAPTERS))}")
-        return value
-
     @field_validator("url")
     @classmethod
     def _plain_url(cls, value: str) -> str:
@@ -100,15 +70,6 @@ class VendorConfig(BaseModel):
             raise ValueError("must be an http or https URL with a host")
         if url.auth:
             raise ValueError("must not hold credentials; use headers")
-        if re.search(r"[\x00-\x20\x7f]", value):
-            raise ValueError("must not hold spaces or control characters")
-        return value
-
-    @field_validator("search", "product")
-    @classmethod
-    def _path(cls, value: str) -> str:
-        if value and not value.startswith("/"):
-            raise ValueError("must start with /")
         if re.search(r"[\x00-\x20\x7f]", value):
             raise ValueError("must not hold spaces or control characters")
         return value
@@ -140,59 +101,11 @@ class VendorConfig(BaseModel):
                 raise ValueError(f"{host!r} is not a host name or address")
         return tuple(host.strip("[]").rstrip(".").lower() for host in value)
 
-    @model_validator(mode="after")
-    def _terms(self) -> VendorConfig:
-        if self.product and "{sku}" not in self.product:
-            raise ValueError("product must contain {sku}")
-        return self
 
-
-def parse_vendors(text: str, origin: str = "vendors.yaml") -> list[VendorConfig]:
-    """The vendors of a YAML text, in its order.
-
-    Raises:
-        VendorsFileError: the text is not YAML of the shape above, a field is wrong, or a name appears twice.
-    """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark is not None else ""
-        raise VendorsFileError(f"{origin}: not YAML{where}") from error
-    if data is None:
-        return []
-    if not isinstance(data, dict) or not isinstance(data.get("vendors", []), list) or set(data) - {"vendors"}:
-        raise VendorsFileError(f"{origin}: must be a mapping whose one key is 'vendors', a list")
-    configs: list[VendorConfig] = []
-    seen: set[str] = set()
-    for index, row in enumerate(data.get("vendors") or []):
-        if not isinstance(row, dict):
-            raise VendorsFileError(f"{origin}: vendors[{index}]: must be a mapping")
-        label = f"vendors[{index}] ({row.get('name')!s:.40})" if row.get("name") else f"vendors[{index}]"
-        try:
-            config = VendorConfig.model_validate(row)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(str(part) for part in item['loc']) or 'vendor'}: {item['msg'].removeprefix('Value error, ')}"
-                for item in error.errors()
-            )
-            raise VendorsFileError(f"{origin}: {label}: {problems}") from error
-        if config.name in seen:
-            raise VendorsFileError(f"{origin}: {label}: name: {config.name!r} appears twice")
-        seen.add(config.name)
-        configs.append(config)
-    return configs
-
-
-def load_vendors(path: Path | str) -> list[VendorConfig]:
-    """The vendors of a file. Raises VendorsFileError, also when the file cannot be read."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise VendorsFileError(f"{path}: cannot be read as UTF-8 text") from error
-    return parse_vendors(text, str(path))
-
-
-def build_agents(configs: Iterable[VendorConfig]) -> list[VendorAgent]:
-    """One agent for each enabled vendor, in the given order."""
-    return [adapter(config.adapter)(config) for config in configs if config.enabled]
+def check_path(value: str) -> str:
+    """A path of the shop, for formats that have one in their configuration. Raises ValueError."""
+    if value and not value.startswith("/"):
+        raise ValueError("must start with /")
+    if re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("must not hold spaces or control characters")
+    return value

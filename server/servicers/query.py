@@ -13,7 +13,7 @@ from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearPipeline
 from hexar.agents.gear.plan import KIND, QueryPlan
 from hexar.agents.vendors.base import LightRequest
-from hexar.agents.vendors.config import build_agents, load_vendors
+from hexar.agents.vendors.registry import build_agents, load_vendors
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import InvalidArgument

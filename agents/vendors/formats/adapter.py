@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.base import LightRequest
@@ -23,12 +24,13 @@ from hexar.core.deadline import Deadline
 CATALOGUE_SECONDS = 120.0
 
 
-class HttpAgent:
+C = TypeVar("C", bound=VendorConfig)
+
+
+class HttpAgent(Generic[C]):
     """Base of the adapters. Thread-safe; ``clock`` tells Unix seconds."""
 
-    def __init__(
-        self, config: VendorConfig, *, resolver: Resolver | None = None, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, config: C, *, resolver: Resolver | None = None, clock: Callable[[], float] = time.time) -> None:
         self.config = config
         self.client = HttpClient(config, resolver=resolver)
         self._clock = clock
@@ -94,15 +96,13 @@ class Snapshot:
     at: float
 
 
-class CatalogueAgent(HttpAgent, ABC):
+class CatalogueAgent(HttpAgent[C], ABC):
     """Base of formats that give the whole catalogue in one go: what is fetched does not depend on the terms.
 
     The knowledge of a product comes with its offer, so a heavy reading picks from the catalogue that a light one read.
     """
 
-    def __init__(
-        self, config: VendorConfig, *, resolver: Resolver | None = None, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, config: C, *, resolver: Resolver | None = None, clock: Callable[[], float] = time.time) -> None:
         super().__init__(config, resolver=resolver, clock=clock)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None

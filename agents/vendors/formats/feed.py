@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from xml.parsers import expat
 
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
+from hexar.agents.vendors.config import VendorConfig
 from hexar.agents.vendors.formats.adapter import CatalogueAgent
 from hexar.agents.vendors.model import Listing, Money, Variant
 from hexar.agents.vendors.money import money
@@ -68,7 +69,15 @@ class BadFeed(ValueError):
     """The feed breaks its own format."""
 
 
-class FeedAgent(CatalogueAgent):
+class FeedConfig(VendorConfig):
+    """A merchant feed; ``url`` is its own address."""
+
+    adapter: Literal["feed"]
+    #: The feed's form; ``auto`` looks at the first bytes.
+    feed_format: Literal["auto", "xml", "tsv"] = "auto"
+
+
+class FeedAgent(CatalogueAgent[FeedConfig]):
     """Reads the feed at ``url``; an unchanged feed (ETag, Last-Modified) is not read twice."""
 
     def read(

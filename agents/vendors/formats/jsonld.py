@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 from urllib.parse import quote, quote_plus
+
+from pydantic import field_validator, model_validator
 
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
 from hexar.agents.vendors.base import LightRequest
+from hexar.agents.vendors.config import VendorConfig, check_path
 from hexar.agents.vendors.errors import VendorStatus
 from hexar.agents.vendors.formats.adapter import HttpAgent
 from hexar.agents.vendors.model import Listing
@@ -24,7 +28,25 @@ from hexar.core.deadline import Deadline
 _ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 
 
-class JsonLdAgent(HttpAgent):
+class JsonLdConfig(VendorConfig):
+    """A shop whose pages carry product data."""
+
+    adapter: Literal["jsonld"]
+    #: Path and query of the search page; ``{terms}`` is replaced by the quoted search terms.
+    search: str = "/search?q={terms}"
+    #: Path of a product page by ``{sku}``; empty where the shop has none (the listings' own URLs are used).
+    product: str = ""
+
+    _paths = field_validator("search", "product")(check_path)
+
+    @model_validator(mode="after")
+    def _sku(self) -> JsonLdConfig:
+        if self.product and "{sku}" not in self.product:
+            raise ValueError("product must contain {sku}")
+        return self
+
+
+class JsonLdAgent(HttpAgent[JsonLdConfig]):
     """Reads ``search`` once for the terms, and product pages for known products that the search does not show."""
 
     def light(self, request: LightRequest, deadline: Deadline, *, cancel: Cancel | None = None) -> list[Listing]:

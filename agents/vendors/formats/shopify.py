@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from selectolax.lexbor import LexborHTMLParser
 
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors import text
+from hexar.agents.vendors.config import VendorConfig
 from hexar.agents.vendors.errors import VendorStatus
 from hexar.agents.vendors.formats.adapter import CatalogueAgent
 from hexar.agents.vendors.model import Availability, Listing, Variant
@@ -38,7 +39,13 @@ _SEASON = re.compile(r"(\d\d)[-/](\d\d)")
 _FACT = re.compile(r"([A-Z][\w /&()-]{1,38}?)\s*[:–]\s+(\S.{0,180})")
 
 
-class ShopifyAgent(CatalogueAgent):
+class ShopifyConfig(VendorConfig):
+    """A Shopify shop."""
+
+    adapter: Literal["shopify"]
+
+
+class ShopifyAgent(CatalogueAgent[ShopifyConfig]):
     """Reads ``url``/products.json page after page. The format names no currency: ``currency`` or /meta.json does."""
 
     def read(

@@ -9,7 +9,7 @@ from pathlib import Path
 from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.products.offers import LiveOffers
 from hexar.agents.vendors.base import LightRequest
-from hexar.agents.vendors.config import build_agents, load_vendors
+from hexar.agents.vendors.registry import build_agents, load_vendors
 from hexar.core.cache import Caches
 from hexar.core.cache.versions import Versions
 from hexar.core.deadline import Deadline

@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from hexar.agents.gear.fold import fold
 from hexar.agents.gear.pipeline import GearPipeline
-from hexar.agents.vendors.config import build_agents, load_vendors
+from hexar.agents.vendors.registry import build_agents, load_vendors
 from hexar.server.demo import DemoShops
 from hexar.v1 import query_pb2
 from tests.agents.gear.conftest import Ask, Engine

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from hexar.agents.vendors.base import LightRequest
-from hexar.agents.vendors.config import VendorConfig, build_agents
 from hexar.agents.vendors.errors import VendorError, VendorMalformed, VendorStatus, VendorTimeout
 from hexar.agents.vendors.formats.feed import BadFeed, listings, read_items
 from hexar.agents.vendors.formats.shopify import read_products
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.agents.vendors.page.common import ReadContext
+from hexar.agents.vendors.registry import build_agents, check_vendor
 from hexar.core.deadline import Deadline
 from tests.agents.vendors.conftest import Scripted, answer
 
@@ -34,7 +34,7 @@ def agent_for() -> Iterator[Callable[..., Any]]:
     def build(server: Scripted, adapter: str, path: str = "", **fields: Any) -> Any:
         url = f"http://127.0.0.1:{server.port}{path}"
         values = {"name": "shop", "adapter": adapter, "url": url, "allow_private_hosts": ["127.0.0.1"], **fields}
-        built.extend(build_agents([VendorConfig(**values)]))
+        built.extend(build_agents([check_vendor(values)]))
         return built[-1]
 
     yield build

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hexar.agents.vendors.config import VendorsFileError, build_agents, load_vendors, parse_vendors
-from hexar.agents.vendors.registry import ADAPTERS, adapter
+from hexar.agents.vendors.registry import AGENTS, VendorsFileError, build_agents, load_vendors, parse_vendors
 
 
 def test_a_few_lines_make_a_vendor() -> None:
@@ -40,6 +39,11 @@ def test_a_few_lines_make_a_vendor() -> None:
         ("{name: a, adapter: feed, url: 'http://x.example', timeout: -1}", "timeout"),
         ("{name: a, adapter: jsonld, url: 'http://x.example', product: /p/}", "product must contain {sku}"),
         ("{name: a, adapter: feed}", "url: Field required"),
+        ("{name: a, url: 'http://x.example'}", "adapter: Field required; known: feed, jsonld, shopify"),
+        ("{name: a, adapter: feed, url: 'http://x.example', search: /find}", "search: feed has no such field"),
+        ("{name: a, adapter: shopify, url: 'http://x.example', product: '/p/{sku}'}", "product: shopify has no such field"),
+        ("{name: a, adapter: jsonld, url: 'http://x.example', feed_format: xml}", "feed_format: jsonld has no such field"),
+        ("{name: a, adapter: jsonld, url: 'http://x.example', search: find}", "search: must start with /"),
         ("just text", "vendors[0]: must be a mapping"),
     ],
 )
@@ -78,5 +82,5 @@ def test_a_file_is_loaded(tmp_path: Path) -> None:
 
 def test_every_registered_adapter_loads() -> None:
     """Each line of the registry names a class that offers the agent's methods."""
-    for name in ADAPTERS:
-        assert {"name", "light", "heavy", "light_key"} <= set(dir(adapter(name)))
+    for agent in AGENTS.values():
+        assert {"name", "light", "heavy", "light_key"} <= set(dir(agent))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from hexar.agents.vendors.config import load_vendors
+from hexar.agents.vendors.registry import load_vendors
 
 PROGRAM = "import typer; from hexar.server.commands.demo_shops import demo_shops; typer.run(demo_shops)"
 

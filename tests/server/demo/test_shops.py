@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from hexar.agents.vendors.base import LightRequest
-from hexar.agents.vendors.config import build_agents, parse_vendors
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Availability, Listing
+from hexar.agents.vendors.registry import build_agents, parse_vendors
 from hexar.core.deadline import Deadline
 from hexar.server.demo import NAMES, DemoShops
 

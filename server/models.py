@@ -4,7 +4,7 @@
 
     llm:
       models:
-        - {name: fast, base_url: "https://api.openai.com/v1", api_key: "…", model: gpt-4o-mini}
+        - {name: fast, base_url: "https://api.openai.com/v1", api_key: KEY, model: gpt-4o-mini}
       primary: fast
       fallback: ""
       budgets: {acme: {limit: 50000000, currency: USD, period: month}}

@@ -19,13 +19,13 @@ import orjson
 
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import (
-    REQUEST_FAULTS,
     ModelBusy,
     ModelCut,
     ModelEmpty,
     ModelFailed,
     ModelMalformed,
     ModelRejected,
+    blames_request,
 )
 from hexar.agents.llm.reasoning import ReasoningFilter
 from hexar.agents.llm.types import Request, TokenUsage, estimate_tokens
@@ -264,7 +264,7 @@ class ChunkReader:
         """An error in mid-stream; some servers find only there that the request is at fault."""
         code = error.get("code") or error.get("status")
         status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0
-        if status in REQUEST_FAULTS:
+        if blames_request(status):
             return ModelRejected(self._model, status)
         if status == 429:
             return ModelBusy(self._model, 1.0)

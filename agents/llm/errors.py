@@ -24,9 +24,17 @@ from hexar.core.errors import Unavailable
 
 Stage = Literal["connect", "first_token", "idle", "total"]
 
-#: HTTP statuses by which a provider refuses one request for what is in it: too long, a limit too high, a text that it filters.
-#: They say nothing about the next request.
-REQUEST_FAULTS = frozenset({400, 413, 414, 422})
+#: HTTP statuses 4xx that are not about what is in one request: the key, the bill, the address, the method, the proxy, the
+#: time, the rate.
+_PARTY_FAULTS = frozenset({401, 402, 404, 405, 407, 408, 429})
+
+
+def blames_request(status: int) -> bool:
+    """True where a provider refuses one request for what is in it: too long, a limit too high, a text that it filters.
+
+    That says nothing about the next request.
+    """
+    return 400 <= status < 500 and status not in _PARTY_FAULTS
 
 
 class ModelError(Unavailable):
@@ -62,7 +70,7 @@ class ModelRejected(ModelError):
     def __init__(self, model: str, status: int) -> None:
         super().__init__(model, f"rejected the call (HTTP {status})", 30.0)
         self.status = status
-        self.counts_as_failure = status not in REQUEST_FAULTS
+        self.counts_as_failure = not blames_request(status)
 
 
 class ModelBusy(ModelError):

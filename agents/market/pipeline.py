@@ -214,7 +214,7 @@ class _Analysis:
     async def _analyst(self, analyst: pb.Analyst, state: State, results: Sequence[Result]) -> _Work:
         begun = time.perf_counter()
         problem = ""
-        if self.models is not None and self.models.models.config().kind != "extractive":
+        if self.models is not None and not self.models.models.extractive():
             if self.deadline.remaining() < LEAST_FOR_MODEL:
                 problem = "there was no time left to ask the model"
             else:

@@ -25,7 +25,7 @@ import orjson
 
 from hexar.agents.gear.analysis.analyst import MAX_SENTENCE, Mention, sentences, statements
 from hexar.agents.llm import Completion, Message, MeteredModels, Request, Schema
-from hexar.agents.llm.errors import REQUEST_FAULTS, ModelMalformed, ModelRejected
+from hexar.agents.llm.errors import ModelMalformed, ModelRejected, blames_request
 from hexar.agents.vendors.model import Listing
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Unavailable
@@ -166,7 +166,7 @@ class ModelAnalyst:
             try:
                 return ask(SCHEMA)
             except ModelRejected as error:
-                if error.status not in REQUEST_FAULTS:
+                if not blames_request(error.status):
                     raise
         completion = ask(None)
         self._schema = False

@@ -237,10 +237,12 @@ def test_an_answer_without_text_is_none(finish: str) -> None:
     assert read(chunk("content_filter"))[0] == ""
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_refused_request_says_nothing_about_the_provider(status: int) -> None:
-    assert not ModelRejected("m", status).counts_as_failure
-    assert ModelRejected("m", 401).counts_as_failure
+@pytest.mark.parametrize(
+    ("status", "counts"), [(400, False), (403, False), (413, False), (422, False), (401, True), (404, True)]
+)
+def test_a_refused_request_says_nothing_about_the_provider(status: int, counts: bool) -> None:
+    """Too long, too much, filtered: the caller's. The key and the address: everybody's."""
+    assert ModelRejected("m", status).counts_as_failure == counts
 
 
 async def test_requests_that_are_refused_take_the_model_from_nobody(make_models: MakeModels) -> None:

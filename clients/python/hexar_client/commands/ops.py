@@ -59,6 +59,24 @@ def warm(
 
 
 @app.command()
+def usage(
+    context: typer.Context,
+    period: Annotated[str, typer.Option(help="day or month; empty: one sum for all time.")] = "",
+    model: Annotated[str, typer.Option(help="One model only.")] = "",
+) -> None:
+    """What the tenant has used of the language models."""
+    periods = {
+        "": ops_pb2.USAGE_PERIOD_UNSPECIFIED,
+        "day": ops_pb2.USAGE_PERIOD_DAY,
+        "month": ops_pb2.USAGE_PERIOD_MONTH,
+    }
+    if period not in periods:
+        raise typer.BadParameter("is day or month", param_hint="--period")
+    with common.client(context) as client:
+        common.print_message(client.ops.usage(ops_pb2.GetUsageRequest(period=periods[period], model=model)))
+
+
+@app.command()
 def jobs(
     context: typer.Context,
     state: Annotated[str, typer.Option(help="queued, running, succeeded, dead or cancelled.")] = "",

@@ -5,12 +5,18 @@ of the input. (2) Blocking: listings that share a rare key meet (GTIN, model, co
 common words meet in pairs). A key of more than ``BLOCK_LIMIT`` listings makes a sorted neighbourhood of
 ``WINDOW`` instead of a block (Hernandez & Stolfo, SIGMOD 1995). (3) Meta-blocking: each listing keeps its
 ``CANDIDATE_LIMIT`` candidates of the greatest shared IDF (Papadakis et al., TKDE 26, 2014: cardinality node pruning).
-(4) The candidates are scored by :mod:`hexar.core.merge.matching`. (5) Pairs at or above the threshold are joined, surest first,
+(4) The candidates of one vendor teach which words tell
+siblings apart (below); the others are scored by :mod:`hexar.core.merge.matching`. (5) Pairs at or above the threshold are joined, surest first,
 by union-find; a join is left out that would put two listings with a veto into one cluster, or whose scored pairs between
 the two clusters are below the threshold on average (a chain of near matches is not one product).
 
-A veto is exact and pairwise: different valid GTINs; different years, sizes, sides or positions, where both are known; one
-vendor's two SKUs, unless their GTINs are equal.
+Learning from siblings. Two listings of one vendor with different SKUs are almost always two products. Where two of them differ in
+one or two words alone, these words tell products apart here, though a lexicon may call them a description: two such pairs
+are believed. A word that six of ten listings of a vendor have, of eight at least, says nothing here. This needs no
+labels and holds within the batch alone. It costs nothing beyond clustering: the pairs of one vendor need no score.
+
+A veto is exact and pairwise: different valid GTINs; different years, sizes, sides or positions, where both are known (a
+year read from a title gives way to equal GTINs); one vendor's two SKUs, unless their GTINs are equal.
 
 Work: at most N x ``CANDIDATE_LIMIT`` pairs are scored, and at most N x keys x ``BLOCK_LIMIT`` are counted; never N².
 
@@ -21,16 +27,16 @@ from collections.abc import Mapping
 
 from cython.operator cimport dereference as deref, preincrement
 from libc.math cimport log
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.algorithm cimport sort as std_sort, unique as std_unique, partial_sort
 from libcpp.pair cimport pair
 from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
 
-from hexar.core.merge.matching cimport score
+from hexar.core.merge.matching cimport Lessons, differences, score
 from hexar.core.merge.records cimport Record, as_text, prepare
-from hexar.core.merge.tokens cimport WORD, Token, hash_step
+from hexar.core.merge.tokens cimport WORD, Token, group_number, hash_step
 
 from hexar.core.merge.matching import DEFAULT_THRESHOLD
 
@@ -39,6 +45,11 @@ cdef enum:
     CANDIDATE_LIMIT = 24  # candidates that a listing keeps
     WINDOW = 4  # neighbours met in a block that is too large
     COMMON_WORDS = 5  # the rarest of a listing's common words, which meet in pairs
+    SIBLINGS = 2  # pairs of siblings that a word sets apart before it is believed
+    CATALOGUE = 8  # listings of a vendor from which on a word can be in nearly all
+
+cdef uint8_t STOP = group_number("stop")
+cdef uint8_t FILLER = group_number("filler")
 
 ctypedef pair[uint64_t, uint32_t] Entry  # key, listing
 
@@ -64,6 +75,7 @@ cdef cppclass Group:
     uint64_t gtin
     uint64_t size
     int year
+    cbool dated  # a field states the year
     uint64_t sides  # 1: left alone was seen, 2: right alone
     uint64_t positions
     unordered_map[uint64_t, Claim] claims  # by vendor
@@ -104,12 +116,9 @@ cdef int list_keys(const Record* record, uint32_t index, vector[Entry]& keys) ex
         keys.push_back(Entry(mix(record.mpn.hash, 2), index))
     for i in range(record.codes.size()):
         keys.push_back(Entry(mix(record.codes[i].hash, 2), index))
-    for i in range(record.others.size()):
-        if record.others[i].digits + record.others[i].letters >= 4:
-            keys.push_back(Entry(mix(record.others[i].compact, record.others[i].key), index))
     for i in range(record.title.size()):
         token = &record.title[i]
-        if token.kind == WORD and token.weight <= 0.1:
+        if token.kind == WORD and (token.group == STOP or token.group == FILLER):
             continue
         keys.push_back(Entry(mix(token.hash, 3), index))
         if i > 0:  # with the word before it, in case the other side writes both as one
@@ -214,7 +223,7 @@ cdef inline uint64_t alone(uint64_t mask) noexcept nogil:
 
 cdef int begin_group(const Record* record, Group* group) except -1 nogil:
     cdef Claim claim
-    group.gtin, group.size, group.year = record.gtin, record.size, record.year
+    group.gtin, group.size, group.year, group.dated = record.gtin, record.size, record.year, record.dated
     group.sides, group.positions = alone(record.side), alone(record.position)
     if record.vendor and record.sku:
         claim.sku, claim.single, claim.coded = record.sku, True, record.gtin != 0
@@ -227,7 +236,7 @@ cdef bint compatible(Group* a, Group* b) except -1 nogil:
     cdef unordered_map[uint64_t, Claim].iterator mine, theirs
     if a.gtin and b.gtin and a.gtin != b.gtin:
         return False
-    if a.year and b.year and a.year != b.year:
+    if a.year and b.year and a.year != b.year and not (a.gtin and a.gtin == b.gtin and not (a.dated and b.dated)):
         return False
     if a.size and b.size and a.size != b.size:
         return False
@@ -250,7 +259,9 @@ cdef bint compatible(Group* a, Group* b) except -1 nogil:
 cdef int absorb(Group* a, Group* b) except -1 nogil:
     """Add what ``b`` knows to ``a``; ``b`` is empty afterwards."""
     cdef unordered_map[uint64_t, Claim].iterator mine, theirs
-    a.gtin, a.size, a.year = a.gtin or b.gtin, a.size or b.size, a.year or b.year
+    if not a.year or (b.year and b.dated and not a.dated):
+        a.year = b.year
+    a.gtin, a.size, a.dated = a.gtin or b.gtin, a.size or b.size, a.dated or b.dated
     a.sides, a.positions = a.sides | b.sides, a.positions | b.positions
     if a.claims.size() < b.claims.size():
         a.claims.swap(b.claims)
@@ -340,15 +351,72 @@ cdef int close_pairs(
     return 0
 
 
+cdef inline bint siblings(const Record* left, const Record* right) noexcept nogil:
+    """Whether a vendor lists two as two: they can never be one product."""
+    return (
+        left.vendor != 0 and left.vendor == right.vendor and left.sku != 0 and right.sku != 0 and left.sku != right.sku
+        and not (left.gtin and left.gtin == right.gtin)
+    )
+
+
+cdef int learn_common(const vector[Record*]& records, Lessons& lessons) except -1 nogil:
+    """Add the words that nearly all listings of a vendor have."""
+    cdef unordered_map[uint64_t, uint32_t] listings, words
+    cdef unordered_map[uint64_t, uint64_t] vendor_of, word_of
+    cdef unordered_map[uint64_t, uint32_t].iterator it
+    cdef size_t i, j
+    cdef uint64_t key
+    for i in range(records.size()):
+        if records[i].vendor:
+            listings[records[i].vendor] += 1
+    for i in range(records.size()):
+        if records[i].vendor == 0 or listings[records[i].vendor] < CATALOGUE:
+            continue
+        for j in range(records[i].title.size()):
+            if records[i].title[j].kind == WORD:
+                key = mix(records[i].title[j].hash, records[i].vendor)
+                words[key] += 1
+                if words[key] == 1:
+                    vendor_of[key], word_of[key] = records[i].vendor, records[i].title[j].hash
+    it = words.begin()
+    while it != words.end():
+        if 10 * deref(it).second >= 6 * listings[vendor_of[deref(it).first]]:
+            lessons[word_of[deref(it).first]] = -1
+        preincrement(it)
+    return 0
+
+
+cdef int learn(
+    const vector[Record*]& records, const vector[pair[uint32_t, uint32_t]]& candidates, Lessons& lessons
+) except -1 nogil:
+    cdef unordered_map[uint64_t, uint32_t] seen
+    cdef vector[uint64_t] words
+    cdef size_t i, j
+    learn_common(records, lessons)
+    for i in range(candidates.size()):
+        if not siblings(records[candidates[i].first], records[candidates[i].second]):
+            continue
+        if differences(records[candidates[i].first], records[candidates[i].second], words):
+            for j in range(words.size()):
+                seen[words[j]] += 1
+                if seen[words[j]] == SIBLINGS:
+                    lessons[words[j]] = 1
+    return 0
+
+
 cdef int join(const vector[Record*]& records, double threshold, vector[uint32_t]& parent) except -1 nogil:
     cdef vector[pair[uint32_t, uint32_t]] candidates
     cdef vector[Edge] edges
+    cdef Lessons lessons
     cdef Edge edge
     cdef size_t i
     find_candidates(records, candidates)
+    learn(records, candidates, lessons)
     for i in range(candidates.size()):
         edge.left, edge.right = candidates[i].first, candidates[i].second
-        edge.score = score(records[edge.left], records[edge.right])
+        if siblings(records[edge.left], records[edge.right]):
+            continue
+        edge.score = score(records[edge.left], records[edge.right], &lessons)
         edges.push_back(edge)
     std_sort(edges.begin(), edges.end(), surer)
     return close_pairs(records, edges, threshold, parent)

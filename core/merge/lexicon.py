@@ -1,336 +1,233 @@
-"""Words that mean something in any product listing: synonyms, exclusive groups, and words that tell little.
+"""Words that mean something in any shop's titles, in English, Spanish, French, Italian and German.
 
-This is data for :mod:`hexar.core.merge`, kept apart from its code. It holds general retail and catalogue vocabulary only.
+This is data for :mod:`hexar.core.merge`, kept apart from its code. It names no product, no brand and no shop. ``goods.toml``
+beside this file lists kinds of goods, their parts, colours and what describes them; a row gives all forms one name.
 
-``SYNONYMS``
-    written form → one form, applied token by token before anything is compared.
+``PHRASES``
+    written form, one to four words, folded → its words in one form. Applied before anything is compared.
 ``GROUPS``
-    group → {word → value}. Two listings that name *different* values of one group are probably different products
-    ("left" and "right", "upgrade" and "full"). Words of a group also carry the group's weight as tokens.
-``WEIGHTS``
-    group → token weight, in units of an ordinary five-letter word. It stands for the missing IDF of a single pair.
+    group → {word → value}. Where ``EVIDENCE`` has the group, two listings that name *different* values of it differ.
 ``UNITS``
     written unit → (dimension, factor to the dimension's base unit).
+``ROLES``
+    field name → what it says.
 """
 
-SYNONYMS: dict[str, str] = {
-    **dict.fromkeys(("professional", "prof"), "pro"),
-    **dict.fromkeys(("std",), "standard"),
-    **dict.fromkeys(("dlx", "delux"), "deluxe"),
-    **dict.fromkeys(("upg", "upgrd", "upgd", "upgrades", "update", "upsell", "crossgrade"), "upgrade"),
-    **dict.fromkeys(("ed", "edn", "editon", "editions"), "edition"),
-    **dict.fromkeys(("ver", "vers", "v", "release"), "version"),
-    **dict.fromkeys(("macintosh", "osx", "macos"), "mac"),
-    **dict.fromkeys(("windows", "win32", "win64"), "win"),
-    **dict.fromkeys(("lic", "licence", "licences", "licenses", "licensing"), "license"),
-    **dict.fromkeys(("svr", "srv"), "server"),
-    **dict.fromkeys(("ent",), "enterprise"),
-    **dict.fromkeys(("biz",), "business"),
-    **dict.fromkeys(("television", "tvs", "televisions"), "tv"),
-    **dict.fromkeys(("photograph", "photos"), "photo"),
-    **dict.fromkeys(("grey",), "gray"),
-    **dict.fromkeys(("colour",), "color"),
-    **dict.fromkeys(("pk", "pks", "packs", "pkg"), "pack"),
-    **dict.fromkeys(("mens",), "men"),
-    **dict.fromkeys(("womens", "ladies"), "women"),
-    **dict.fromkeys(("boys",), "boy"),
-    **dict.fromkeys(("girls",), "girl"),
-    **dict.fromkeys(("lh", "izquierdo", "izquierda"), "left"),
-    **dict.fromkeys(("rh", "derecho", "derecha"), "right"),
-    **dict.fromkeys(("delantero", "delantera"), "front"),
-    **dict.fromkeys(("trasero", "trasera"), "rear"),
-    **dict.fromkeys(("refurb", "renewed", "reconditioned"), "refurbished"),
-    **dict.fromkeys(("incl", "includes", "including", "included"), "include"),
-    **dict.fromkeys(("w", "con"), "with"),
-    **dict.fromkeys(("y", "und", "et"), "and"),
-    **dict.fromkeys(("street", "str"), "st"),
-    **dict.fromkeys(("avenue", "av"), "ave"),
-    **dict.fromkeys(("boulevard",), "blvd"),
-    **dict.fromkeys(("road",), "rd"),
-    **dict.fromkeys(("restaurant",), "rest"),
-    **dict.fromkeys(("proceedings",), "proc"),
-    **dict.fromkeys(("conference",), "conf"),
-    **dict.fromkeys(("journal",), "j"),
-    **dict.fromkeys(("international",), "intl"),
-    **dict.fromkeys(("transactions",), "trans"),
-    "one": "1",
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "ten": "10",
-    "ii": "2",
-    "iii": "3",
-    "iv": "4",
-    "vi": "6",
-    "vii": "7",
-    "viii": "8",
-    "ix": "9",
+import tomllib
+import unicodedata
+from importlib.resources import files
+
+LANGUAGES = ("en", "es", "fr", "it", "de")
+
+
+def folded(text: str) -> str:
+    """Lower case without accents; what is no letter or digit separates words, but for one apostrophe that is dropped."""
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    return " ".join("".join(c if c.isalnum() else " " for c in text.replace("'s", "")).split())
+
+
+def plurals(form: str, language: str) -> set[str]:
+    """``form`` and what its language's rules make of it. Forms that nobody writes do no harm."""
+    words = form.split()
+    made = {form, form + "s"}
+    if len(words) > 1 and language != "en" and language != "de":  # the first word is the thing: "saco de dormir"
+        head, rest = words[0], " ".join(words[1:])
+        made |= {f"{one} {rest}" for one in plurals(head, language)}
+    if language == "en":
+        made |= {form + "es", form[:-1] + "ies"} if form.endswith("y") else {form + "es"}
+    elif language == "es":
+        made |= {form + "es"}
+    elif language == "fr":
+        made |= {form + "x"}
+    elif language == "it" and form[-1:] in "oae":
+        made |= {form[:-1] + ("e" if form[-1] == "a" else "i")}
+    elif language == "de":
+        made |= {form + ending for ending in ("e", "en", "n", "er")}
+    return made
+
+
+def forms(row: str) -> dict[str, str]:
+    """All folded forms of a row, each with its language, English first."""
+    found: dict[str, str] = {}
+    for language, column in zip(LANGUAGES, row.split("|"), strict=True):
+        for form in column.split(","):
+            if form.strip():
+                found.setdefault(folded(form), language)
+    return found
+
+
+#: first parts of German compounds ("Herrenjacke", "Skihelm", "Ersatzakku") → the word that they stand for
+COMPOUNDS: dict[str, str] = {
+    "herren": "men",
+    "damen": "women",
+    "kinder": "kids",
+    "ersatz": "spare",
+    "akku": "cordless",
+    "ski": "ski",
+    "snowboard": "snowboard",
+    "winter": "snow",
+    "sommer": "summer",
+    "sport": "training",
+    "fitness": "training",
+    "outdoor": "camping",
+    "camping": "camping",
+    "reise": "camping",
+    "trekking": "trekking",
+    "wander": "hiking",
+    "kletter": "climbing",
+    "touren": "allmountain",
+    "lauf": "running",
 }
 
-_COLORS = [
-    "black",
-    "white",
-    "silver",
-    "gray",
-    "red",
-    "blue",
-    "green",
-    "yellow",
-    "pink",
-    "purple",
-    "orange",
-    "brown",
-    "beige",
-    "gold",
-    "bronze",
-    "copper",
-    "titanium",
-    "graphite",
-    "navy",
-    "teal",
-    "turquoise",
-    "violet",
-    "burgundy",
-    "ivory",
-    "cream",
-    "charcoal",
-    "khaki",
-    "olive",
-    "maroon",
-    "stainless",
-    "platinum",
-]
-_LANGUAGES = [
-    "english",
-    "german",
-    "french",
-    "spanish",
-    "italian",
-    "portuguese",
-    "dutch",
-    "japanese",
-    "chinese",
-    "russian",
-    "korean",
-    "arabic",
-    "latin",
-]
+
+def _read() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]], frozenset[str]]:
+    with files("hexar.core.merge").joinpath("goods.toml").open("rb") as file:
+        tables: dict[str, dict[str, str]] = tomllib.load(file)
+    phrases: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, dict[str, str]] = {}
+    rows = [(table, name, forms(row)) for table, rows in tables.items() for name, row in rows.items()]
+    heads: set[str] = set()
+    for english in (True, False):  # of a form that two rows have the English one stays, then the earlier
+        for table, name, row in rows:
+            for form, language in row.items():
+                if (language == "en") != english:
+                    continue
+                inflected = plurals(form, language) if table in ("kinds", "parts", "sports") else {form}
+                if table == "filler" and " " not in form:  # kept as written: it may be half of a name ("print shop")
+                    groups.setdefault(table, {})[form] = table
+                    continue
+                for one in sorted(inflected):
+                    if language == "de" and table in ("kinds", "parts") and " " not in one and len(form) >= 4 and one not in phrases and one != name:
+                        heads.add(one)
+                    phrases.setdefault(one, (name,))
+                    if language == "de" and table == "kinds":
+                        phrases.setdefault(f"akku {one}", ("cordless", name))
+    for table, name, _ in rows:
+        if table != "spellings":
+            groups.setdefault(table, {})[name] = name
+    return {form: words for form, words in phrases.items() if (form,) != words}, groups, frozenset(heads)
+
+
+PHRASES, _NAMES, HEADS = _read()
+PHRASES |= {
+    **dict.fromkeys(("ed", "edn", "editions"), ("new",)),
+    **dict.fromkeys(("pk", "pks", "packs", "pkg", "pak"), ("pack",)),
+    **dict.fromkeys(("svr", "srv"), ("server",)),
+    **dict.fromkeys(("ent",), ("enterprise",)),
+    **dict.fromkeys(("biz",), ("business",)),
+    "half": ("0.5",), "two": ("2",), "three": ("3",), "four": ("4",), "five": ("5",), "six": ("6",), "ten": ("10",),
+    "ii": ("2",), "iii": ("3",), "iv": ("4",), "vi": ("6",), "vii": ("7",), "viii": ("8",), "ix": ("9",),
+    "cu ft": ("cuft",), "cubic feet": ("cuft",), "cubic foot": ("cuft",), "fl oz": ("floz",),
+}  # fmt: skip
+
+_VARIANTS = (
+    "pro standard deluxe premium basic enterprise ultimate lite express essentials elite advanced starter business home studio "
+    "premier mini micro nano max plus ultra junior wide narrow long short tall regular slim xs xl xxl classic comp tour team "
+    "limited signature anniversary special core kit set gtx se"
+).split()
 
 GROUPS: dict[str, dict[str, str]] = {
     "side": {word: word for word in ("left", "right")},
     "position": {word: word for word in ("front", "rear")},
-    "person": {"men": "men", "women": "women", "boy": "kids", "girl": "kids", "kids": "kids", "youth": "kids"},
+    "person": _NAMES["persons"],
     "license": {"upgrade": "upgrade", "full": "full", "oem": "oem", "trial": "trial", "renewal": "upgrade"},
-    "audience": dict.fromkeys(("academic", "education", "educational", "edu", "student", "students", "teacher"), "academic"),
+    "audience": {"academic": "academic"},
     "condition": {"refurbished": "refurbished", "used": "used"},
-    "platform": {"mac": "mac", "win": "win", "linux": "linux", "ps2": "ps2", "ps3": "ps3", "xbox": "xbox", "wii": "wii"},
-    "tier": {
-        **{word: word for word in ("standard", "pro", "premium", "deluxe", "basic", "enterprise", "ultimate", "lite")},
-        **{word: word for word in ("express", "essentials", "elite", "advanced", "starter", "business", "home")},
-        **{word: word for word in ("studio", "premier", "mini", "max", "plus", "ultra", "junior", "jr")},
-    },
-    "color": {word: word for word in _COLORS},
-    "language": {word: word for word in _LANGUAGES},
-    "filler": dict.fromkeys(
-        [
-            "new",
-            "version",
-            "edition",
-            "pack",
-            "set",
-            "kit",
-            "series",
-            "system",
-            "software",
-            "hardware",
-            "complete",
-            "product",
-            "products",
-            "item",
-            "model",
-            "version",
-            "pc",
-            "cd",
-            "dvd",
-            "rom",
-            "box",
-            "boxed",
-            "jewel",
-            "case",
-            "jc",
-            "retail",
-            "small",
-            "large",
-            "medium",
-            "size",
-            "color",
-            "finish",
-            "include",
-            "only",
-            "free",
-            "inc",
-            "llc",
-            "ltd",
-            "corp",
-            "co",
-            "company",
-            "corporation",
-            "gmbh",
-            "group",
-            "intl",
-            "user",
-            "users",
-            "computer",
-            "digital",
-            "electronics",
-            "technology",
-            "technologies",
-            "genuine",
-            "original",
-            "official",
-            "brand",
-            "media",
-        ],
-        "filler",
-    ),
-    "stop": dict.fromkeys(
-        [
-            "the",
-            "a",
-            "an",
-            "of",
-            "for",
-            "and",
-            "with",
-            "in",
-            "on",
-            "to",
-            "by",
-            "from",
-            "or",
-            "at",
-            "as",
-            "is",
-            "it",
-            "s",
-            "your",
-            "you",
-            "de",
-            "la",
-            "el",
-            "los",
-            "las",
-            "para",
-            "der",
-            "die",
-            "das",
-            "le",
-            "les",
-        ],
-        "stop",
-    ),
+    "platform": {word: word for word in ("mac", "win", "linux", "android", "ios")},
+    "color": _NAMES["colors"],
+    "variant": dict.fromkeys(_VARIANTS, "variant"),
+    "kind": dict.fromkeys(_NAMES["kinds"], "kind"),
+    "sport": dict.fromkeys(_NAMES["sports"], "sport"),
+    "part": dict.fromkeys(_NAMES["parts"], "part"),
+    "describing": dict.fromkeys(_NAMES["describing"], "describing"),
+    "filler": dict.fromkeys([*_NAMES["filler"], "license", "software", "server", "user", "pc", "computer", "shop"], "filler"),
+    "stop": dict.fromkeys(_NAMES["stop"], "stop"),
+}  # fmt: skip
+
+#: group → (cost in logits where both name values and share none, where one side alone names a value). What is unmarked is the
+#: ordinary product: a licence, an audience or a condition that one side alone names is a difference.
+EVIDENCE: dict[str, tuple[float, float]] = {
+    "side": (6.0, 1.5),
+    "position": (6.0, 1.5),
+    "person": (5.0, 3.4),
+    "license": (3.0, 2.0),
+    "audience": (3.0, 2.5),
+    "condition": (3.0, 3.0),
+    "platform": (3.0, 0.5),
+    "color": (4.5, 1.0),
 }
 
-WEIGHTS: dict[str, float] = {
-    "side": 1.0,
-    "position": 1.0,
-    "person": 0.5,
-    "license": 0.5,
-    "audience": 0.5,
-    "condition": 0.5,
-    "platform": 0.25,
-    "tier": 0.75,
-    "color": 0.5,
-    "language": 1.0,
-    "filler": 0.25,
-    "stop": 0.1,
-}
+#: group → the value that an unmarked product has; naming it on one side alone is no difference
+DEFAULTS: dict[str, str] = {"license": "full", "person": "men", "color": "black"}
 
-UNITS: dict[str, tuple[str, float]] = {
-    "kb": ("bytes", 1e3),
-    "mb": ("bytes", 1e6),
-    "gb": ("bytes", 1e9),
-    "gig": ("bytes", 1e9),
-    "tb": ("bytes", 1e12),
-    "gigabyte": ("bytes", 1e9),
-    "gigabytes": ("bytes", 1e9),
-    "megabyte": ("bytes", 1e6),
-    "terabyte": ("bytes", 1e12),
-    "hz": ("hertz", 1.0),
-    "khz": ("hertz", 1e3),
-    "mhz": ("hertz", 1e6),
-    "ghz": ("hertz", 1e9),
-    "mm": ("metres", 1e-3),
-    "cm": ("metres", 1e-2),
-    "m": ("metres", 1.0),
-    "meter": ("metres", 1.0),
-    "metre": ("metres", 1.0),
-    "inch": ("inches", 1.0),
-    "inches": ("inches", 1.0),
-    "in": ("inches", 1.0),
-    "'": ("inches", 1.0),
-    '"': ("inches", 1.0),
-    "ft": ("feet", 1.0),
-    "feet": ("feet", 1.0),
-    "foot": ("feet", 1.0),
-    "mg": ("grams", 1e-3),
-    "g": ("grams", 1.0),
-    "gr": ("grams", 1.0),
-    "kg": ("grams", 1e3),
-    "oz": ("ounces", 1.0),
-    "ounce": ("ounces", 1.0),
-    "ounces": ("ounces", 1.0),
-    "lb": ("pounds", 1.0),
-    "lbs": ("pounds", 1.0),
-    "pound": ("pounds", 1.0),
-    "pounds": ("pounds", 1.0),
-    "ml": ("litres", 1e-3),
-    "cl": ("litres", 1e-2),
-    "l": ("litres", 1.0),
-    "liter": ("litres", 1.0),
-    "litre": ("litres", 1.0),
-    "watt": ("watts", 1.0),
-    "watts": ("watts", 1.0),
-    "kw": ("watts", 1e3),
-    "volt": ("volts", 1.0),
-    "volts": ("volts", 1.0),
-    "mah": ("charge", 1.0),
-    "btu": ("btu", 1.0),
-    "cfm": ("cfm", 1.0),
-    "mp": ("pixels", 1.0),
-    "megapixel": ("pixels", 1.0),
-    "megapixels": ("pixels", 1.0),
-    "rpm": ("rpm", 1.0),
-    "pack": ("count", 1.0),
-    "ct": ("count", 1.0),
-    "count": ("count", 1.0),
-    "pcs": ("count", 1.0),
-    "piece": ("count", 1.0),
-    "user": ("users", 1.0),
-    "users": ("users", 1.0),
-    "license": ("users", 1.0),
-    "seat": ("users", 1.0),
-    "port": ("ports", 1.0),
-    "year": ("years", 1.0),
-    "yr": ("years", 1.0),
-    "years": ("years", 1.0),
-    "cu": ("cubic", 1.0),
-    "x": ("times", 1.0),
-    "bit": ("bits", 1.0),
-    "speed": ("speeds", 1.0),
-    "cup": ("cups", 1.0),
-    "cups": ("cups", 1.0),
-    "quart": ("quarts", 1.0),
-    "st": ("ordinal", 1.0),
-    "nd": ("ordinal", 1.0),
-    "rd": ("ordinal", 1.0),
-    "th": ("ordinal", 1.0),
-    "grade": ("ordinal", 1.0),
-    "p": ("lines", 1.0),
-    "i": ("lines", 1.0),
+#: nouns before or behind the number of things that are sold together ("3-pack", "set of 3"), after PHRASES
+PACKS = frozenset("pack kit set bundle lot multipack paquete paquet confezione conf packung paket 3er".split())
+
+_UNIT_FORMS: dict[str, tuple[tuple[str, float], str]] = {
+    "byte": (("bytes", 1.0), "byte bytes"),
+    "kb": (("bytes", 1e3), "kb"),
+    "mb": (("bytes", 1e6), "mb megabyte megabytes mo"),
+    "gb": (("bytes", 1e9), "gb gig gigabyte gigabytes go"),
+    "tb": (("bytes", 1e12), "tb terabyte terabytes to"),
+    "hz": (("hertz", 1.0), "hz"),
+    "khz": (("hertz", 1e3), "khz"),
+    "mhz": (("hertz", 1e6), "mhz"),
+    "ghz": (("hertz", 1e9), "ghz"),
+    "mm": (("metres", 1e-3), "mm millimeter millimetre"),
+    "cm": (("metres", 1e-2), "cm centimeter centimetre zentimeter"),
+    "m": (("metres", 1.0), "m meter metre meters metres metros metri"),
+    "in": (("metres", 0.0254), "inch inches in zoll pulgadas pouces pollici"),
+    '"': (("metres", 0.0254), '"'),
+    "ft": (("metres", 0.3048), "ft feet foot"),
+    "mg": (("grams", 1e-3), "mg"),
+    "g": (("grams", 1.0), "g gr gram grams gramos grammes grammi gramm"),
+    "kg": (("grams", 1e3), "kg kilo kilos"),
+    "oz": (("grams", 28.3495), "oz ounce ounces"),
+    "lb": (("grams", 453.592), "lb lbs pound pounds"),
+    "ml": (("litres", 1e-3), "ml"),
+    "cl": (("litres", 1e-2), "cl"),
+    "l": (("litres", 1.0), "l lt ltr liter litre liters litres litro litros litri"),
+    "floz": (("litres", 0.0295735), "floz"),
+    "gal": (("litres", 3.78541), "gal gallon gallons"),
+    "qt": (("litres", 0.946353), "quart quarts qt"),
+    "cuft": (("litres", 28.3168), "cuft"),
+    "cup": (("cups", 1.0), "cup cups tazas tasses tazze tassen"),
+    "w": (("watts", 1.0), "w watt watts vatios"),
+    "kw": (("watts", 1e3), "kw"),
+    "v": (("volts", 1.0), "v volt volts voltios"),
+    "ah": (("charge", 1e3), "ah"),
+    "mah": (("charge", 1.0), "mah"),
+    "wh": (("energy", 1.0), "wh"),
+    "btu": (("btu", 1.0), "btu"),
+    "cfm": (("cfm", 1.0), "cfm"),
+    "lm": (("lumens", 1.0), "lm lumen lumens lumenes"),
+    "mp": (("pixels", 1.0), "mp megapixel megapixels mpx"),
+    "rpm": (("rpm", 1.0), "rpm"),
+    "bar": (("bar", 1.0), "bar bars"),
+    "psi": (("psi", 1.0), "psi"),
+    "pack": (("count", 1.0), "pack er"),
+    "pcs": (("count", 1.0), "pcs pc pieces piece ct count uds ud unidades unidad pezzi pz stuck stk pieces x"),
+    "pair": (("pairs", 1.0), "pair pairs pares paires paia paar"),
+    "user": (("users", 1.0), "user users license seat device devices"),
+    "port": (("ports", 1.0), "port ports puertos"),
+    "year": (("years", 1.0), "year yr years yrs anos ans anni jahre"),
+    "month": (("months", 1.0), "month months meses mois mesi monate"),
+    "bit": (("bits", 1.0), "bit"),
+    "speed": (("speeds", 1.0), "speed speeds s fach velocidades vitesses velocita gang"),
+    "person": (("persons", 1.0), "person p places plazas posti"),
+    "celsius": (("degrees", 1.0), "degrees celsius"),
+    "fahrenheit": (("degrees", 0.5555555555555556), "fahrenheit"),
+    "grade": (("ordinal", 1.0), "st nd rd th grade"),
 }
+#: "fahrenheit" is (n - 32) times its factor
+UNITS: dict[str, tuple[str, float]] = {form: unit for unit, text in _UNIT_FORMS.values() for form in text.split()}
+#: units only where they touch their number: on their own they are words or letters
+GLUED_UNITS = frozenset("m s p x st nd rd th in er go mo to".split())
+#: units of one letter that also ends names ("iPhone 5s"): equal to a number of the same unit alone, not to a bare number
+STRICT_UNITS = frozenset("s p x".split())
+#: dimension → cost where one side alone names a quantity of it: what sizes a thing more than what describes it
+DIMENSIONS: dict[str, float] = {"count": 4.0, "pairs": 2.0, "bytes": 1.5, "persons": 1.0, "degrees": 1.0, "users": 1.0}
+DIMENSION_COST = 0.2
 
 #: size as written, compacted → one form
 SIZES: dict[str, str] = {
@@ -343,24 +240,6 @@ SIZES: dict[str, str] = {
     **dict.fromkeys(("xxxlarge", "3xl", "3xlarge"), "xxxl"),
     **dict.fromkeys(("onesize", "onesizefitsall", "osfa"), "os"),
 }
-
-#: group → (evidence when both name values and share none, evidence when one side alone names a value), in logits.
-#: What is unmarked is the ordinary product: a licence, an audience or a condition named on one side alone is a difference.
-GROUP_EVIDENCE: dict[str, tuple[float, float]] = {
-    "side": (-4.0, 0.0),
-    "position": (-4.0, 0.0),
-    "person": (-2.0, 0.0),
-    "license": (-2.0, -1.0),
-    "audience": (-2.0, -1.0),
-    "condition": (-2.0, -1.0),
-    "platform": (-2.0, 0.0),
-    "tier": (-2.0, -0.5),
-    "color": (-2.0, -0.5),
-    "language": (-2.0, -0.5),
-}
-
-#: group → the value that an unmarked product has; naming it on one side alone is no difference
-GROUP_DEFAULTS: dict[str, str] = {"license": "full"}
 
 #: field names of a title, best first
 TITLE_ORDER: tuple[str, ...] = (
@@ -386,7 +265,7 @@ ROLES: dict[str, str] = {
     **dict.fromkeys(("price", "price_amount", "sale_price", "offer_price"), "price"),
     **dict.fromkeys(("description", "desc", "summary", "short_description", "long_description", "features"), "description"),
     **dict.fromkeys(("year", "model_year", "modelyear"), "year"),
-    **dict.fromkeys(("category", "categories", "product_type", "type", "genre", "style"), "category"),
+    **dict.fromkeys(("category", "categories", "product_type", "type"), "category"),
     **dict.fromkeys(("color", "colour"), "color"),
     **dict.fromkeys(("vendor", "shop", "store", "seller", "source"), "vendor"),
     "sku": "sku",
@@ -420,3 +299,69 @@ ROLES: dict[str, str] = {
         "ignored",
     ),
 }
+
+#: What evidence is worth, in logits. ``docs/adr`` says how they were found.
+COSTS: dict[str, float] = {
+    # what both titles share: base + gain x (1 - exp(-rate x worth)), and more for each shared word beyond two
+    "base": -1.5,
+    "gain": 4.5,
+    "rate": 0.9,
+    "nothing": -3.0,
+    "long": 0.6,
+    "long_limit": 2.0,
+    # what one title alone says: the greatest cost counts in full, the sum of the others by "more", up to two words
+    "word": 3.7,
+    "word_unbranded": 3.0,  # where a brand is not known, a word may be one
+    "leading": 1.5,
+    "letter": 3.8,
+    "variant": 3.9,
+    "describing": 0.25,
+    "filler": 0.05,
+    "more": 0.6,
+    "two": 0.8,  # a second and a third word without a counterpart are a description, unless brands are known
+    "three": 0.4,
+    "replaced": 0.6,
+    # numbers and codes
+    "number": 3.8,
+    "number_unbranded": 3.2,
+    "number_replaced": 1.2,
+    "quantity": 4.2,
+    "weak_code": 3.6,
+    "same_code": 1.0,
+    "same_model": 2.5,
+    "other_code": 5.0,
+    "other_digits": 0.7,  # numbers alone are mostly a shop's own, unless they have one length
+    "other_number": 4.5,
+    "other_model": 2.5,
+    "coded": 0.3,  # share of what words cost where a long code is equal
+    "coded_number": 0.5,
+    # kinds of goods
+    "part": 6.0,
+    "kind": 4.5,
+    "kind_more": 2.8,
+    # fields
+    "child": 4.0,  # for children, on one side alone
+    "color_inside": 3.0,
+    "year": 4.0,
+    "brand": 2.0,
+    "brand_inside": 0.5,
+    "agrees": 0.2,
+    "size": 4.0,
+    "said": 0.1,  # share of the cost of a word that the other side says elsewhere
+    "price": 0.5,
+    "price_limit": 1.5,
+}
+
+#: group → how much a word of it that both sides have says of their being one product; an ordinary word of five letters says 1
+WORTH: dict[str, float] = {
+    "variant": 0.6,
+    "license": 0.3,
+    "audience": 0.3,
+    "platform": 0.3,
+    "part": 0.3,
+    "color": 0.15,
+    "describing": 0.15,
+    "person": 0.1,
+}
+#: the same for what is no word, and for a word of no group: least, for each letter, most
+WORTH_OF = {"code": 2.0, "weak_code": 1.2, "number": 0.8, "year": 0.2, "quantity": 0.5, "least": 0.6, "letter": 0.08, "most": 1.4}

@@ -13,38 +13,28 @@ cdef struct Span:
     uint32_t length
     uint64_t hash
 
-cdef cppclass Other:
-    uint64_t key
-    cbool name_like
-    cbool category
-    uint32_t digits
-    uint32_t letters
-    uint64_t compact
-    cbool numeric  # one number and at most a unit
-    double number
-    uint32_t significant
-    vector[Token] tokens
-
 cdef cppclass Record:
     cbool filled
     vector[Py_UCS4] text
     vector[Token] title
     vector[Token] brand
     vector[Token] codes
-    vector[Token] described
+    vector[Token] described  # codes of the description and the SKU: they confirm, but never refute
     vector[Token] model_tokens
-    vector[Other] others
+    vector[uint64_t] said  # hashes of the words of all fields but title and brand, sorted
+    uint64_t initials  # of a brand of several words, 0: none
     Span model
     Span mpn
     uint64_t[GROUP_LIMIT] groups
+    uint64_t[GROUP_LIMIT] trailing  # of what stands behind all words that name the product
     uint64_t gtin  # 0: none that is valid
     uint64_t size  # 0: unknown
     uint64_t currency
     uint64_t vendor
     uint64_t sku
-    cbool sku_strong  # it holds a strong code
     uint64_t side  # 1 left, 2 right, 3 both
     uint64_t position  # 1 front, 2 rear, 3 both
+    cbool dated  # the year is of a field, not read from the title
     int year  # 0: unknown
     double price  # 0: unknown
 

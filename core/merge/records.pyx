@@ -1,23 +1,28 @@
+# distutils: language = c++
 """From a row of a vendor to the record that is compared.
 
-Fields are found by their usual names (``ROLES`` of :mod:`hexar.core.merge.lexicon`); the rest of at most ``FIELD_LIMIT`` fields,
-in the order of their names, is kept by name. What is empty or no text or number is not there.
+Fields are found by their usual names (``ROLES`` of :mod:`hexar.core.merge.lexicon`). Of the others, at most ``FIELD_LIMIT`` in the order
+of their names, the words are kept: what a title leaves out may stand there. What is empty or no text or number is not there.
 """
 
-from libcpp.algorithm cimport sort as std_sort
+from libcpp.algorithm cimport sort as std_sort, unique as std_unique
 
 from hexar.core.merge.tokens cimport (
-    DESCRIPTION_TOKENS, FIELD_LIMIT, LENGTH_LIMIT, TEXT_LIMIT, TOKEN_LIMIT, codelike, digit, fold, group_number, has_strong,
+    CODE, DESCRIPTION_TOKENS, FIELD_LIMIT, LENGTH_LIMIT, NUMBER, TEXT_LIMIT, TOKEN_LIMIT, WORD, codelike, digit, fold, group_number,
     hash_span, hash_text, number_value, tokenize,
 )
 
-from hexar.core.merge.lexicon import ROLES, SIZES, TITLE_ORDER, UNITS
+from hexar.core.merge.lexicon import EVIDENCE, ROLES, SIZES, TITLE_ORDER, UNITS
 
 cdef int color_group = group_number("color")
 cdef int side_group = group_number("side")
 cdef int position_group = group_number("position")
-cdef int stop_group = group_number("stop")
-cdef int filler_group = group_number("filler")
+cdef uint64_t exclusive = 0  # groups of EVIDENCE, a bit each
+cdef uint64_t naming = 1  # groups whose words name the product, and what is of no group
+for _group in EVIDENCE:
+    exclusive |= <uint64_t>1 << group_number(_group)
+for _group in ("variant", "kind", "sport", "part"):
+    naming |= <uint64_t>1 << group_number(_group)
 
 
 cdef str as_text(object value):
@@ -30,15 +35,6 @@ cdef str as_text(object value):
 
 cdef str key_name(str key):
     return fold(key[:64]).strip().replace(" ", "_").replace("-", "_")
-
-
-cdef str role_of(str key):
-    role = ROLES.get(key)
-    if role is not None:
-        return role
-    if "brand" in key or "manufacturer" in key or "factory" in key or "brewery" in key:
-        return "brand"
-    return "other"
 
 
 cdef str compact(str text):
@@ -119,153 +115,167 @@ cdef int add_span(str text, vector[Py_UCS4]& pool, Span* span) except -1:
 
 
 cdef void note_group(const Token* t, Record* record) noexcept nogil:
-    if t.group and t.group != stop_group and t.group != filler_group:
+    if (exclusive >> t.group) & 1:
         record.groups[t.group] |= <uint64_t>1 << t.value
 
 
-cdef int add_other(str key, str value, bint category, Record* record) except -1:
-    cdef Other other
-    cdef Py_UCS4 c
-    cdef str text = compact(value), number = first_number(value[:TEXT_LIMIT])
-    other.key = hash_text(key)
-    other.name_like = key.endswith(("_name", "_title"))
-    other.category = category
-    other.digits = other.letters = 0
-    for c in text:
-        if digit(c):
-            other.digits += 1
-        else:
-            other.letters += 1
-    other.compact = hash_text(text)
-    other.numeric = other.digits > 0 and other.letters <= 4 and other.digits == len(number.replace(".", ""))
-    other.number = value_of(number)
-    other.significant = <uint32_t>len(number.replace(".", "").strip("0"))
-    tokenize(value, record.text, other.tokens, TOKEN_LIMIT)
-    if not record.others.empty() and record.others.back().key == other.key:
-        record.others.pop_back()
-    record.others.push_back(other)
-    return 0
+cdef void note_trailing(Record* record) noexcept nogil:
+    """Which values of groups stand behind the last word, number or code that names the product."""
+    cdef size_t i
+    cdef const Token* t
+    for i in range(record.title.size()):
+        t = &record.title[i]
+        if t.kind == CODE or t.kind == NUMBER or (t.kind == WORD and (naming >> t.group) & 1):
+            for group in range(GROUP_LIMIT):
+                record.trailing[group] = 0
+        elif (exclusive >> t.group) & 1:
+            record.trailing[t.group] |= <uint64_t>1 << t.value
 
 
-cdef bint by_key(const Other& x, const Other& y) noexcept nogil:
-    return x.key < y.key
+cdef uint64_t initials_of(str brand) except? 0:
+    """The hash of the first letters of a brand of several words, or 0."""
+    words = "".join([c if c.isalnum() else " " for c in fold(brand)]).split()
+    return hash_text("".join([word[0] for word in words])[:LENGTH_LIMIT]) if len(words) > 1 else 0
 
 
 cdef str pick_title(list named):
-    """The field that is the title: by the lexicon's order, else the first ``…_name`` or ``…_title``."""
+    """The field that is the title, by the lexicon's order."""
     present = {key for key, value in named if value.strip()}
     for wanted in TITLE_ORDER:
         if wanted in present:
             return wanted
-    for key, value in named:
-        if key.endswith(("_name", "_title")) and role_of(key) == "other" and value.strip():
-            return key
     return ""
+
+
+cdef void clear(Record* record) noexcept:
+    cdef size_t i
+    record.filled = record.dated = False
+    record.gtin = record.size = record.currency = record.vendor = record.sku = record.initials = 0
+    record.model.length = record.mpn.length = record.model.start = record.mpn.start = 0
+    record.year, record.price = 0, 0.0
+    for i in range(GROUP_LIMIT):
+        record.groups[i] = record.trailing[i] = 0
+
+
+cdef int say(const vector[Token]& found, Record* record) except -1:
+    cdef size_t i
+    for i in range(found.size()):
+        record.said.push_back(found[i].hash)
+    return 0
+
+
+cdef int read_field(str role, str value, Record* record, vector[Token]& extra) except -1:
+    """Read a field of text: what becomes tokens."""
+    cdef vector[Token] found
+    cdef size_t i
+    if role == "title":
+        record.title.clear()
+        return tokenize(value, record.text, record.title, TOKEN_LIMIT)
+    if role == "brand":
+        if record.brand.empty():
+            tokenize(value, record.text, record.brand, TOKEN_LIMIT)
+            record.initials = initials_of(value)
+        return 0
+    tokenize(value, record.text, found, DESCRIPTION_TOKENS if role == "description" else TOKEN_LIMIT)
+    if role == "model" or role == "mpn":
+        extra.insert(extra.end(), found.begin(), found.end())
+        if record.model_tokens.empty():
+            record.model_tokens = found
+    elif role == "color":
+        for i in range(found.size()):
+            if found[i].group == color_group:
+                extra.push_back(found[i])
+        return 0
+    elif role == "sku" or role == "description":
+        for i in range(found.size()):
+            if codelike(&found[i]):
+                record.described.push_back(found[i])
+    if role != "sku":
+        say(found, record)
+    return 0
+
+
+cdef int read_value(str role, str value, Record* record) except -1:
+    """Read a field of one value: a number, an id, a size."""
+    cdef uint64_t gtin
+    if role == "model":
+        if not record.model.length:
+            add_span(compact(value), record.text, &record.model)
+    elif role == "mpn":
+        if not record.mpn.length:
+            add_span(compact(value), record.text, &record.mpn)
+    elif role == "sku":
+        record.sku = hash_text(value[:TEXT_LIMIT])
+    elif role == "vendor":
+        record.vendor = hash_text(value[:TEXT_LIMIT])
+    elif role == "gtin":
+        gtin = gtin_of(value)
+        if gtin and (not record.gtin or gtin < record.gtin):
+            record.gtin = gtin
+    elif role == "price":
+        if record.price == 0:
+            record.price = value_of(first_number(value[:TEXT_LIMIT]))
+    elif role == "currency":
+        value = compact(value)
+        record.currency = hash_text(value) if value else 0
+    elif role == "year":
+        value = first_number(value[:TEXT_LIMIT]).partition(".")[0]
+        if len(value) == 4 and 1900 <= int(value) < 2040:
+            record.year, record.dated = int(value), True
+    elif role == "size":
+        value = size_name(value)
+        record.size = hash_text(value) if value else 0
+    return 0
+
+
+cdef int read_year(Record* record) noexcept nogil:
+    """The year of the title where it has one and no field says it."""
+    cdef size_t i
+    cdef int years = 0
+    if record.year:
+        return 0
+    for i in range(record.title.size()):
+        if record.title[i].year:
+            years += 1
+            record.year = <int>record.title[i].number
+    if years != 1:
+        record.year = 0
+    return 0
 
 
 cdef int prepare(object row, Record* record) except -1:
     """Read one listing into ``record``, which must be new."""
-    cdef vector[Token] extra, found
+    cdef vector[Token] extra
     cdef size_t i
-    cdef int years = 0
-    cdef uint64_t gtin
     cdef str key, value, role, title_key
     cdef list named = []
-    record.filled = False
-    record.gtin = record.size = record.currency = record.vendor = record.sku = 0
-    record.model.length = record.mpn.length = record.model.start = record.mpn.start = 0
-    record.year, record.price, record.sku_strong = 0, 0.0, False
-    for i in range(GROUP_LIMIT):
-        record.groups[i] = 0
+    clear(record)
     for name, content in row.items():
         if isinstance(name, str):
             named.append((key_name(str(name)), as_text(content)))
     named.sort()
     title_key = pick_title(named)
     for key, value in named[:FIELD_LIMIT]:
-        if not value.strip():
-            continue
-        role = role_of(key)
+        role = ROLES.get(key, "other")
         if key == title_key:
             role = "title"
         elif role == "title":
             continue
-        if role == "ignored":
+        if role == "ignored" or not value.strip():
             continue
         if role != "vendor" and role != "currency":
             record.filled = True
-        if role == "title":
-            record.title.clear()
-            tokenize(value, record.text, record.title, TOKEN_LIMIT)
-        elif role == "brand":
-            if record.brand.empty():
-                tokenize(value, record.text, record.brand, TOKEN_LIMIT)
-        elif role == "model" or role == "mpn":
-            if role == "model" and not record.model.length:
-                add_span(compact(value), record.text, &record.model)
-            elif role == "mpn" and not record.mpn.length:
-                add_span(compact(value), record.text, &record.mpn)
-            found.clear()
-            tokenize(value, record.text, found, TOKEN_LIMIT)
-            extra.insert(extra.end(), found.begin(), found.end())
-            if record.model_tokens.empty():
-                record.model_tokens = found
-        elif role == "sku":
-            record.sku = hash_text(value[:TEXT_LIMIT])
-            found.clear()
-            tokenize(value, record.text, found, TOKEN_LIMIT)
-            record.sku_strong = has_strong(found)
-            for i in range(found.size()):  # a shop's own number may confirm, but never refutes
-                if codelike(&found[i]):
-                    record.described.push_back(found[i])
-        elif role == "vendor":
-            record.vendor = hash_text(value[:TEXT_LIMIT])
-        elif role == "gtin":
-            gtin = gtin_of(value)
-            if gtin and (not record.gtin or gtin < record.gtin):
-                record.gtin = gtin
-        elif role == "price":
-            if record.price == 0:
-                record.price = value_of(first_number(value[:TEXT_LIMIT]))
-        elif role == "currency":
-            value = compact(value)
-            record.currency = hash_text(value) if value else 0
-        elif role == "year":
-            value = first_number(value[:TEXT_LIMIT]).partition(".")[0]
-            if len(value) == 4 and 1900 <= int(value) < 2040:
-                record.year = int(value)
-        elif role == "size":
-            value = size_name(value)
-            record.size = hash_text(value) if value else 0
-        elif role == "color":
-            found.clear()
-            tokenize(value, record.text, found, TOKEN_LIMIT)
-            for i in range(found.size()):
-                if found[i].group == color_group:
-                    extra.push_back(found[i])
-        elif role == "description":
-            found.clear()
-            tokenize(value, record.text, found, DESCRIPTION_TOKENS)
-            for i in range(found.size()):
-                if codelike(&found[i]):
-                    record.described.push_back(found[i])
-        else:
-            add_other(key, value, role == "category", record)
-    for i in range(record.title.size()):
-        note_group(&record.title[i], record)
-        if codelike(&record.title[i]):
-            record.codes.push_back(record.title[i])
+        read_value(role, value, record)
+        if role in ("title", "brand", "model", "mpn", "color", "sku", "description", "category", "other"):
+            read_field(role, value, record, extra)
+    extra.insert(extra.begin(), record.title.begin(), record.title.end())
     for i in range(extra.size()):
         note_group(&extra[i], record)
         if codelike(&extra[i]):
             record.codes.push_back(extra[i])
+    note_trailing(record)
+    read_year(record)
     record.side, record.position = record.groups[side_group], record.groups[position_group]
-    if not record.year:
-        for i in range(record.title.size()):
-            if record.title[i].year:
-                years += 1
-                record.year = <int>record.title[i].number
-        if years != 1:
-            record.year = 0
-    std_sort(record.others.begin(), record.others.end(), by_key)
+    std_sort(record.said.begin(), record.said.end())
+    record.said.erase(std_unique(record.said.begin(), record.said.end()), record.said.end())
     return 0

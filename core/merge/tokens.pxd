@@ -13,7 +13,8 @@ cdef enum:
     DESCRIPTION_TOKENS = 128  # distinct tokens of a description
     LENGTH_LIMIT = 48  # characters of a token
     FIELD_LIMIT = 64  # fields of a row
-    GROUP_LIMIT = 16  # exclusive groups of the lexicon
+    GROUP_LIMIT = 16  # groups of the lexicon
+    DIMENSION_LIMIT = 64  # dimensions of its units
 
 # tokens ----------------------------------------------------------------------------------------------------------------
 
@@ -27,6 +28,7 @@ cdef struct Token:
     Kind kind
     cbool strong  # a code long enough to name one product
     cbool year  # a number from 1900 to 2039
+    cbool strict  # a quantity that no bare number equals
     uint8_t group  # 0: of no group
     uint8_t value  # bit of the group's mask
     uint8_t dimension  # 0: of no unit
@@ -34,8 +36,8 @@ cdef struct Token:
     uint32_t start  # offset into Record.text
     uint64_t hash
     uint64_t letters  # which characters occur, folded to 64 bits
-    double weight
     double number
+    double factor  # of the unit
 
 
 cdef inline bint digit(Py_UCS4 c) noexcept nogil:
@@ -58,19 +60,12 @@ cdef inline uint64_t hash_step(uint64_t state, Py_UCS4 c) noexcept nogil:
 cdef inline bint codelike(const Token* t) noexcept nogil:
     return t.kind == CODE or (t.kind == NUMBER and t.length >= 3)
 
-
-cdef inline bint has_strong(const vector[Token]& tokens) noexcept nogil:
-    cdef size_t i
-    for i in range(tokens.size()):
-        if tokens[i].strong:
-            return True
-    return False
-
 # functions ------------------------------------------------------------------------------------------------------------
 
 cdef uint64_t hash_span(const Py_UCS4* text, size_t length) noexcept nogil
 cdef uint64_t hash_text(str text) noexcept
 cdef uint8_t group_number(str name) except? 0
+cdef uint8_t dimension_number(str name) except? 0
 cdef str fold(str text)
 cdef double number_value(const Py_UCS4* text, size_t length) noexcept nogil
 cdef int tokenize(str raw, vector[Py_UCS4]& text, vector[Token]& tokens, size_t limit) except -1

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexar.core.merge import DEFAULT_THRESHOLD, cluster, same_product
-from tests.core.merge import oracle_merge
+from tests.core.merge import oracle_matching
 
 WORDS = [
     "sony",
@@ -79,6 +79,50 @@ WORDS = [
     ".",
     ",",
     "…",
+    "-10",
+    "°C",
+    "2x16gb",
+    "(2",
+    "x",
+    "16GB)",
+    "hero12",
+    "hero",
+    "12",
+    "D.O.A.",
+    "doa",
+    "2025/26",
+    "'26",
+    "25/26",
+    "2026",
+    "men's",
+    "Damenjacke",
+    "Bergstiefel",
+    "Ersatzakku",
+    "jacket",
+    "mochila",
+    "pack",
+    "65",
+    "65L",
+    "3-pack",
+    "pack of 3",
+    "x4",
+    "4x",
+    "3er",
+    "strap for",
+    "S24+",
+    "700x35C",
+    "hx9911/09",
+    "12 oz",
+    "355 ml",
+    "50 °F",
+    "10 °C",
+    "800 W",
+    "Custom",
+    "X",
+    "schwarz",
+    "white",
+    "waterproof",
+    "1/4-zip",
     "🎿",
     "\x00",
     "\ud800",
@@ -105,13 +149,7 @@ NAMES = [
     "color",
     "vendor",
     "currency",
-    "beer_name",
-    "Brew_Factory_Name",
-    "phone",
-    "addr",
-    "venue",
-    "ABV",
-    "Time",
+    "material",
     "unknown",
 ]
 GTINS = st.sampled_from(["4006381333931", "036000291452", "00036000291452", "1234567890123", "2012345678903", "96385074", "0"])
@@ -124,7 +162,7 @@ ROW = st.dictionaries(
 @given(left=ROW, right=ROW)
 def test_the_kernel_equals_the_oracle(left: dict[str, str], right: dict[str, str]) -> None:
     """The compiled score is the plain one."""
-    assert same_product(left, right) == pytest.approx(oracle_merge.same_product(left, right), abs=1e-9)
+    assert same_product(left, right) == pytest.approx(oracle_matching.same_product(left, right), abs=1e-9)
 
 
 @settings(max_examples=300)
@@ -159,23 +197,6 @@ SAME = [
         {"brand": "Acme", "model": "RT-90", "year": "2021", "size": "Medium"},
         {"brand": "ACME", "model": "rt 90", "year": 2021, "size": "M"},
     ),
-    (
-        {"name": "golden lotus", "addr": "12 main street", "city": "springfield", "phone": "555/246-1501"},
-        {"name": "the golden lotus", "addr": "12 main st.", "city": "springfield", "phone": "555-246-1501"},
-    ),
-    (
-        {"title": "a theory of joins", "authors": "a b jones, c smith", "venue": "vldb", "year": "1997"},
-        {"title": "A Theory of Joins", "authors": "Jones A, Smith C", "venue": "very large data bases", "year": "1997"},
-    ),
-    (
-        {"Beer_Name": "Red Otter Amber Ale", "Brew_Factory_Name": "Otter Brewing", "Style": "Amber Ale", "ABV": "5.20 %"},
-        {
-            "Beer_Name": "Otter Brewing Red Otter Amber",
-            "Brew_Factory_Name": "Otter Brewing Co.",
-            "Style": "Amber",
-            "ABV": "5.2",
-        },
-    ),
 ]
 DIFFERENT = [
     ({"title": "Photo Editor 3 upgrade"}, {"title": "Photo Editor 3 full version"}),
@@ -187,10 +208,6 @@ DIFFERENT = [
     ({"title": "Stabilo pen", "gtin": "4006381333931"}, {"title": "Stabilo pen", "gtin": "036000291452"}),
     ({"title": "Custom board", "year": "2021"}, {"title": "Custom board", "year": "2022"}),
     ({"title": "Custom board", "size": "154"}, {"title": "Custom board", "size": "158"}),
-    (
-        {"name": "golden lotus", "addr": "12 main street", "city": "springfield", "phone": "555/246-1501"},
-        {"name": "golden lotus", "addr": "901 ocean blvd", "city": "shelbyville", "phone": "555/777-9090"},
-    ),
     ({"price": "10"}, {"price": "10.00"}),
     ({"title": "…"}, {"title": "!!"}),
 ]
@@ -256,7 +273,7 @@ def test_hostile_text_neither_crashes_nor_stalls(text: str) -> None:
         assert 0.0 <= value <= 1.0
         assert value == same_product(right, left)
     left, right = {"title": text[:8000], "x": text[:5000]}, {"title": text[3:8003], "x": text[:4000]}
-    assert same_product(left, right) == pytest.approx(oracle_merge.same_product(left, right), abs=1e-9)
+    assert same_product(left, right) == pytest.approx(oracle_matching.same_product(left, right), abs=1e-9)
 
 
 def test_many_fields_are_read_up_to_a_limit() -> None:

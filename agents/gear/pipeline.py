@@ -31,9 +31,9 @@ from hexar.agents.gear.analysis.analyses import Analyses
 from hexar.agents.gear.analysis.heavy import HeavyReader
 from hexar.agents.gear.analysis.knowledge import JOB
 from hexar.agents.gear.analysis.model_analyst import CONCURRENCY, ModelAnalyst
+from hexar.agents.gear.candidates import Batch, ParsedQuery
 from hexar.agents.gear.plan import QueryPlan, Users, make_plan
 from hexar.agents.gear.products.board import Board
-from hexar.agents.gear.products.candidates import Batch, ParsedQuery
 from hexar.agents.gear.products.catalogue import Catalogue
 from hexar.agents.gear.products.offers import LANE, Held, LiveOffers
 from hexar.agents.gear.products.ranking import Preferences, Weights

@@ -93,11 +93,18 @@ def _read() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]], froz
                 if (language == "en") != english:
                     continue
                 inflected = plurals(form, language) if table in ("kinds", "parts", "sports") else {form}
-                if table == "filler" and " " not in form:  # kept as written: it may be half of a name ("print shop")
+                if table in ("filler", "variants") and " " not in form:  # kept as written: "shop" is half of "print shop"
                     groups.setdefault(table, {})[form] = table
                     continue
                 for one in sorted(inflected):
-                    if language == "de" and table in ("kinds", "parts") and " " not in one and len(form) >= 4 and one not in phrases and one != name:
+                    if (
+                        language == "de"
+                        and table in ("kinds", "parts")
+                        and " " not in one
+                        and len(form) >= 4
+                        and one not in phrases
+                        and one != name
+                    ):
                         heads.add(one)
                     phrases.setdefault(one, (name,))
                     if language == "de" and table == "kinds":
@@ -120,12 +127,6 @@ PHRASES |= {
     "cu ft": ("cuft",), "cubic feet": ("cuft",), "cubic foot": ("cuft",), "fl oz": ("floz",),
 }  # fmt: skip
 
-_VARIANTS = (
-    "pro standard deluxe premium basic enterprise ultimate lite express essentials elite advanced starter business home studio "
-    "premier mini micro nano max plus ultra junior wide narrow long short tall regular slim xs xl xxl classic comp tour team "
-    "limited signature anniversary special core kit set gtx se"
-).split()
-
 GROUPS: dict[str, dict[str, str]] = {
     "side": {word: word for word in ("left", "right")},
     "position": {word: word for word in ("front", "rear")},
@@ -135,7 +136,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "condition": {"refurbished": "refurbished", "used": "used"},
     "platform": {word: word for word in ("mac", "win", "linux", "android", "ios")},
     "color": _NAMES["colors"],
-    "variant": dict.fromkeys(_VARIANTS, "variant"),
+    "variant": dict.fromkeys(_NAMES["variants"], "variant"),
     "kind": dict.fromkeys(_NAMES["kinds"], "kind"),
     "sport": dict.fromkeys(_NAMES["sports"], "sport"),
     "part": dict.fromkeys(_NAMES["parts"], "part"),
@@ -161,7 +162,9 @@ EVIDENCE: dict[str, tuple[float, float]] = {
 DEFAULTS: dict[str, str] = {"license": "full", "person": "men", "color": "black"}
 
 #: nouns before or behind the number of things that are sold together ("3-pack", "set of 3"), after PHRASES
-PACKS = frozenset("pack kit set bundle lot multipack paquete paquet confezione conf packung paket 3er".split())
+PACKS = frozenset(
+    ("pack", "kit", "set", "bundle", "lot", "multipack", "paquete", "paquet", "confezione", "conf", "packung", "paket")
+)
 
 _UNIT_FORMS: dict[str, tuple[tuple[str, float], str]] = {
     "byte": (("bytes", 1.0), "byte bytes"),
@@ -222,9 +225,9 @@ _UNIT_FORMS: dict[str, tuple[tuple[str, float], str]] = {
 #: "fahrenheit" is (n - 32) times its factor
 UNITS: dict[str, tuple[str, float]] = {form: unit for unit, text in _UNIT_FORMS.values() for form in text.split()}
 #: units only where they touch their number: on their own they are words or letters
-GLUED_UNITS = frozenset("m s p x st nd rd th in er go mo to".split())
+GLUED_UNITS = frozenset(["m", "s", "p", "x", "st", "nd", "rd", "th", "in", "er", "go", "mo", "to"])
 #: units of one letter that also ends names ("iPhone 5s"): equal to a number of the same unit alone, not to a bare number
-STRICT_UNITS = frozenset("s p x".split())
+STRICT_UNITS = frozenset(["s", "p", "x"])
 #: dimension → cost where one side alone names a quantity of it: what sizes a thing more than what describes it
 DIMENSIONS: dict[str, float] = {"count": 4.0, "pairs": 2.0, "bytes": 1.5, "persons": 1.0, "degrees": 1.0, "users": 1.0}
 DIMENSION_COST = 0.2
@@ -307,7 +310,7 @@ COSTS: dict[str, float] = {
     "gain": 4.5,
     "rate": 0.9,
     "nothing": -3.0,
-    "long": 0.6,
+    "long": 0.5,
     "long_limit": 2.0,
     # what one title alone says: the greatest cost counts in full, the sum of the others by "more", up to two words
     "word": 3.7,
@@ -318,12 +321,12 @@ COSTS: dict[str, float] = {
     "describing": 0.25,
     "filler": 0.05,
     "more": 0.6,
-    "two": 0.8,  # a second and a third word without a counterpart are a description, unless brands are known
-    "three": 0.4,
-    "replaced": 0.6,
+    "two": 0.7,  # a second and a third word without a counterpart are a description, unless brands are known
+    "three": 0.6,
+    "replaced": 0.45,
     # numbers and codes
     "number": 3.8,
-    "number_unbranded": 3.2,
+    "number_unbranded": 2.7,
     "number_replaced": 1.2,
     "quantity": 4.2,
     "weak_code": 3.6,
@@ -333,22 +336,22 @@ COSTS: dict[str, float] = {
     "other_digits": 0.7,  # numbers alone are mostly a shop's own, unless they have one length
     "other_number": 4.5,
     "other_model": 2.5,
-    "coded": 0.3,  # share of what words cost where a long code is equal
-    "coded_number": 0.5,
+    "coded": 0.18,  # share of what words cost where a long code is equal
+    "coded_number": 0.4,
     # kinds of goods
     "part": 6.0,
     "kind": 4.5,
     "kind_more": 2.8,
     # fields
     "child": 4.0,  # for children, on one side alone
-    "color_inside": 3.0,
+    "color_inside": 3.6,
     "year": 4.0,
     "brand": 2.0,
     "brand_inside": 0.5,
     "agrees": 0.2,
     "size": 4.0,
     "said": 0.1,  # share of the cost of a word that the other side says elsewhere
-    "price": 0.5,
+    "price": 0.6,
     "price_limit": 1.5,
 }
 
@@ -364,4 +367,13 @@ WORTH: dict[str, float] = {
     "person": 0.1,
 }
 #: the same for what is no word, and for a word of no group: least, for each letter, most
-WORTH_OF = {"code": 2.0, "weak_code": 1.2, "number": 0.8, "year": 0.2, "quantity": 0.5, "least": 0.6, "letter": 0.08, "most": 1.4}
+WORTH_OF = {
+    "code": 2.0,
+    "weak_code": 1.2,
+    "number": 0.8,
+    "year": 0.2,
+    "quantity": 0.5,
+    "least": 0.6,
+    "letter": 0.08,
+    "most": 1.4,
+}

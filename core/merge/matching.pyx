@@ -623,7 +623,7 @@ cdef double numbers_evidence(const Side* left, const Side* right, bint branded, 
             counts += COST.quantity if (both >> dimension) & 1 else dimension_cost[dimension]
         elif not (both >> dimension) & 1:
             cost += dimension_cost[dimension]
-        elif shares_quantity(left.record, right.record, dimension):
+        elif not (a.left_over & b.left_over) >> dimension & 1 and shares_quantity(left.record, right.record, dimension):
             cost += 0.3
         else:
             cost += COST.quantity
@@ -718,7 +718,8 @@ cdef double title_evidence(const Record* left, const Record* right, double damp,
         evidence = COST.nothing if all_left > 0.3 or all_right > 0.3 else 0.3
     else:
         evidence = COST.base + COST.gain * (1.0 - exp(-COST.rate * shared))
-        evidence += min(COST.long * max(0, min(words_left, words_right) - 2), COST.long_limit)
+        if not branded:
+            evidence += min(COST.long * max(0, min(words_left, words_right) - 2), COST.long_limit)
     evidence -= words_evidence(&one, &other, branded, shared, lessons) * damp
     evidence -= numbers_evidence(&one, &other, branded, damp)
     evidence -= things_evidence(&one, &other, damp)

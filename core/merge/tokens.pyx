@@ -272,6 +272,11 @@ cdef int season(const Text& pool, const vector[Piece]& pieces, size_t first) noe
     return 0
 
 
+cdef inline bint is_generation(const Py_UCS4* text, size_t length) noexcept:
+    """Three letters and a digit ("ddr5"): what follows a hyphen is a measure, not the rest of a code."""
+    return length == 4 and digit(text[3]) and letters_only(text, 3)
+
+
 cdef bint join_code(const Text& pool, vector[Piece]& pieces, size_t first, Text& out) except -1:
     """Whether the pieces from ``first`` are one hyphenated model code ("dsc-h50"); its compact form is appended."""
     cdef size_t i, j, digits = 0, total = 0, head, n = pieces.size()
@@ -297,6 +302,8 @@ cdef bint join_code(const Text& pool, vector[Piece]& pieces, size_t first, Text&
         for i in range(first, n):
             text = pool.data() + pieces[i].start
             if letters_only(text, pieces[i].length) and (pieces[i].length > 4 or is_known(text, pieces[i].length)):
+                return False
+            if i == first and is_generation(text, pieces[i].length):
                 return False
             if i > first and year_like(text, pieces[i].length) and small_value(text, 4) >= 2005:
                 return False

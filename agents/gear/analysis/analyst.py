@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any
 
 from hexar.agents.gear.analysis.lexicon import Role, Spot, spots
-from hexar.agents.gear.products.candidates import states_level, states_terrain
+from hexar.agents.gear.candidates import states_level, states_terrain
 from hexar.agents.gear.request.conditions import stated_levels, stated_terrain
 from hexar.agents.gear.request.words import fold, stem
 from hexar.agents.vendors.model import Listing, Review

@@ -31,7 +31,7 @@ from hexar.agents.gear.analysis.analyses import Analyses, Key
 from hexar.agents.gear.analysis.analyst import METHOD, read, specification_mentions
 from hexar.agents.gear.analysis.knowledge import KIND, Knowledge, key_fields, vendor_name, version_name
 from hexar.agents.gear.analysis.model_analyst import ModelAnalyst
-from hexar.agents.gear.products.candidates import is_sound
+from hexar.agents.gear.candidates import is_sound
 from hexar.agents.vendors.base import VendorAgent
 from hexar.agents.vendors.errors import VendorError
 from hexar.agents.vendors.model import Listing

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from hexar.agents.gear.analysis.analyst import METHOD, Mention
-from hexar.agents.gear.products.candidates import Facts, facts
+from hexar.agents.gear.candidates import Facts, facts
 from hexar.agents.vendors.model import Listing
 from hexar.core.cache import Tier
 

@@ -17,7 +17,7 @@ from typing import cast
 
 from hexar.agents.gear.analysis.analyst import Mention, summarise
 from hexar.agents.gear.analysis.knowledge import Knowledge
-from hexar.agents.gear.products.candidates import Facts
+from hexar.agents.gear.candidates import Facts
 from hexar.agents.gear.request.words import fold
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.core.cache import Tier

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hexar.agents.gear.analysis.knowledge import Knowledge
+from hexar.agents.gear.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.fold import FILTERED, MERGED, OUTRANKED, Shown, State, diff, ranking
 from hexar.agents.gear.products.assembly import Assembly, Member, assembly, product_message
-from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.products.catalogue import Catalogue, Placed
 from hexar.agents.gear.products.narrowing import narrowed, nothing_about
 from hexar.agents.gear.products.ranking import Preferences, RankedProduct, Weights, rank

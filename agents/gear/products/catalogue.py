@@ -14,8 +14,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from hexar.agents.gear.candidates import Batch
 from hexar.agents.gear.products.assembly import Assembly, Member, SourcedListing, assembly
-from hexar.agents.gear.products.candidates import Batch
 from hexar.core.cache import Tier
 from hexar.core.merge import cluster
 

@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from hexar.agents.gear.analysis.knowledge import vendor_name
-from hexar.agents.gear.products.candidates import Batch
+from hexar.agents.gear.candidates import Batch
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable

@@ -3,7 +3,7 @@
 ========== =============================================================== ===============================
 feature    value                                                            missing where
 ========== =============================================================== ===============================
-relevance  0..1, see :mod:`hexar.agents.gear.products.candidates`                    no term was given
+relevance  0..1, see :mod:`hexar.agents.gear.candidates`                    no term was given
 rating     -1..1, the mean shrunk to a prior by its count, about neutral    nobody rated it
 price      1 within the budget, falling to -1 at twice the budget           no budget, or no price in it
 discount   share of the struck-out price, at most 1/2, doubled              no discount is stated

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hexar.agents.gear.products.candidates import Batch, ParsedQuery, relevance
+from hexar.agents.gear.candidates import Batch, ParsedQuery, relevance
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.spelling import spelled
 from hexar.agents.gear.request.words import category_head, fold, head, stem, tokens

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hexar.agents.gear.candidates import Batch, ParsedQuery
 from hexar.agents.gear.products.board import Board
-from hexar.agents.gear.products.candidates import Batch, ParsedQuery
 from hexar.agents.gear.products.ranking import ORDER, Preferences, Weights
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.measures import stated_measures

@@ -171,10 +171,10 @@ class Cutter:
             if c.isalnum():
                 out += c if len(out) < LENGTH_LIMIT else ""
             elif c in ".," and i > start and is_digits(before) and is_digits(after):
-                if c == "," and is_digits(self.text[i + 1 : i + 4]) and len(self.text[i + 1 : i + 4]) == 3:
-                    if not is_digits(self.char(i + 4)):
-                        self.at += 1
-                        continue
+                thousands = self.text[i + 1 : i + 4]
+                if c == "," and len(thousands) == 3 and is_digits(thousands) and not is_digits(self.char(i + 4)):
+                    self.at += 1
+                    continue
                 if c == "," and not is_digits(out):
                     break
                 out += "." if len(out) < LENGTH_LIMIT else ""
@@ -226,6 +226,8 @@ def joined_code(compound: list[tuple[str, str]]) -> str:
     for place, text in enumerate(texts):
         head, tail = split_digits(text)
         if text.isalpha() and (len(text) > 4 or is_known(text)):
+            return ""
+        if not place and len(text) == 4 and is_digits(text[3]) and text[:3].isalpha():  # "ddr5-6000"
             return ""
         if place and is_year(text) and int(text) >= SEASON:
             return ""
@@ -663,9 +665,9 @@ def code_evidence(left: Record, right: Record) -> tuple[float, float]:
     cr = [best_match(t, left) if t.strong else 0.0 for t in right.codes[:TOKEN_LIMIT]]
     agree = max([0.0, *cl, *cr])
     cost = 0.0
-    if any(x and y and code_similarity(x, y) < 0.5 for x, y in ids[:2]):
-        if not (left.model and right.model and similarity(left.model_tokens, right.model_tokens) >= 0.75):
-            cost = COSTS["other_model"]
+    alike = left.model and right.model and similarity(left.model_tokens, right.model_tokens) >= 0.75
+    if not alike and any(x and y and code_similarity(x, y) < 0.5 for x, y in ids[:2]):
+        cost = COSTS["other_model"]
     for t, c in zip(left.codes, cl, strict=False):
         for u, d in zip(right.codes, cr, strict=False):
             if not t.strong or not u.strong or c >= 0.5 or d >= 0.5:
@@ -718,7 +720,9 @@ class Side:
     def is_brand(self, t: Token) -> bool:
         if t.group in ("kind", "sport"):
             return False
-        return any((r.initials and t.text == r.initials) or t.text in [b.text for b in r.brand] for r in (self.record, self.other))
+        return any(
+            (r.initials and t.text == r.initials) or t.text in [b.text for b in r.brand] for r in (self.record, self.other)
+        )
 
     def named(self) -> list[tuple[Token, float]]:
         return [(t, c) for t, c, brand in zip(self.title, self.covered, self.brand, strict=True) if not brand]
@@ -772,7 +776,9 @@ def numbers_evidence(left: Side, right: Side, branded: bool, damp: float) -> flo
         elif not a or not b:
             cost += DIMENSIONS.get(dimension, DIMENSION_COST)
         else:
-            cost += 0.3 if any(number_closeness(t, u) == 1.0 for t in a for u in b) else COSTS["quantity"]
+            apart = all(any(t.dimension == dimension for _, t in side.left_over) for side in (left, right))
+            same = not apart and any(number_closeness(t, u) == 1.0 for t in a for u in b)
+            cost += 0.3 if same else COSTS["quantity"]
     weak = [any(t.kind == CODE and not t.strong for _, t in side.left_over) for side in (left, right)]
     if any(weak):
         cost += COSTS["weak_code"] + (COSTS["number_replaced"] if all(weak) else 0.0)
@@ -809,7 +815,7 @@ def title_evidence(left: Record, right: Record, damp: float, lessons: Mapping[st
         evidence = COSTS["nothing"] if any(sum(worth(t) for t, _ in side.named()) > 0.3 for side in (one, other)) else 0.3
     else:
         evidence = COSTS["base"] + COSTS["gain"] * (1 - math.exp(-COSTS["rate"] * shared))
-        evidence += min(COSTS["long"] * max(0, words - 2), COSTS["long_limit"])
+        evidence += 0.0 if branded else min(COSTS["long"] * max(0, words - 2), COSTS["long_limit"])
     evidence -= words_evidence(one, other, branded, shared, lessons) * damp
     evidence -= numbers_evidence(one, other, branded, damp)
     evidence -= things_evidence(one, other, damp)

@@ -18,6 +18,8 @@ _UNIT = (
 _NUMBER = re.compile(rf"(?<![\w.,])[-−+]?(\d[\d.,\u00a0\u202f]*\d|\d)\s?({_UNIT})?")
 _SCALE = {"million": 1e6, "millones": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9, "k": 1e3, "thousand": 1e3, "mil": 1e3}
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-ZÁÉÍÓÚÑ¿¡\"'(\d])")
+#: A name with digits that is not one of the figures' names: another store, another period.
+_NAMED = re.compile(r"\b[^\W\d_]+\d\w*")
 #: Words that say how many times: a figure would have to say it.
 _TIMES = re.compile(
     r"\b(twice|thrice|double[sd]?|triple[sd]?|halve[sd]?|half|doble|triple|mitad|duplic\w+|triplic\w+)\b", re.IGNORECASE
@@ -36,7 +38,7 @@ def supported(sentence: str, figures: Sequence[pb.Figure]) -> bool:
     for name in sorted(names, key=len, reverse=True):
         if any(character.isdigit() for character in name):
             bare = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", bare)
-    if _TIMES.search(bare):
+    if _TIMES.search(bare) or _NAMED.search(bare):
         return False
     return all(any(_is(match, figure) for figure in figures) for match in _NUMBER.finditer(bare))
 

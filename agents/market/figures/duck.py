@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hexar.agents.market.figures.sql import literal
+from hexar.agents.market.figures.stopping import stoppable
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import Aborted, FailedPrecondition, ResourceExhausted, Unavailable
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Bytes that scans may spill to disk where memory does not suffice.
 SPILL = "16GB"
+#: Seconds that interrupted statements may take to end.
+CLOSING = 10.0
 
 
 class DuckEngine:
@@ -35,7 +39,9 @@ class DuckEngine:
         self._roots = [folder, *roots]
         self._memory_mb = memory_mb
         self._threads = threads
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -72,12 +78,16 @@ class DuckEngine:
         """
         import duckdb as library
 
-        cursor = self._open().cursor()
-        detach = cancel.attach(cursor.interrupt)
+        connection = self._open()
+        with self._lock:
+            # One connection serves one call at a time, also one for a cursor.
+            cursor = connection.cursor()
+            self._cursors.add(cursor)
         try:
             if cancel.cancelled:
                 raise Aborted("the analysis was cancelled")
-            yield cursor
+            with stoppable(cancel, cursor.interrupt):
+                yield cursor
         except library.InterruptException:
             raise Aborted("the analysis was cancelled") from None
         except library.OutOfMemoryException as error:
@@ -85,8 +95,10 @@ class DuckEngine:
         except library.IOException as error:
             raise Unavailable("the table's file cannot be read now") from error
         finally:
-            detach()
-            cursor.close()
+            with self._lock:
+                self._cursors.discard(cursor)
+                cursor.close()
+                self._idle.notify_all()
 
     def rows(self, statement: str, cancel: Cancel) -> Sequence[tuple[Any, ...]]:
         """The rows of an aggregate."""
@@ -94,8 +106,14 @@ class DuckEngine:
             return cursor.execute(statement).fetchall()
 
     def close(self) -> None:
-        """Close it; cursors end with an error."""
+        """Interrupt what runs, and close."""
         with self._lock:
-            if self._connection is not None:
+            # A statement that begins meanwhile is interrupted in the next round.
+            until = time.monotonic() + CLOSING
+            while self._cursors and time.monotonic() < until:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._idle.wait(0.05)
+            if self._connection is not None and not self._cursors:
                 self._connection.close()
-                self._connection = None
+            self._connection = None

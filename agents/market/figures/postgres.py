@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hexar.agents.market.figures.sql import literal
+from hexar.agents.market.figures.stopping import stoppable
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import Aborted, Unavailable
 
@@ -42,15 +43,11 @@ class PostgresWarehouse:
         try:
             with self._engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection
-                detach = cancel.attach(driver.cancel_safe)
-                try:
-                    if cancel.cancelled:
-                        raise Aborted("the analysis was cancelled")
-                    # No parameters: a percent sign in a statement is one.
-                    cursor = driver.cursor()
-                    return list(cursor.execute(statement).fetchall())
-                finally:
-                    detach()
+                if cancel.cancelled:
+                    raise Aborted("the analysis was cancelled")
+                with stoppable(cancel, driver.cancel_safe):
+                    # Without parameters a percent sign is one.
+                    return list(driver.cursor().execute(statement).fetchall())
         except sa.exc.SQLAlchemyError as error:
             raise Unavailable("the warehouse does not answer") from error
         except Exception as error:

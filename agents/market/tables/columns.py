@@ -66,13 +66,19 @@ class Column:
         if self.typed:
             if self.kind is Type.NUMBER:
                 # Whole numbers and decimals are added up as they are: an expression over them only costs.
-                return f"TRY_CAST({identifier(self.name)} AS {kind})" if self.floating else identifier(self.name)
+                return in_range(identifier(self.name), kind) if self.floating else identifier(self.name)
             return f"CAST({identifier(self.name)} AS {'DATE' if self.kind is Type.DATE else 'VARCHAR'})"
         if self.kind is Type.DATE and self.date is not None:
             return self.date.sql(self.text)
         if self.kind is Type.NUMBER and self.number is not None:
             return self.number.sql(self.text, kind)
         return self.text
+
+
+def in_range(value: str, kind: str) -> str:
+    """A floating number as a decimal; NULL where it is none: NaN and the infinities compare as larger than any."""
+    most = 10 ** (18 - int(kind.rpartition(",")[2].rstrip(")"))) - 1
+    return f"CASE WHEN {value} > -{most} AND {value} < {most} THEN CAST({value} AS {kind}) END"
 
 
 def cleaned(name: str) -> str:

@@ -101,6 +101,7 @@ def requirements() -> list[str]:
         "PyStemmer>=3.0",
         "pydantic-settings>=2.10",
         "PyYAML>=6.0",
+        "Jinja2>=3.1",
         "structlog>=25.1",
         "prometheus-client>=0.22",
         "PyJWT[crypto]>=2.10",
@@ -115,7 +116,7 @@ setup(
     packages=packages(),
     package_dir={f"hexar.{part}": part for part in PARTS},
     package_data={
-        "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.md", "*.csv"],
+        "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.md", "*.csv", "*.jsonl"],
         "hexar.server.demo": ["documents/*.md"],
     },
     exclude_package_data={"": ["*.cpp", "*.c"]},

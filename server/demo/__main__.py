@@ -14,11 +14,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hexar.agents.legal.corpus.corpora import Corpora
+from hexar.agents.legal.corpus.files import files_of
+from hexar.agents.legal.demo import CORPUS
 from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
+from hexar.core.cache.versions import Versions
 from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo.gear import ask_gear
+from hexar.server.demo.legal import ask_legal
 from hexar.server.demo.market import ask_market
 from hexar.server.demo.parts import ask_parts
 from hexar.server.demo.portfolio import ask_portfolio
@@ -34,6 +39,7 @@ QUESTIONS: tuple[Callable[[AsyncClient, Console], Awaitable[None]], ...] = (
     ask_portfolio,
     ask_parts,
     ask_market,
+    ask_legal,
 )
 
 
@@ -63,6 +69,7 @@ def fill_store(settings: Settings) -> None:
     try:
         prepare_database(settings, database, TABLES)
         import_catalogue(database, CATALOGUE)
+        Corpora(database, Versions(database), None).replace("", "", files_of(CORPUS))
     finally:
         database.close()
 

@@ -11,6 +11,7 @@ from hexar_client._channel import Connection
 from hexar_client._stream import AsyncStream
 from hexar_client.chat import AsyncChatStream, AsyncPortfolios
 from hexar_client.gear import QueryBody, query_request
+from hexar_client.legal import AsyncLegal
 from hexar_client.market import AsyncMarket
 from hexar_client.ops import AsyncOps
 from hexar_client.parts import AsyncParts
@@ -29,6 +30,7 @@ class AsyncClient(AsyncCalls):
         self.portfolios = AsyncPortfolios(self)
         self.ops = AsyncOps(self)
         self.parts = AsyncParts(self)
+        self.legal = AsyncLegal(self)
         self.market = AsyncMarket(self)
 
     def query(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from hexar_client.commands import chat, common, market, ops, parts, portfolio, query
+from hexar_client.commands import chat, common, legal, market, ops, parts, portfolio, query
 from hexar_client.errors import HexarError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask Hexar, and operate it.")
@@ -33,6 +33,7 @@ app.command("query")(query.query)
 app.command("chat")(chat.chat)
 app.add_typer(portfolio.app, name="portfolio", help="Keep and search documents.")
 app.add_typer(parts.app, name="parts", help="Find the parts that fit a vehicle.")
+app.add_typer(legal.app, name="legal", help="Draft, check and cite legal documents.")
 app.add_typer(market.app, name="market", help="Analyse sales tables.")
 app.add_typer(ops.app, name="ops", help="Operate a running server.")
 

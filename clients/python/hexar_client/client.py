@@ -11,6 +11,7 @@ from hexar_client._channel import Connection
 from hexar_client._stream import Stream
 from hexar_client.chat import ChatStream, Portfolios
 from hexar_client.gear import QueryBody, query_request
+from hexar_client.legal import Legal
 from hexar_client.market import Market
 from hexar_client.ops import Ops
 from hexar_client.parts import Parts
@@ -34,6 +35,7 @@ class Client(Calls):
         self.portfolios = Portfolios(self)
         self.ops = Ops(self)
         self.parts = Parts(self)
+        self.legal = Legal(self)
         self.market = Market(self)
 
     def query(

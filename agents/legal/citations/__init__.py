@@ -1,0 +1,1 @@
+"""Which sentence is supported by which passage, word for word."""

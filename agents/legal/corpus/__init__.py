@@ -1,0 +1,1 @@
+"""Authorities: imported, kept by version, searched by jurisdiction and day."""

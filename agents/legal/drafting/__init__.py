@@ -1,0 +1,1 @@
+"""From a request to the text: fields read from its words, sections, files."""

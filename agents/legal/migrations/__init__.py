@@ -1,0 +1,1 @@
+"""Revisions of the legal system's tables, a branch of their own."""

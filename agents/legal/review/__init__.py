@@ -1,0 +1,1 @@
+"""What a careful reader would remark: missing, unusual, one-sided, vague."""

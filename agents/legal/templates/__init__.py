@@ -1,0 +1,1 @@
+"""Document types: typed fields, clauses, and the sandbox that fills them."""

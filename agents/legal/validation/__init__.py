@@ -1,0 +1,1 @@
+"""What is wrong whatever the reader thinks: open fields, clashes, dead references."""

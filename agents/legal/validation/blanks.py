@@ -1,0 +1,119 @@
+# ruff: noqa: E501  # a pattern is read in one line
+"""What was left open: placeholders, blank lines to fill in, sentences with a hole where a value belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hexar.agents.legal.corpus.jurisdictions import named_in
+from hexar.agents.legal.state import Finding
+from hexar.agents.legal.templates.model import DocumentType, Kind
+from hexar.agents.legal.templates.readings import DURATION, MONEY, dates_in
+from hexar.agents.legal.templates.rendering import Filling
+from hexar.agents.legal.validation.parties import find_parties
+from hexar.agents.legal.validation.text import Document
+
+_PLACEHOLDERS = (
+    re.compile(r"\{\{[^{}\n]{0,120}\}\}|\{%[^{}\n]{0,120}%\}|\$\{[^{}\n]{1,80}\}|(?<![\w{])\{[A-Za-z_][\w .$-]{0,60}\}"),
+    re.compile(r"<<[^<>\n]{1,80}>>|<[A-Za-z][A-Za-z0-9_ /-]{1,60}>|«[A-Za-z_]{2,40}»|%[A-Z_]{3,40}%|##[A-Z_]{3,40}##"),
+    re.compile(r"(?<!\w)(?:TBD|TBC|TBA|TODO|FIXME|X{3,}|lorem ipsum|INSERT [A-Z ]{3,40}|(?:to be|por) (?:determined|completed|inserted|confirmed|agreed later|determinar|completar))(?!\w)"),
+    re.compile(r"\[?[●•]\]?(?=[\s.,;)]*(?:days|months|years|%|percent|,|\.|;|\)))|\[\s*[●•_.…\s]*\]"),
+)  # fmt: skip
+_BRACKETS = re.compile(r"\[([^\[\]\n]{1,120})\](?!\()")
+_NO_PLACEHOLDER = re.compile(
+    r"sic|x|X|…|\.{3}|\d{1,4}|[a-zA-Z]|.*\b(?:signature|page follows|remainder|intentionally|reserved|omitted|blank|firmas?|deliberadamente)\b.*"
+    r"|(?:citation|internal|emphasis).*",
+    re.IGNORECASE,
+)
+_LINE = re.compile(r"_{3,}|\.{6,}|(?<=\$)\s?_+")
+_SIGNED = re.compile(
+    r"^\W*(?:by|its|name|print(?:ed)? name|title|date|dated|signature|signed|witness|e-?mail|place|firma|nombre|cargo|fecha|d\.n\.i|nif|lugar|notary)\b",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"^[ \t]*(?P<label>[A-ZÁÉÍÓÚÑ][\w /()'’&.-]{1,50}):[ \t]*$", re.MULTILINE)
+
+#: A hole where a value belongs: (what lacks, pattern). Each is a form of words that cannot end there.
+_HOLES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("a party", re.compile(r"\b(?:between|by and between|by and among|entre)\s*(?:,|\band\b|\by\b(?=\s)|\(|[.;])", re.IGNORECASE)),
+    ("a party", re.compile(r"\b(?:between|entre)\s[^.;\n]{2,200}?\s(?:and|y)\s*(?:\((?:the|la|el)?\s*[\"“]|[.;]\s|,\s*(?:a|an|una?)\s)", re.IGNORECASE)),
+    ("a date", re.compile(r"\b(?:as of|dated|dated as of|effective as of|effective on|commencing on|commences on|begins on|beginning on|starting on|starts on|ends on|ending on|expires on|no later than|on or before|con fecha|con efectos desde)\s*(?:,|;|\.(?:\s|$)|\)|\(|\b(?:by and between|between|by|and ends|and continues|and ending|unless|entre)\b)", re.IGNORECASE)),
+    ("an amount", re.compile(r"\b(?:(?:sum|amount|fee|price|salary|rent|deposit|payment|compensation|bonus|rate|total) of|importe de|cantidad de|precio de|salario de)\s*(?:,|;|\.(?:\s|$)|\(\s*(?:the\s|\)|[\"“])|\b(?:per|a year|a month|each|for each|payable|for the|within|on|por|al)\b)", re.IGNORECASE)),
+    ("an amount", re.compile(r"(?:\bUSD|\bEUR|\bGBP|[$€£])\s*(?=[,;)]|\.(?:\s|$)|\s(?:per|for|within|on|payable|a|each|and|by|to)\b)")),
+    ("a duration", re.compile(r"\b(?:(?:period|term|duration) of|(?<=\s)within|upon|no less than|at least|plazo de|durante)\s*(?:,|;|\.(?:\s|$)|\(\s*\)|\b(?:days?|months?|years?|días|meses|años)\b|\bof\s+(?:receipt|written notice|notice)|\b(?:after|following|from)\s+(?:the|receipt|written))")),
+    ("a place", re.compile(r"\blaws? of(?: the)?(?: State| Commonwealth)?(?: of)?\s*(?:,|;|\.(?:\s|$)|\bwithout\b)|\bleyes de(?:l)?\s*(?:,|;|\.(?:\s|$))", re.IGNORECASE)),
+    ("a value", re.compile(r"\(\s*\)|[\"“]\s*[\"”]|,\s*,|\(\s*the\s*\)|\bto\s*,\s|:\s*;")),
+)  # fmt: skip
+
+
+def placeholders(document: Document) -> Iterator[Finding]:
+    """Text that stands for text that should be there."""
+    text = document.text
+    taken: list[tuple[int, int]] = []
+    for pattern in _PLACEHOLDERS:
+        for match in pattern.finditer(text):
+            taken.append(match.span())
+            yield document.finding(f"{match.group().strip()!r} is a placeholder", match.start(), match.end())
+    for match in _BRACKETS.finditer(text):
+        inside = match[1].strip()
+        after = text[match.end() : match.end() + 1]
+        if _NO_PLACEHOLDER.fullmatch(inside) or (len(inside) <= 2 and after.isalpha()):
+            continue
+        if any(start <= match.start() < end for start, end in taken):
+            continue
+        yield document.finding(f"{match.group()!r} is a placeholder", match.start(), match.end())
+    for match in _LINE.finditer(text):
+        line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        if match.start() >= document.signing or _SIGNED.match(line) or (not line.strip() and match.start() > len(text) // 2):
+            continue
+        yield document.finding("a blank was left to fill in", match.start(), match.end())
+
+
+def holes(document: Document) -> Iterator[Finding]:
+    """Sentences that lack a value, and labels with nothing after them."""
+    body = document.body
+    found: list[tuple[int, int]] = []
+    for what, pattern in _HOLES:
+        for match in pattern.finditer(body):
+            if any(start < match.end() and match.start() < end for start, end in found):
+                continue
+            found.append(match.span())
+            words = " ".join(match.group().split())
+            yield document.finding(f"{what} is missing after {words!r}", match.start(), match.end())
+    for match in _LABEL.finditer(body):
+        after = body[match.end() :].lstrip("\n \t")
+        following = after.split("\n", 1)[0]
+        values = re.match(r"[^\n:]{1,60}:(?:\s|$)", following)
+        if not _SIGNED.match(match["label"]) and (values or not following) and len(match["label"].split()) <= 5:
+            yield document.finding(f"{match['label'].strip()!r} has no value", match.start("label"), match.end("label"))
+
+
+def required(
+    document: Document, kind: DocumentType | None, values: Mapping[str, Any] | None, jurisdiction: str
+) -> Iterator[Finding]:
+    """Fields that a draft does not have; of a text that was sent, kinds of values that its type needs and that it lacks."""
+    if kind is not None and values is not None:
+        filling = Filling(kind, values, jurisdiction)
+        for field in kind.fields:
+            if field.required and field.name not in values and filling.counts(field):
+                yield Finding(f"{field.label} is not given", field=field.name)
+        return
+    yield from holes(document)
+    if kind is None:
+        return
+    needed = {field.kind: field for field in reversed(kind.fields) if field.required}
+    body = document.body
+    parties = [field for field in kind.fields if field.required and field.kind is Kind.PARTY]
+    if len(find_parties(document)) < len(parties):
+        yield Finding(f"{len(parties)} parties are needed and not all are named", field=parties[-1].name)
+    present = {
+        Kind.DATE: bool(dates_in(body)),
+        Kind.MONEY: bool(MONEY.search(body)),
+        Kind.DURATION: bool(DURATION.search(body)),
+    }
+    for wanted, there in present.items():
+        if wanted in needed and not there:
+            yield Finding(f"{needed[wanted].label} is not given: the text holds no {wanted.value}", field=needed[wanted].name)
+    if any(clause.key == "governing-law" for clause in kind.clauses) and not named_in(body):
+        yield Finding("no place is named whose law governs")

@@ -1,0 +1,87 @@
+# ruff: noqa: E501  # a pattern is read in one line
+"""The law that governs: one place, the right one, and what its rules say of the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hexar.agents.legal.corpus.jurisdictions import display, lineage, named_in
+from hexar.agents.legal.state import Finding
+from hexar.agents.legal.templates.model import DocumentType
+from hexar.agents.legal.validation.text import Document
+
+#: A place whose law governs stands right after one of these.
+_GOVERNED = re.compile(
+    r"\b(?:governed(?: exclusively)? by|construed (?:and enforced )?(?:in accordance with|under)|interpreted (?:in accordance with|under)|subject to)"
+    r"[^.;\n]{0,80}?\blaws?(?:\s+and\s+regulations)?\b(?: of| in force in)?(?: the)?(?: State| Commonwealth| Province| Republic| laws)?(?: of)?\s*"
+    r"|\b(?:se (?:reg(?:irá|ir[áa]n)|rigen?)|sujeto) (?:por|a) (?:las leyes|la ley|la legislación|el derecho)(?: de(?:l)?(?: Estado de)?)?\s*"
+    r"|^[ \t]*(?:Governing|Applicable) Law(?: Listed)?:\s*(?:(?:the )?laws? of (?:the )?(?:State of )?)?|^[ \t]*Ley aplicable:\s*"
+    r"|\bgoverned by\s+(?:and construed in accordance with\s+)?(?=[A-Z][\w ]{2,40}\slaw\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def governing_places(document: Document) -> list[tuple[int, int, str]]:
+    """Places that the document says govern it: (start, end, path)."""
+    places = named_in(document.text)
+    found: list[tuple[int, int, str]] = []
+    for match in _GOVERNED.finditer(document.text):
+        for start, end, path in places:
+            if match.end() <= start <= match.end() + 24 and "\n" not in document.text[match.end() : start]:
+                found.append((start, end, path))
+                break
+    return list(dict.fromkeys(found))
+
+
+def governing_law(document: Document, jurisdiction: str) -> Iterator[Finding]:
+    """A place that is not the document's, or several that do not agree. ``jurisdiction`` empty: only whether they agree."""
+    found = governing_places(document)
+    applies = set(lineage(jurisdiction)) if jurisdiction else set()
+    wrong = [row for row in found if jurisdiction and row[2] not in applies]
+    for start, end, path in wrong:
+        message = f"the law of {display(path)} governs, and the document is for {display(jurisdiction)}"
+        yield document.finding(message, start, end, suggestion=display(jurisdiction, document.language))
+    if not wrong and len({path for _, _, path in found}) > 1:
+        first = found[0]
+        for start, end, path in found[1:]:
+            if path not in lineage(first[2]) and first[2] not in lineage(path):
+                yield document.finding(f"the law of {display(first[2])} governs, and here that of {display(path)}", start, end)
+
+
+def missing_law(document: Document, kind: DocumentType | None) -> Iterator[Finding]:
+    """A document of a type that names its law, and does not."""
+    if kind is not None and any(clause.key == "governing-law" for clause in kind.clauses) and not governing_places(document):
+        yield Finding("no place is named whose law governs")
+
+
+@lru_cache(maxsize=1)
+def rules() -> list[dict[str, Any]]:
+    """The rules by place."""
+    rows: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("rules.yaml").read_text("utf-8"))
+    return rows
+
+
+def place_rules(document: Document, jurisdiction: str, kind: DocumentType | None) -> Iterator[Finding]:
+    """What the rules of the place forbid, or ask for and do not find."""
+    for rule in rules():
+        if rule["jurisdiction"] not in lineage(jurisdiction):
+            continue
+        if rule.get("types") and (kind is None or kind.name not in rule["types"]):
+            continue
+        text = document.body
+        if rule.get("when") and not re.search(rule["when"], text, re.IGNORECASE):
+            continue
+        message = f"{rule['message']} ({rule['authority']})"
+        if rule.get("forbids"):
+            for match in re.finditer(rule["forbids"], text, re.IGNORECASE):
+                first, last = document.sentence(match.start())
+                if not (rule.get("unless") and re.search(rule["unless"], text[first:last], re.IGNORECASE)):
+                    yield document.finding(message, match.start(), match.end())
+        elif not re.search(rule["requires"], text, re.IGNORECASE):
+            yield Finding(message)

@@ -1,0 +1,141 @@
+# ruff: noqa: E501  # a pattern is read in one line
+"""Defined terms: those that are used and never defined, those that are defined and never used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hexar.agents.legal.citations.recognise import recognise
+from hexar.agents.legal.corpus.jurisdictions import named_in
+from hexar.agents.legal.state import Finding, Severity
+from hexar.agents.legal.validation.parties import find_parties
+from hexar.agents.legal.validation.text import Document
+
+_QUOTED = re.compile(r"[\"“]([A-ZÁÉÍÓÚÑ][^\"”\n]{1,60}?)[\"”]")
+_LABELLED = re.compile(
+    r"^[ \t]*(?:[-•]|\d+(?:\.\d+)*[.)]?|\([a-z]\))?[ \t]*([A-ZÁÉÍÓÚÑ][\w ’'/&-]{1,50}?)(?::|[ \t]+(?:means|shall mean|refers to)\b)",
+    re.MULTILINE,
+)
+_WORD = r"[A-ZÁÉÍÓÚÑ][a-záéíóúñ]+(?:-[A-Z][a-z]+)?"
+#: A term as it is used: after a word that only stands before a thing.
+_USED = re.compile(
+    rf"\b(?:[Tt]he|[Aa]ny|[Ss]uch|[Ee]ach|[Aa]ll|[Ii]ts|[Tt]heir|[Hh]is|[Hh]er|[Tt]hese|[Tt]hose|[Nn]o|[Oo]ther|[Ll]a|[Ee]l|[Ll]os|[Ll]as|[Ss]us?|[Cc]ada)\s"
+    rf"(?P<term>{_WORD}(?:\s(?:(?:of(?:\sthe)?|de(?:\sla)?|del|en)\s)?{_WORD}){{0,4}})(?![\w])"
+)
+#: Words that are capitalised in a contract without being its terms.
+_GENERAL = frozenset(
+    """
+    abril act acuerdo addendum agosto agreement amendment american anexo anexos annex annexes appendix april arbitration
+    article articles association attachment attachments august avenue bank board business chamber chief city civil
+    clause clauses cláusula cláusulas code commerce commission commonwealth company's congress constitution contents
+    contract contrato convention corp corporation county court courts cover código data december definitions delaware
+    department diciembre director directors district dr east enero english estado european executive exhibit exhibits
+    febrero february federal floor friday general god government human inc internal international internet january judge
+    julio july june junio juzgado kingdom labor law laws ley llc ltd magistrate manager march marzo may mayo monday mr
+    mrs ms national north november noviembre october octubre officer officers page paragraph paragraphs parte partes
+    parties party preamble president professions protection recitals regulation regulations republic resources revenue
+    road rules saturday schedule schedules secretary section sections september septiembre signature south spanish
+    standard state states states' statute statutes street suite sunday superior supreme table term terms thursday
+    treasury tribunal tribunales tuesday u.s uniform union university wednesday west world
+    """.split()  # noqa: SIM905
+)
+
+
+def defined_terms(document: Document) -> dict[str, int]:
+    """What the document defines: term in lower case → where; parties, roles and headings among them."""
+    found: dict[str, int] = {}
+    for match in _QUOTED.finditer(document.text):
+        found.setdefault(_key(match[1]), match.start(1))
+    for match in _LABELLED.finditer(document.text):
+        found.setdefault(_key(match[1]), match.start(1))
+    for party in find_parties(document):
+        for name in (party.name, party.role):
+            if name:
+                found.setdefault(_key(name), party.start)
+    return found
+
+
+def _key(term: str) -> str:
+    return " ".join(re.sub(r"[^\w\s/-]", " ", term).split()).casefold()
+
+
+def _singular(key: str) -> str:
+    words = key.split()
+    if not words:
+        return key
+    last = words[-1]
+    if last.endswith("ies"):
+        last = last[:-3] + "y"
+    elif last.endswith(("ses", "xes", "ches", "shes")):
+        last = last[:-2]
+    elif last.endswith("s") and not last.endswith("ss"):
+        last = last[:-1]
+    return " ".join([*words[:-1], last])
+
+
+def terms(document: Document) -> Iterator[Finding]:
+    """Terms that are used as if they were defined, and are not."""
+    known = defined_terms(document)
+    titles = {_key(heading.title) for heading in document.headings if heading.title}
+    title = _key(document.text[:200].split("\n", 1)[0])
+    names = {_singular(key) for key in (*known, *titles)} | set(known) | titles
+    outside = [(place.start, place.end) for place in recognise(document.text)] + [(a, b) for a, b, _ in named_in(document.text)]
+    outside += [(heading.start, heading.start + len(heading.number) + len(heading.title) + 2) for heading in document.headings]
+    reported: set[str] = set()
+    for match in _USED.finditer(document.body):
+        term = match["term"]
+        key = _key(term)
+        if _singular(key) in reported or _fits(key, names) or f" {key} " in f" {title} ":
+            continue
+        words = key.split()
+        if (
+            all(word in _GENERAL for word in words if word not in ("of", "the", "de"))
+            or words[-1] in _GENERAL
+            or words[0] in ("state", "laws", "law")
+        ):
+            continue
+        if any(start <= match.start() < end for start, end in outside) or _named_law(document.text, match.end()):
+            continue
+        reported.add(_singular(key))
+        yield document.finding(f"{term!r} is used as a term and never defined", match.start("term"), match.end("term"))
+
+
+def _fits(key: str, names: set[str]) -> bool:
+    """Whether a term, its singular, or the words that it is made of are defined."""
+    if key in names or _singular(key) in names:
+        return True
+    words = key.split()
+    for cut in range(1, len(words)):
+        head, tail = " ".join(words[:cut]), " ".join(words[cut:]).removeprefix("of ").removeprefix("the ").removeprefix("de ")
+        if (head in names or _singular(head) in names or head in _GENERAL) and (
+            tail in names or _singular(tail) in names or tail in _GENERAL
+        ):
+            return True
+    return False
+
+
+def _named_law(text: str, end: int) -> bool:
+    """Whether a name goes on as the name of a law or of an institution."""
+    return bool(
+        re.match(
+            r"(?:\s(?:and|of|for|on|the|&|[A-Z]\w+)){0,5}\s(?:Act|Code|Law|Rules|Regulations?|Court|Commission|Association|Department|Agency)\b",
+            text[end : end + 80],
+        )
+    )
+
+
+def unused(document: Document) -> Iterator[Finding]:
+    """Terms that are defined in quotes and stand nowhere else."""
+    folded = document.text.casefold()
+    for match in _QUOTED.finditer(document.body):
+        before = document.body[max(0, match.start() - 30) : match.start()]
+        after = document.body[match.end() : match.end() + 20]
+        if not (re.search(r"\(\s*(?:[a-z, ]+)?$", before) or re.match(r"\s+(?:means|shall mean)", after)):
+            continue
+        key = match[1].casefold()
+        stem = key.removesuffix("s").removesuffix("ie").removesuffix("y")
+        if folded.count(stem) < 2:
+            yield document.finding(
+                f"{match[1]!r} is defined and never used", match.start(), match.end(), severity=Severity.WARNING
+            )

@@ -1,0 +1,281 @@
+"""The legal system: drafting, checking and citing documents, and the corpora they are cited from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import grpc
+
+from hexar.v1 import common_pb2, legal_pb2_grpc
+from hexar.v1 import legal_pb2 as pb
+from hexar_client._stream import AsyncStream, Stream
+from hexar_client.errors import convert_rpc
+
+if TYPE_CHECKING:
+    from hexar_client.aio import AsyncClient
+    from hexar_client.client import Client
+
+#: What events of a document hold; ``event.kind`` names which.
+DraftBody: TypeAlias = (
+    pb.DraftStarted | pb.LegalProgress | pb.Authority | pb.SectionBegun | pb.SectionToken | pb.SectionReset | pb.Check
+    | pb.LegalCitation | pb.RemovedCitation | pb.DocumentFile | pb.DraftCompleted | pb.ReadField
+)  # fmt: skip
+#: What a field may be given as; a text is understood for every kind.
+Value: TypeAlias = Any
+
+#: Bytes of one message of an import.
+PIECE = 1024 * 1024
+#: Seconds that an import or a bulk may take where the caller does not say.
+LONG_TIMEOUT = 290.0
+
+
+def field_value(value: Value) -> pb.FieldValue:
+    """A field's value from text, date, bool, number, list, mapping, or a message of the contract."""
+    if isinstance(value, pb.FieldValue):
+        return value
+    if isinstance(value, pb.Party):
+        return pb.FieldValue(party=value)
+    if isinstance(value, pb.CalendarDuration):
+        return pb.FieldValue(duration=value)
+    if isinstance(value, common_pb2.Money):
+        return pb.FieldValue(money=value)
+    if isinstance(value, pb.CalendarDate):
+        return pb.FieldValue(date=value)
+    if isinstance(value, bool):
+        return pb.FieldValue(flag=value)
+    if isinstance(value, date):
+        return pb.FieldValue(date=pb.CalendarDate(year=value.year, month=value.month, day=value.day))
+    if isinstance(value, int | float):
+        return pb.FieldValue(number=value)
+    if isinstance(value, str):
+        return pb.FieldValue(text=value)
+    if isinstance(value, Mapping):
+        return pb.FieldValue(record=pb.FieldRecord(fields={key: field_value(entry) for key, entry in value.items()}))
+    return pb.FieldValue(list=pb.FieldList(values=[field_value(entry) for entry in value]))
+
+
+def draft_request(
+    document_type: str = "", jurisdiction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+) -> pb.DraftRequest:
+    """A request for one document; ``rest`` are the other fields of DraftRequest (request, language, corpus, formats, …)."""
+    request = pb.DraftRequest(document_type=document_type, jurisdiction=jurisdiction, **rest)
+    for name, value in (fields or {}).items():
+        request.fields[name].CopyFrom(field_value(value))
+    return request
+
+
+class Document:
+    """A document put together from its events: ``feed`` each in order."""
+
+    def __init__(self) -> None:
+        self.started: pb.DraftStarted | None = None
+        self.sections: list[tuple[pb.SectionBegun, str]] = []
+        self.authorities: dict[str, pb.Authority] = {}
+        self.citations: list[pb.LegalCitation] = []
+        self.removed: list[pb.RemovedCitation] = []
+        self.checks: list[pb.Check] = []
+        self.files: dict[int, bytes] = {}
+        self.completed: pb.DraftCompleted | None = None
+
+    def feed(self, kind: str, body: Any) -> None:
+        """Take the next event."""
+        match kind:
+            case "section":
+                self.sections.append((body, ""))
+            case "token":
+                begun, text = self.sections[body.index]
+                self.sections[body.index] = begun, text + body.text
+            case "segment_reset":
+                self.sections[body.index] = self.sections[body.index][0], ""
+            case "authority":
+                self.authorities[body.id] = body
+            case "citation":
+                self.citations.append(body)
+            case "removed_citation":
+                self.removed.append(body)
+            case "check":
+                self.checks.append(body)
+            case "file":
+                self.files[body.format] = body.content
+            case "started":
+                self.started = body
+            case "completed":
+                self.completed = body
+
+    @property
+    def markdown(self) -> str:
+        """The document as Markdown; empty where it was not asked for."""
+        return self.files.get(pb.LEGAL_FORMAT_MARKDOWN, b"").decode()
+
+
+def import_requests(path: Path, corpus: str, jurisdiction: str) -> Iterator[pb.ImportCorpusRequest]:
+    """The messages that send a file or the files of a folder."""
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]
+    for file in files:
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        with file.open("rb") as stream:
+            piece = stream.read(PIECE)
+            yield pb.ImportCorpusRequest(corpus=corpus, path=name, content=piece, jurisdiction=jurisdiction)
+            while piece := stream.read(PIECE):
+                yield pb.ImportCorpusRequest(content=piece)
+
+
+class Legal:
+    """The legal system, blocking."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
+
+    def draft(self, request: pb.DraftRequest, **options: Any) -> Stream[DraftBody]:
+        """One document (see :func:`draft_request`); iterate for typed events."""
+        return self._client.stream(self._stub.Draft, request, **options)
+
+    def revise(
+        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+    ) -> Stream[DraftBody]:
+        """A new document made from a kept one."""
+        request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
+        for name, value in (fields or {}).items():
+            request.fields[name].CopyFrom(field_value(value))
+        return self._client.stream(self._stub.Revise, request)
+
+    def draft_bulk(self, requests: Iterable[pb.DraftRequest], timeout: float = LONG_TIMEOUT) -> Iterator[pb.DraftBulkEvent]:
+        """Many documents; events of each as they are made, the last one sums up."""
+        messages = (pb.DraftBulkRequest(draft=request) for request in requests)
+        yield from self._long(self._stub.DraftBulk, messages, timeout)
+
+    def validate(self, text: str, document_type: str = "", jurisdiction: str = "") -> pb.ValidateResponse:
+        """Check a finished text."""
+        request = pb.ValidateRequest(text=text, document_type=document_type, jurisdiction=jurisdiction)
+        response: pb.ValidateResponse = self._client.unary(self._stub.Validate, request)
+        return response
+
+    def review(self, text: str, document_type: str = "", jurisdiction: str = "") -> pb.ReviewResponse:
+        """Review a finished text."""
+        request = pb.ReviewRequest(text=text, document_type=document_type, jurisdiction=jurisdiction)
+        response: pb.ReviewResponse = self._client.unary(self._stub.Review, request)
+        return response
+
+    def cite(self, text: str, jurisdiction: str, **rest: Any) -> pb.CiteResponse:
+        """Authorities for a finished text, and its citations that are no support."""
+        request = pb.CiteRequest(text=text, jurisdiction=jurisdiction, **rest)
+        response: pb.CiteResponse = self._client.unary(self._stub.Cite, request)
+        return response
+
+    def search(self, query: str, jurisdiction: str = "", **rest: Any) -> pb.SearchAuthoritiesResponse:
+        """Search a corpus; ``rest`` are limit, topic, corpus, as_of."""
+        request = pb.SearchAuthoritiesRequest(query=query, jurisdiction=jurisdiction, **rest)
+        response: pb.SearchAuthoritiesResponse = self._client.unary(self._stub.SearchAuthorities, request)
+        return response
+
+    def document_types(self) -> list[pb.DocumentType]:
+        """All document types by name."""
+        found: list[pb.DocumentType] = []
+        token = ""
+        while True:
+            page = common_pb2.PageRequest(token=token)
+            response = self._client.unary(self._stub.ListDocumentTypes, pb.ListDocumentTypesRequest(page=page))
+            found.extend(response.document_types)
+            token = response.page.next_token
+            if not token:
+                return found
+
+    def corpora(self) -> list[pb.Corpus]:
+        """The corpora that can be searched, at most 1000."""
+        page = common_pb2.PageRequest(size=1000)
+        return list(self._client.unary(self._stub.ListCorpora, pb.ListCorporaRequest(page=page)).corpora)
+
+    def import_corpus(
+        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float = LONG_TIMEOUT
+    ) -> Iterator[pb.ImportCorpusResponse]:
+        """Replace a corpus by the files at ``path``; the last response carries it."""
+        yield from self._long(self._stub.ImportCorpus, import_requests(path, corpus, jurisdiction), timeout)
+
+    def _long(self, method: Any, messages: Iterable[Any], timeout: float) -> Iterator[Any]:
+        try:
+            yield from method(iter(messages), timeout=timeout, metadata=self._client.metadata)
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None
+
+
+class AsyncLegal:
+    """The legal system, for an event loop."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
+
+    def draft(self, request: pb.DraftRequest, **options: Any) -> AsyncStream[DraftBody]:
+        """As :meth:`Legal.draft`."""
+        return self._client.stream(self._stub.Draft, request, **options)
+
+    def revise(
+        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+    ) -> AsyncStream[DraftBody]:
+        """As :meth:`Legal.revise`."""
+        request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
+        for name, value in (fields or {}).items():
+            request.fields[name].CopyFrom(field_value(value))
+        return self._client.stream(self._stub.Revise, request)
+
+    async def draft_bulk(
+        self, requests: Iterable[pb.DraftRequest], timeout: float = LONG_TIMEOUT
+    ) -> AsyncIterator[pb.DraftBulkEvent]:
+        """As :meth:`Legal.draft_bulk`."""
+        messages = (pb.DraftBulkRequest(draft=request) for request in requests)
+        async for event in self._long(self._stub.DraftBulk, messages, timeout):
+            yield event
+
+    async def validate(self, text: str, document_type: str = "", jurisdiction: str = "") -> pb.ValidateResponse:
+        """As :meth:`Legal.validate`."""
+        request = pb.ValidateRequest(text=text, document_type=document_type, jurisdiction=jurisdiction)
+        response: pb.ValidateResponse = await self._client.unary(self._stub.Validate, request)
+        return response
+
+    async def review(self, text: str, document_type: str = "", jurisdiction: str = "") -> pb.ReviewResponse:
+        """As :meth:`Legal.review`."""
+        request = pb.ReviewRequest(text=text, document_type=document_type, jurisdiction=jurisdiction)
+        response: pb.ReviewResponse = await self._client.unary(self._stub.Review, request)
+        return response
+
+    async def cite(self, text: str, jurisdiction: str, **rest: Any) -> pb.CiteResponse:
+        """As :meth:`Legal.cite`."""
+        request = pb.CiteRequest(text=text, jurisdiction=jurisdiction, **rest)
+        response: pb.CiteResponse = await self._client.unary(self._stub.Cite, request)
+        return response
+
+    async def search(self, query: str, jurisdiction: str = "", **rest: Any) -> pb.SearchAuthoritiesResponse:
+        """As :meth:`Legal.search`."""
+        request = pb.SearchAuthoritiesRequest(query=query, jurisdiction=jurisdiction, **rest)
+        response: pb.SearchAuthoritiesResponse = await self._client.unary(self._stub.SearchAuthorities, request)
+        return response
+
+    async def document_types(self) -> list[pb.DocumentType]:
+        """All document types by name, at most 1000."""
+        page = common_pb2.PageRequest(size=1000)
+        response = await self._client.unary(self._stub.ListDocumentTypes, pb.ListDocumentTypesRequest(page=page))
+        return list(response.document_types)
+
+    async def corpora(self) -> list[pb.Corpus]:
+        """As :meth:`Legal.corpora`."""
+        page = common_pb2.PageRequest(size=1000)
+        response = await self._client.unary(self._stub.ListCorpora, pb.ListCorporaRequest(page=page))
+        return list(response.corpora)
+
+    async def import_corpus(
+        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float = LONG_TIMEOUT
+    ) -> AsyncIterator[pb.ImportCorpusResponse]:
+        """As :meth:`Legal.import_corpus`."""
+        async for response in self._long(self._stub.ImportCorpus, import_requests(path, corpus, jurisdiction), timeout):
+            yield response
+
+    async def _long(self, method: Any, messages: Iterable[Any], timeout: float) -> AsyncIterator[Any]:
+        try:
+            async for response in method(iter(messages), timeout=timeout, metadata=self._client.metadata):
+                yield response
+        except grpc.RpcError as error:
+            raise convert_rpc(error) from None

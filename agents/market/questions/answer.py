@@ -17,7 +17,7 @@ _DIMENSIONS = {
 }  # fmt: skip
 _MEASURES = {
     "revenue": ("ventas", True), "profit": ("beneficio", False), "margin": ("margen", False), "units": ("unidades", True),
-    "share": ("cuota", False),
+    "share": ("cuota", False), "average_price": ("precio medio", False),
 }  # fmt: skip
 
 
@@ -30,6 +30,9 @@ def _spanish_move(measure: str, up: bool) -> tuple[str, str]:
 
 def answer(reading: Reading, results: Sequence[Result], scope: Scope) -> tuple[str, list[pb.Figure]]:
     """(a sentence, its figures); empty where the question asks for no single thing. A change says between which days it is."""
+    if reading.unread:
+        # What was not understood may be what the question is about.
+        return "", []
     said, figures = _answer(reading, results)
     if said and reading.move and scope.current is not None and scope.previous is not None:
         to, against = ("a", "frente a") if reading.language == "es" else ("to", "against")
@@ -40,7 +43,7 @@ def answer(reading: Reading, results: Sequence[Result], scope: Scope) -> tuple[s
 
 
 def _answer(reading: Reading, results: Sequence[Result]) -> tuple[str, list[pb.Figure]]:
-    if len(reading.dimensions) == 1 and (reading.end or reading.move):
+    if len(reading.dimensions) == 1 and (reading.end or reading.move or reading.focus):
         return _of_a_part(reading, results)
     if not reading.dimensions and not reading.end:
         return _of_the_whole(reading, results)
@@ -71,12 +74,19 @@ def _of_a_part(reading: Reading, results: Sequence[Result]) -> tuple[str, list[p
     ]
     if not found:
         return "", []
+    wanted = reading.focus.get(role, ())
+    if wanted:
+        found = [figure for figure in found if figure.dimensions[role] in wanted]
+        if len(found) != 1:
+            return "", []
+    elif reading.end == "low" and reading.move in ("down", "up"):
+        found = [figure for figure in found if (figure.value < 0) == (reading.move == "down")] or found
     # "Lost least" is the other end of "lost most".
     high = (reading.move != "down") == (reading.end != "low") if reading.move in ("down", "up") else reading.end != "low"
     best = max(found, key=lambda figure: figure.value if high else -figure.value)
-    wrong_way = (reading.move == "down" and not high and best.value >= 0) or (reading.move == "up" and high and best.value <= 0)
+    wrong_way = (reading.move == "down" and best.value >= 0) or (reading.move == "up" and best.value <= 0)
     spanish = reading.language == "es"
-    if wrong_way:
+    if wrong_way and not wanted:
         said = "sin bajada" if reading.move == "down" else "sin subida"
         if spanish:
             return f"En ningún caso: {_MEASURES.get(measure, (measure, False))[0]} {said}.", [best]
@@ -87,15 +97,17 @@ def _of_a_part(reading: Reading, results: Sequence[Result]) -> tuple[str, list[p
         if moved:
             what, verb = _spanish_move(measure, best.value > 0)
             return f"{_capital(_DIMENSIONS[role])} {label}: {what} {verb} {value}.", [best]
-        return f"{_capital(_DIMENSIONS[role])} {label}, con {value} de {_MEASURES.get(measure, (measure, False))[0]}.", [best]
+        of = "" if measure == "units" else f" de {_MEASURES.get(measure, (measure, False))[0]}"
+        return f"{_capital(_DIMENSIONS[role])} {label}, con {value}{of}.", [best]
     if moved:
         return f"{label}: its {measure} {'rose' if best.value > 0 else 'fell'} by {value}.", [best]
-    return f"{label}, with {value} of {measure}." if measure != "margin" else f"{label}, with a margin of {value}.", [best]
+    said = {"margin": f"with a margin of {value}", "units": f"with {value}"}.get(measure, f"with {value} of {measure}")
+    return f"{label}, {said}.", [best]
 
 
 def _of_the_whole(reading: Reading, results: Sequence[Result]) -> tuple[str, list[pb.Figure]]:
     spanish = reading.language == "es"
-    if reading.horizon or (any(result.tool == "forecast" for result in results) and not reading.move):
+    if reading.horizon or (pb.MARKET_TOOL_FORECAST in reading.tools and not reading.move):
         total = next(iter(_figures(results, "forecast", "forecast_total")), None)
         if total is not None:
             said = "Se prevén" if spanish else "The forecast is"
@@ -103,6 +115,7 @@ def _of_the_whole(reading: Reading, results: Sequence[Result]) -> tuple[str, lis
     measure = reading.measure
     if not measure:
         return "", []
+    measure = "average_price" if measure == "price" else measure
     name = f"{measure}_change" if reading.move else measure
     tools = ("overview", "profitability", "kpi")
     found = next((figure for tool in tools for figure in _figures(results, tool, name) if not figure.dimensions), None)
@@ -115,13 +128,15 @@ def _of_the_whole(reading: Reading, results: Sequence[Result]) -> tuple[str, lis
         if spanish:
             what, verb = _spanish_move(measure, found.value > 0)
         return f"{_capital(what)} {verb} {value}." if spanish else f"{_capital(what)} {verb} by {value}.", [found]
-    return f"{_capital(what)}: {value}.", [found]
+    return f"{_capital(what.replace('_', ' '))}: {value}.", [found]
 
 
 def _value(figure: pb.Figure, spanish: bool) -> str:
     absolute = figure.name.endswith(("change", "change_amount"))
     if figure.unit == "percentage points":
         return f"{abs(figure.value):.2f} {'puntos porcentuales' if spanish else 'percentage points'}"
+    if figure.unit == "units":
+        return f"{abs(figure.value) if absolute else figure.value:,.0f} {'unidades' if spanish else 'units'}"
     if figure.unit == "ratio":
         return percent(figure, absolute=absolute)
     return amount(figure, absolute=absolute)

@@ -55,6 +55,8 @@ class Reading:
     granularity: pb.Granularity = pb.GRANULARITY_UNSPECIFIED
     horizon: int = 0
     unread: tuple[str, ...] = ()
+    #: The values whose share is asked for, by role: they are looked at among the others, and no filters.
+    focus: dict[str, tuple[str, ...]] = field(default_factory=dict)
     question: str = ""
 
     def message(self) -> pb.QuestionReading:
@@ -116,8 +118,12 @@ class _Text:
 
     def any(self, phrases: Iterable[str]) -> bool:
         """Whether one of the phrases stands there; all that do are read."""
-        found = [self.take(phrase) for phrase in phrases]
+        found = [self.take(phrase) for phrase in sorted(phrases, key=len, reverse=True)]
         return any(found)
+
+    def which(self, phrases: Mapping[str, Iterable[str]]) -> list[str]:
+        """The names whose phrases stand there; all are read."""
+        return [name for name, known in phrases.items() if self.any(known)]
 
     def before(self, phrase: str, markers: Iterable[str]) -> bool:
         """Whether one of ``markers`` stands within three words before the phrase."""
@@ -135,13 +141,14 @@ def read(question: str, profile: Profile) -> Reading:
         text.take(phrase)
     _window(dates, profile, reading)
     reading.dimensions = tuple(role for role in DIMENSIONS if text.any(known["dimensions"][role]) and role in profile.roles)
-    reading.measure = next((name for name, phrases in known["measures"].items() if text.any(phrases)), "")
-    reading.move = next((name for name, phrases in known["moves"].items() if text.any(phrases)), "")
-    reading.end = next((name for name, phrases in known["ends"].items() if text.any(phrases)), "")
+    reading.measure = next(iter(text.which(known["measures"])), "")
+    reading.move = next(iter(text.which(known["moves"])), "")
+    reading.end = next(iter(text.which(known["ends"])), "")
     reading.granularity = next(
         (_GRANULARITY[name] for name, phrases in known["granularities"].items() if text.any(phrases)),
         pb.GRANULARITY_UNSPECIFIED,
     )
+    _focus(reading)
     named = [name for name, phrases in known["tools"].items() if text.any(phrases)]
     if dates.ahead and "forecast" not in named:
         named.append("forecast")
@@ -166,7 +173,13 @@ def _language(text: str) -> str:
 
 def _values(text: _Text, profile: Profile, reading: Reading) -> None:
     """Names of the table's own values become filters, the longest first."""
-    values = [(plain(value), role, value) for role, known in profile.values.items() for value in known]
+    same = {name: group for group in words()["aliases"] for name in group}
+    values = [
+        (phrase, role, value)
+        for role, known in profile.values.items()
+        for value in known
+        for phrase in (same.get(plain(value)) or (plain(value),))
+    ]
     generic = {phrase for phrases in words()["dimensions"].values() for phrase in phrases} | set(words()["common"])
     by_role: dict[str, list[str]] = {}
     excluded: dict[str, list[str]] = {}
@@ -199,6 +212,19 @@ def _window(dates: Dates, profile: Profile, reading: Reading) -> None:
         reading.filters.from_date = first.isoformat()
     if last is not None:
         reading.filters.to_date = last.isoformat()
+
+
+def _focus(reading: Reading) -> None:
+    """Values whose share is asked for, or that are compared, are looked at among the others."""
+    for entry in list(reading.filters.dimensions):
+        role = next(name for name, known in ROLES.items() if known.number == entry.role)
+        if entry.exclude:
+            continue
+        if reading.measure == "share":
+            reading.focus[role] = tuple(entry.values)
+            reading.filters.dimensions.remove(entry)
+        if (reading.measure == "share" or len(entry.values) > 1) and role not in reading.dimensions:
+            reading.dimensions = (*reading.dimensions, role)
 
 
 def _tools(named: list[str], reading: Reading) -> tuple[pb.MarketTool, ...]:

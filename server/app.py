@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from grpc_health.v1 import health_pb2
 
+from hexar.server.auth import Authentication
 from hexar.server.config import Settings
-from hexar.server.interceptors import Authentication, Observe, Principal, RateLimit, TokenVerifier, errors, request_id
-from hexar.server.interceptors.auth import JwtVerifier, StaticTokens
+from hexar.server.interceptors import Observe, RateLimit, errors, request_id
 from hexar.server.listening import bind, options
 from hexar.server.process import Process, WorkerIndex
 from hexar.server.rpc import Interceptor, ServiceHandler, receive
@@ -91,21 +91,15 @@ class App(Process):
         await self._tuning.end()
 
     def _interceptors(self) -> Sequence[Interceptor]:
-        auth = self.settings.auth
-        verifiers: list[TokenVerifier] = []
-        if auth.tokens:
-            verifiers.append(
-                StaticTokens(
-                    {row.token.get_secret_value(): Principal(row.tenant, frozenset(row.scopes)) for row in auth.tokens}
-                )
-            )
-        if auth.jwt is not None:
-            verifiers.append(JwtVerifier(auth.jwt.key.get_secret_value(), auth.jwt.algorithms, auth.jwt.audience))
+        # The declared systems are for users, the operators' service is for operators, and nothing else is for anybody.
+        files = [file for system in self.systems for file in system.services]
+        scopes = {service.full_name: "use" for file in files for service in file.services_by_name.values()}
+        scopes["hexar.v1.OpsService"] = "ops"
         engine = self.engine
         return (
             errors,
             request_id,
-            Authentication(verifiers),
+            Authentication(self.settings.auth.verifiers(), scopes, engine.metrics),
             LeaveInterceptor(engine.answers),
             Observe(engine.metrics),
             RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),

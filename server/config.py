@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from hexar.core.redis.link import check_address
 from hexar.core.resilience.rate_limits import Rate
 from hexar.core.store.database import store_url
+from hexar.server.auth.settings import AuthConfig
 from hexar.server.interceptors.rate import Rates
 from hexar.server.models import EmbeddingsConfig, LlmConfig
 
@@ -56,34 +57,6 @@ class JobsConfig(Strict):
     workers: int = Field(default=3, ge=0, le=256)
     lease_seconds: Seconds = 15.0
     poll_seconds: Seconds = 1.0
-
-
-class TokenConfig(Strict):
-    """What a static token may do."""
-
-    token: SecretStr
-    tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,128}$")
-    scopes: list[Literal["use", "ops"]] = ["use"]
-
-
-class JwtConfig(Strict):
-    """How JWTs are checked: ``key`` is the shared secret or the PEM public key."""
-
-    key: SecretStr
-    algorithms: list[str] = ["RS256"]
-    audience: str | None = None
-
-
-class AuthConfig(Strict):
-    """Empty: authentication is off."""
-
-    tokens: list[TokenConfig] = []
-    jwt: JwtConfig | None = None
-
-    @property
-    def several_tenants(self) -> bool:
-        """Whether callers of more than one tenant may come."""
-        return self.jwt is not None or len({row.tenant for row in self.tokens}) > 1
 
 
 class RateConfig(Strict):

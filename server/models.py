@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
+from hexar.agents.llm.dialect import DIALECTS
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
 from hexar.core.ledger import Ledger
 from hexar.core.resilience.dispatch import Dispatcher
@@ -77,9 +78,10 @@ class LlmConfig(_Strict):
 
 
 class EmbeddingsConfig(_Strict):
-    """Where vectors come from. ``kind`` "none": retrieval is by words only."""
+    """Where vectors come from. ``kind`` "none": retrieval is by words only. ``dialect`` as the ``kind`` of a model."""
 
     kind: Literal["embedded", "endpoint", "none"] = "embedded"
+    dialect: str = "openai"
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
     model: str = ""
@@ -109,4 +111,6 @@ def build_embeddings(config: EmbeddingsConfig) -> Embeddings | None:
     if not (config.base_url and config.model and config.dimension):
         raise ValueError("embeddings: an endpoint needs base_url, model and dimension")
     key = config.api_key.get_secret_value()
-    return EndpointEmbeddings(config.base_url, config.model, dimension=config.dimension, key=key)
+    if config.dialect not in DIALECTS:
+        raise ValueError(f"embeddings: dialect must be one of {', '.join(DIALECTS)}")
+    return EndpointEmbeddings(config.base_url, config.model, dimension=config.dimension, key=key, dialect=config.dialect)

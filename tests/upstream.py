@@ -99,12 +99,13 @@ class _Server:
             return self._json(writer, 200, stats)
         if path == "/timings":
             return self._json(writer, 200, self.timings)
-        if path.endswith("/embeddings"):
+        target, _, query = path.partition("?")
+        if target.endswith("/embeddings"):
             request = json.loads(body)
+            self.last_request = {"target": path, **{name: headers.get(name, "") for name in ("authorization", "api-key")}}
             texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
             rows = [{"index": i, "object": "embedding", "embedding": embed(text)} for i, text in enumerate(texts)]
             return self._json(writer, 200, {"data": rows, "usage": {"prompt_tokens": sum(len(t.split()) for t in texts)}})
-        target, _, query = path.partition("?")
         if target.endswith("/chat/completions"):
             request = json.loads(body)
             self.last_request = {**request, "authorization": headers.get("authorization", ""), "target": path}

@@ -80,11 +80,14 @@ DIALECTS = {
 
 def headers(config: ModelConfig) -> tuple[tuple[str, str], ...]:
     """The headers of a call."""
-    dialect = DIALECTS[config.kind]
-    found = [("Accept", "text/event-stream"), ("User-Agent", "hexar")]
-    if config.api_key:
-        found.append((dialect.key_header, dialect.key_prefix + config.api_key))
-    return (*found, *config.headers)
+    agreed = (("Accept", "text/event-stream"), ("User-Agent", "hexar"))
+    return (*agreed, *key_header(config.kind, config.api_key), *config.headers)
+
+
+def key_header(kind: str, key: str) -> tuple[tuple[str, str], ...]:
+    """The header that a provider reads its key from; none where there is no key."""
+    dialect = DIALECTS[kind]
+    return ((dialect.key_header, dialect.key_prefix + key),) if key else ()
 
 
 def payload(config: ModelConfig, request: Request) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
@@ -24,6 +25,7 @@ import urllib3
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from hexar.agents.llm.dialect import key_header
 from hexar.core.errors import Unavailable
 from hexar.core.search.similarity import WordSimilarity, WordTokens
 from hexar.core.text.bytepairs import BytePairs
@@ -153,11 +155,15 @@ class EndpointEmbeddings:
 
     blocking = True
 
-    def __init__(self, base_url: str, model: str, *, dimension: int, key: str = "", connections: int = 8) -> None:
-        self._url = base_url.rstrip("/") + "/embeddings"
+    def __init__(
+        self, base_url: str, model: str, *, dimension: int, key: str = "", dialect: str = "openai", connections: int = 8
+    ) -> None:
+        url = urlsplit(base_url)
+        # Its query goes with every call, as a model's does.
+        self._url = url._replace(path=url.path.rstrip("/") + "/embeddings", fragment="").geturl()
         self._model = model
         self._dimension = dimension
-        self._headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        self._headers = {"content-type": "application/json", **dict(key_header(dialect, key))}
         self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
 
     @property
@@ -184,11 +190,11 @@ class EndpointEmbeddings:
             )
             if response.status != 200:
                 raise Unavailable(f"the embedding endpoint answered {response.status}")
-            data = sorted(orjson.loads(response.data)["data"], key=lambda row: row["index"])
+            data = sorted(orjson.loads(response.data)["data"], key=lambda row: row.get("index") or 0)
             rows = np.asarray([row["embedding"] for row in data], np.float32)
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable("the embedding endpoint does not answer") from error
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise Unavailable("the embedding endpoint's answer is not readable") from error
         if rows.shape != (len(texts), self._dimension) or not np.isfinite(rows).all():
             raise Unavailable("the embedding endpoint's vectors have another shape than configured")

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hexar.agents.llm.embeddings import MAX_CHARACTERS, StaticEmbeddings, embedded
+from hexar.agents.llm.embeddings import MAX_CHARACTERS, EndpointEmbeddings, StaticEmbeddings, embedded
+from tests.upstream import Upstream
 
 HEADER = 8
 
@@ -98,3 +99,16 @@ def test_words_look_like_themselves_and_unlike_others(static: StaticEmbeddings) 
     same, other = static.late_interaction(query, [static.encode(["gearbox", "torque"]), static.encode(["banana"])], [1.0], 0.0)
     assert same == pytest.approx(1.0, abs=1e-5)
     assert other < 0.9
+
+
+@pytest.mark.parametrize(("dialect", "header", "value"), [("openai", "authorization", "Bearer k"), ("azure", "api-key", "k")])
+def test_an_endpoint_gets_its_query_and_its_key(upstream: Upstream, dialect: str, header: str, value: str) -> None:
+    """The address's query goes with the call, the key where the provider reads it; the rows come in the order of the texts."""
+    url = upstream.base_url + "/?api-version=2024-10-21"
+    vectors = EndpointEmbeddings(url, "e", dimension=64, key="k", dialect=dialect)
+    rows = vectors.embed(["one", "two"])
+    assert rows.shape == (2, 64)
+    assert np.allclose(rows[1], vectors.embed(["two"])[0])
+    asked = upstream.stats()["last_request"]
+    assert asked["target"] == "/v1/embeddings?api-version=2024-10-21"
+    assert {name: asked[name] for name in ("authorization", "api-key") if asked[name]} == {header: value}

@@ -101,8 +101,8 @@ class LegalPipeline:
     @property
     def model(self) -> str:
         """The model that phrases free clauses; empty where none is configured."""
-        config = self.parts.models.models.config()
-        return "" if config.kind == "extractive" else config.name
+        models = self.parts.models.models
+        return "" if models.extractive() else models.primary
 
     async def prepare(self, request: pb.DraftRequest, tenant: str) -> DraftPlan:
         """The plan of a request; see :func:`hexar.agents.legal.plan.make_plan`."""

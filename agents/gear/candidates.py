@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from hexar.agents.gear.products.values import values_of
 from hexar.agents.gear.request.conditions import stated_levels, stated_terrain
 from hexar.agents.gear.request.words import category_head, head, heads, stem, table, tokens, words
 from hexar.agents.vendors.model import Listing
@@ -136,7 +137,19 @@ class Batch:
     Of listings with the same sku the first is kept: a vendor that repeats itself has one offer.
     """
 
-    __slots__ = ("_close", "vocabulary", "brands", "facts", "fetched_at", "listings", "postings", "records", "skus", "vendor")
+    __slots__ = (
+        "_close",
+        "vocabulary",
+        "brands",
+        "facts",
+        "fetched_at",
+        "listings",
+        "postings",
+        "records",
+        "skus",
+        "values",
+        "vendor",
+    )
 
     def __init__(self, vendor: str, listings: Iterable[Listing]) -> None:
         self.vendor = vendor
@@ -148,6 +161,8 @@ class Batch:
         self.skus = tuple(listing.sku for listing in self.listings)
         self.facts = tuple(facts(listing) for listing in self.listings)
         self.records = tuple(record(listing) for listing in self.listings)
+        pairs = zip(self.listings, self.facts, strict=True)
+        self.values = tuple(values_of(listing, fact.brand, fact.levels, fact.terrain) for listing, fact in pairs)
         self.brands = frozenset(listing.brand for listing in self.listings if listing.brand)
         #: The oldest reading, Unix seconds; zero where nothing was read.
         self.fetched_at = min((listing.fetched_at for listing in self.listings), default=0.0)

@@ -6,18 +6,6 @@ One kernel a file: ``tokens`` reads a title, ``records`` a listing, ``matching``
 
 from hexar.core.merge.clustering import cluster
 from hexar.core.merge.matching import DEFAULT_THRESHOLD, same_product
-from hexar.core.merge.products import LIVE_FIRST, OFFER_FIELDS, Merged, Offer, Product, Source, combine, merge
+from hexar.core.merge.products import Merged, Precedence, Reading, merge
 
-__all__ = [
-    "DEFAULT_THRESHOLD",
-    "LIVE_FIRST",
-    "OFFER_FIELDS",
-    "Merged",
-    "Offer",
-    "Product",
-    "Source",
-    "cluster",
-    "combine",
-    "merge",
-    "same_product",
-]
+__all__ = ["DEFAULT_THRESHOLD", "Merged", "Precedence", "Reading", "cluster", "merge", "same_product"]

@@ -1,10 +1,14 @@
-"""Benchmark of ``hexar.core.merge``: is it one product (labelled pairs), and joining what five vendors say.
+"""Benchmark of ``hexar.core.merge``: is it one product (labelled pairs), and what all vendors say of each.
 
-The join: 5 vendors x 2,000 live listings over 2,000 products of 8 static fields. All contenders start from the same Python
-rows and end with, for each product, the last writer of each field, where it came from, and each vendor's offer. The peers
-also get the easier task of starting from finished data frames and ending with one (``vs_polars_frames``,
-``vs_pandas_frames``): reading rows into a frame is then free for them and not for us. ``vs_best_peer`` is against the
-fastest peer from rows, ``vs_best_peer_frames`` against the fastest from frames.
+The merge is the one that a query runs (``hexar.agents.gear.products.assembly``), with the same precedence: 5 vendors x 2,000 live readings
+and 2,000 static ones of 2,000 products. All contenders start from readings that are grouped by product and end with, for
+each product, the value of each field that comes first, where it is from, and each vendor's offer. The peers also get the
+easier task of starting from finished data frames and ending with one (``vs_polars_frames``, ``vs_pandas_frames``): reading rows
+into a frame is then free for them and not for us. ``vs_best_peer`` is against the fastest peer from rows,
+``vs_best_peer_frames`` against the fastest from frames.
+
+``products_800_ms`` is what a query does with 8 vendors x 100 listings, 60 of each 100 shared: find out what is one product and
+assemble all; ``cluster_800_ms`` and ``merge_800_ms`` are the parts of it that the kernels take.
 """
 
 import gzip
@@ -25,144 +29,182 @@ if (ROOT / "build" / "ns").is_dir():
 import pandas  # type: ignore[import-untyped]  # noqa: E402
 import polars  # noqa: E402
 
-from hexar.core.merge import DEFAULT_THRESHOLD, Merged, cluster, merge, same_product  # noqa: E402
+from hexar.agents.gear.candidates import Batch  # noqa: E402
+from hexar.agents.gear.products.assembly import PRECEDENCE  # noqa: E402
+from hexar.agents.gear.products.catalogue import Catalogue  # noqa: E402
+from hexar.agents.vendors.model import Listing, Money  # noqa: E402
+from hexar.core.cache import Tier  # noqa: E402
+from hexar.core.merge import DEFAULT_THRESHOLD, Reading, cluster, merge, same_product  # noqa: E402
 from tests.bench.harness import data_folder, options, report  # noqa: E402
 from tests.core.merge import oracle_merge  # noqa: E402
 
 VENDORS = ("alpine", "harbour", "peak", "summit", "valley")
 KNOWLEDGE = ("name", "brand", "category", "description", "year", "rating")
-OFFER = ("sku", "price", "currency", "availability")
+ORDER = ["stale", "live", "vendor", "sku"]  # PRECEDENCE, as columns
 Rows = list[dict[str, Any]]
 
 
-def listings(products: int, seed: int = 5) -> tuple[Rows, dict[str, Rows]]:
-    """Static rows, and the live rows of each vendor: everyone says something about every product, nobody says all."""
+class Listed(Reading):
+    """A reading with the price of its offer."""
+
+    __slots__ = ("price",)
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        values = {name: row[name] for name in KNOWLEDGE if name in row}
+        super().__init__(row["vendor"], row["sku"], values, live=row["live"], stale=row["stale"], fetched_at=row["fetched_at"])
+        self.price = row.get("price")
+
+
+def rows_of(products: int, seed: int = 5) -> Rows:
+    """One static row and five vendors' live rows of each product: everyone says something, nobody says all."""
     rng = random.Random(seed)
-    static: Rows = []
-    live: dict[str, Rows] = {vendor: [] for vendor in VENDORS}
+    rows: Rows = []
     for i in range(products):
-        static.append(
-            {
-                "id": f"p{i:05d}",
-                "vendor": "catalogue",
-                "fetched_at": 1_000.0 + rng.randrange(1000),
-                "name": f"Product {i}",
-                "brand": f"Brand {i % 97}",
-                "category": f"category {i % 13}",
-                "description": f"What the catalogue says of product {i}",
-                "year": 2015 + i % 10,
-                "rating": round(rng.uniform(1, 5), 1),
-            }
+        of = {"id": f"p{i:05d}", "stale": False, "fetched_at": 1_000.0 + rng.randrange(1000)}
+        rows.append(
+            of
+            | {"vendor": "catalogue", "sku": f"c-{i}", "live": False, "name": f"Product {i}", "brand": f"Brand {i % 97}"}
+            | {"category": f"category {i % 13}", "description": f"What the catalogue says of product {i}"}
+            | {"year": 2015 + i % 10, "rating": round(rng.uniform(1, 5), 1)}
         )
         for vendor in VENDORS:
-            row: dict[str, Any] = {
-                "product_id": f"p{i:05d}",
-                "sku": f"{vendor}-{i}",
-                "fetched_at": 500.0 + rng.randrange(2000),
-                "price": rng.randrange(10, 900) * 1_000_000,
-                "currency": "USD",
-                "availability": rng.choice(("in_stock", "out_of_stock")),
-                "name": f"{vendor} product {i}",
-            }
+            row = of | {"vendor": vendor, "sku": f"{vendor}-{i}", "live": True, "stale": rng.random() < 0.1}
+            row |= {"price": rng.randrange(10, 900) * 1_000_000, "name": f"{vendor} product {i}"}
             if rng.random() < 0.5:
                 row["description"] = f"What {vendor} says of product {i}"
             if rng.random() < 0.5:
                 row["rating"] = round(rng.uniform(1, 5), 1)
-            live[vendor].append(row)
-    for rows in live.values():
-        rng.shuffle(rows)
-    return static, live
-
-
-def tagged(static: Rows, live: dict[str, Rows]) -> Rows:
-    """All rows as one table's: what the peers read."""
-    rows = [{**row, "live": False} for row in static]
-    for vendor, found in live.items():
-        rows.extend({**row, "id": row["product_id"], "vendor": vendor, "live": True} for row in found)
+            rows.append(row)
+    rng.shuffle(rows)
     return rows
 
 
+def grouped(rows: Rows) -> list[list[Listed]]:
+    """The readings of each product."""
+    groups: dict[str, list[Listed]] = {}
+    for row in rows:
+        groups.setdefault(row["id"], []).append(Listed(row))
+    return [groups[name] for name in sorted(groups)]
+
+
 def by_polars(frame: polars.DataFrame) -> tuple[polars.DataFrame, polars.DataFrame]:
-    """Fields with provenance, and offers, by polars: two sorts, then the last that is known of each group."""
-    order = frame.lazy().sort(["fetched_at", "live", "vendor"], descending=[False, False, True])
-    rated = frame.lazy().sort(["live", "fetched_at", "vendor"], descending=[False, False, True])
-    plain = [name for name in KNOWLEDGE if name != "rating"]
-
-    def last(names: list[str]) -> list[polars.Expr]:
-        wanted: list[polars.Expr] = []
-        for name in names:
-            known = polars.col(name).is_not_null()
-            wanted.append(polars.col(name).filter(known).last())
-            wanted += [polars.col(of).filter(known).last().alias(f"{name}.{of}") for of in ("vendor", "fetched_at", "live")]
-        return wanted
-
-    fields = order.group_by("id").agg(last(plain)).join(rated.group_by("id").agg(last(["rating"])), on="id")
-    offers = rated.filter(polars.col("price").is_not_null())
-    kept = (*OFFER[1:], "fetched_at", "live")
-    offers = offers.group_by(["id", "vendor", "sku"]).agg(polars.col(name).last() for name in kept)
-    first, second = polars.collect_all([fields, offers])
-    return first, second
+    """Fields with their vendor, and offers, by polars: a sort, then the first that is known of each group."""
+    order = frame.lazy().sort(ORDER)
+    first: list[polars.Expr] = []
+    for name in KNOWLEDGE:
+        known = polars.col(name).is_not_null()
+        first.append(polars.col(name).filter(known).first())
+        first += [polars.col(of).filter(known).first().alias(f"{name}.{of}") for of in ("vendor", "fetched_at", "live")]
+    fields = order.group_by("id").agg(first)
+    offers = order.filter(polars.col("live")).group_by(["id", "vendor", "sku"]).agg(polars.col("price").first())
+    one, other = polars.collect_all([fields, offers])
+    return one, other
 
 
 def by_pandas(frame: pandas.DataFrame) -> tuple[dict[str, pandas.DataFrame], pandas.DataFrame]:
-    """The same by pandas: for each field the last known row of each product."""
-    frame = frame.sort_values("vendor", ascending=False, kind="stable")
-    order = frame.sort_values(["fetched_at", "live"], kind="stable")
-    rated = frame.sort_values(["live", "fetched_at"], kind="stable")
+    """The same by pandas: for each field the first known row of each product."""
+    frame = frame.sort_values(ORDER, kind="stable")
     fields = {}
     for name in KNOWLEDGE:
-        rows = (rated if name == "rating" else order)[["id", name, "vendor", "fetched_at", "live"]]
-        fields[name] = rows[rows[name].notna()].drop_duplicates("id", keep="last")
-    offers = rated[rated["price"].notna()].drop_duplicates(["id", "vendor", "sku"], keep="last")
-    return fields, offers[["id", "vendor", *OFFER, "fetched_at", "live"]]
+        rows = frame[["id", name, "vendor", "fetched_at", "live"]]
+        fields[name] = rows[rows[name].notna()].drop_duplicates("id")
+    return fields, frame[frame["live"]].drop_duplicates(["id", "vendor", "sku"])[["id", "vendor", "sku", "price"]]
 
 
-def polars_from_rows(static: Rows, live: dict[str, Rows]) -> tuple[Rows, Rows]:
-    fields, offers = by_polars(polars.DataFrame(tagged(static, live), infer_schema_length=None))
+def polars_from_rows(rows: Rows) -> tuple[Rows, Rows]:
+    fields, offers = by_polars(polars.DataFrame(rows, infer_schema_length=None))
     return fields.to_dicts(), offers.to_dicts()
 
 
-def pandas_from_rows(static: Rows, live: dict[str, Rows]) -> tuple[dict[str, Any], Any]:
-    fields, offers = by_pandas(pandas.DataFrame.from_records(tagged(static, live)))
+def pandas_from_rows(rows: Rows) -> tuple[dict[str, Any], Any]:
+    fields, offers = by_pandas(pandas.DataFrame.from_records(rows))
     return {name: frame.to_dict("records") for name, frame in fields.items()}, offers.to_dict("records")
 
 
-def ours_from_rows(static: Rows, live: dict[str, Rows]) -> int:
-    """Merge, and read the fields, the sources and each offer's price: an offer is a view of its row."""
+def ours(groups: list[list[Listed]]) -> int:
+    """Merge, and read the fields, the sources and each offer's price."""
     total = 0
-    for product in merge(static, live).products.values():
-        total += len(product.fields) + len(product.provenance)
-        for offer in product.offers.values():
-            total += offer.get("price", 0)
+    for readings in groups:
+        merged = merge(readings, PRECEDENCE)
+        total += len(merged.fields) + len(merged.sources)
+        for offer in merged.offers:
+            total += offer.price
     return total
 
 
-def oracle_from_rows(static: Rows, live: dict[str, Rows]) -> int:
+def oracle(groups: list[list[Listed]]) -> int:
     """The same by the oracle."""
     total = 0
-    for product in oracle_merge.merge(static, live).values():
-        total += len(product["fields"]) + len(product["provenance"])
-        for _, values in product["offers"].values():
-            total += values["price"]
+    for readings in groups:
+        fields, sources, _, offers = oracle_merge.merge(readings, PRECEDENCE)
+        total += len(fields) + len(sources) + sum(offer.price for offer in offers)  # type: ignore[attr-defined]
     return total
 
 
-def agree(static: Rows, live: dict[str, Rows]) -> None:
+def agree(rows: Rows, groups: list[list[Listed]]) -> None:
     """Every contender finds the same winners, sources and offers, or the comparison is worth nothing."""
-    ours = merge(static, live)
-    plain = oracle_merge.merge(static, live)
-    fields, offers = polars_from_rows(static, live)
-    frames, more = pandas_from_rows(static, live)
+    assert ours(groups) == oracle(groups)
+    found = {f"p{i:05d}": merge(readings, PRECEDENCE) for i, readings in enumerate(groups)}
+    fields, offers = polars_from_rows(rows)
+    frames, more = pandas_from_rows(rows)
     for row in fields:
-        product = ours[row["id"]]
+        merged = found[row["id"]]
         for name in KNOWLEDGE:
-            assert product.fields.get(name) == row[name] == plain[row["id"]]["fields"].get(name)
-            assert product.provenance[name].vendor == row[f"{name}.vendor"]
-    for name, rows in frames.items():
-        assert all(ours[row["id"]].fields[name] == row[name] for row in rows)
+            assert merged.fields.get(name) == row[name]
+            assert merged.sources[name].vendor == row[f"{name}.vendor"]
+    for name, table in frames.items():
+        assert all(found[row["id"]].fields[name] == row[name] for row in table)
     for row in (*offers, *more):
-        assert ours[row["id"]].offers[row["vendor"], row["sku"]].values["price"] == row["price"]
-    assert len(offers) == len(more) == sum(len(product.offers) for product in ours.products.values())
+        assert {(one.vendor, one.sku): one.price for one in found[row["id"]].offers}[row["vendor"], row["sku"]] == row["price"]
+    assert len(offers) == len(more) == sum(len(merged.offers) for merged in found.values())
+
+
+def batches(vendors: int = 8, listed: int = 100, shared: int = 60) -> list[Batch]:
+    """What each vendor of a query lists: ``shared`` products that all sell, the rest its own."""
+    found = []
+    for vendor in range(vendors):
+        rng = random.Random(vendor)
+        listings = []
+        for i in range(listed):
+            names = random.Random(i if i < shared else 1000 * (vendor + 1) + i)
+            word = "".join(names.choice("bdfgklmnprst") + names.choice("aeiou") for _ in range(3)).title()
+            listings.append(
+                Listing(
+                    vendor=f"shop{vendor}",
+                    sku=f"{vendor}-{i}",
+                    name=f"Kestra {word} {names.randrange(2, 99)} Snowboard {rng.choice(('2026', '25/26', ''))}".strip(),
+                    fetched_at=1.0,
+                    brand="Kestra",
+                    category="Snowboards",
+                    description=f"A board for the whole mountain, number {i} of {vendor}.",
+                    price=Money("USD", names.randrange(200, 900) * 1_000_000),
+                )
+            )
+        found.append(Batch(f"shop{vendor}", listings))
+    return found
+
+
+def query_figures() -> dict[str, float]:
+    """Milliseconds of the least disturbed of some rounds over 8 x 100 listings: all, clustering, merging."""
+    read = batches()
+    records = [record for batch in read for record in batch.records]
+    merges: list[list[Reading]] = []
+
+    def products() -> None:
+        catalogue_ = Catalogue()
+        found = catalogue_.products({batch.vendor: catalogue_.place(batch, Tier.SOURCE, stale=False) for batch in read})
+        merges[:] = [list(parts.readings) for parts in found]
+
+    taken = rounds(
+        {
+            "products_800_ms": products,
+            "cluster_800_ms": lambda: cluster(records),
+            "merge_800_ms": lambda: [merge(readings, PRECEDENCE) for readings in merges],
+        },
+        7,
+    )
+    assert sum(len(readings) > 1 for readings in merges) >= 55, "products that vendors share are not found"
+    return {name: seconds * 1e3 for name, seconds in taken.items()}
 
 
 def rounds(contenders: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
@@ -203,17 +245,14 @@ def catalogue(products: int, seed: int = 7) -> list[dict[str, str]]:
     return rows
 
 
-def workload() -> Merged:
+def workload() -> int:
     """A fixed amount of work of every kernel, about a second: for counting instructions."""
     rows = catalogue(1_000)
     for left, right in itertools.pairwise(rows):
         same_product(left, right)
     cluster(rows)
-    static, live = listings(2_000)
-    merged = merge(static, live)
-    for _ in range(20):
-        merged = merge(static, live)
-    return merged
+    groups = grouped(rows_of(2_000))
+    return sum(ours(groups) for _ in range(20))
 
 
 def main() -> None:
@@ -222,18 +261,18 @@ def main() -> None:
     folder = data_folder()
     if folder is None:
         print("HEXAR_DATA is not set: abt_buy_f1 and amazon_google_f1 are not measured")
-    static, live = listings(2_000)
-    agree(static, live)
-    rows = tagged(static, live)
+    rows = rows_of(2_000)
+    groups = grouped(rows)
+    agree(rows, groups)
     frame = polars.DataFrame(rows, infer_schema_length=None)
     table = pandas.DataFrame.from_records(rows)
     taken = rounds(
         {
-            "ours": lambda: ours_from_rows(static, live),
-            "oracle": lambda: oracle_from_rows(static, live),
-            "polars": lambda: polars_from_rows(static, live),
+            "ours": lambda: ours(groups),
+            "oracle": lambda: oracle(groups),
+            "polars": lambda: polars_from_rows(rows),
             "polars_frames": lambda: by_polars(frame),
-            "pandas": lambda: pandas_from_rows(static, live),
+            "pandas": lambda: pandas_from_rows(rows),
             "pandas_frames": lambda: by_pandas(table),
         },
         11 if chosen.quick else 31,
@@ -265,6 +304,7 @@ def main() -> None:
             "cluster_20k_s": cluster_seconds,
             "clusters": len(clusters),
             "pairs_per_s": pairs_per_s,
+            **query_figures(),
         },
     )
 

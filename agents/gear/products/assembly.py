@@ -4,23 +4,25 @@ Every field of the contract's Product is a value that one reading states, and ``
 up: a field that no reading states is absent. Offers stand side by side, one for each vendor's listing. The result depends
 on the set of readings only.
 
-Which reading speaks for a field: current before stale, what a heavy agent read before a light one's summary, then by vendor
-name and sku. The mean of ratings is weighted by their counts.
+The compiled kernel (:mod:`hexar.core.merge.products`) merges the readings of a product. Which one speaks for a field is
+``PRECEDENCE``: current before stale, what a heavy agent read before a light one's summary, then by vendor name and sku. The
+mean of ratings is weighted by their counts.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from hexar.agents.gear.analysis.analyst import Mention, summarise
 from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.candidates import Facts
-from hexar.agents.gear.request.words import fold
+from hexar.agents.gear.products.values import values_of
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.core.cache import Tier
+from hexar.core.merge import Merged, Precedence, Reading, merge
 from hexar.v1 import common_pb2, query_pb2
 
 _TIERS = {
@@ -39,27 +41,33 @@ _AVAILABILITY = {
 }
 #: What the contract's count can hold.
 MAX_RATINGS = 2**32 - 1
+#: Which reading of a product speaks first.
+PRECEDENCE: tuple[Precedence, ...] = ("current", "static", "vendor", "sku")
 #: Fields of one value, by their name in the contract.
-_FIELDS: tuple[tuple[str, Callable[[Listing], str]], ...] = (
-    ("name", lambda listing: listing.name),
-    ("brand", lambda listing: listing.brand),
-    ("category", lambda listing: listing.category),
-    ("description", lambda listing: listing.description),
-    ("gtin", lambda listing: valid_gtin(listing.gtin)),
-    ("model", lambda listing: listing.model),
-    ("image_url", lambda listing: listing.image_url),
-)
+_FIELDS = ("name", "brand", "category", "description", "gtin", "model", "image_url", "year")
 
 
-@dataclass(frozen=True, slots=True)
-class SourcedListing:
-    """A listing, what it says, and how it came here. ``heavy`` where a heavy agent read it."""
+class SourcedListing(Reading):
+    """A listing, what it says, and how it came here: from a heavy agent (static), or with an offer (live)."""
 
-    listing: Listing
-    facts: Facts
-    tier: Tier
-    stale: bool
-    heavy: bool = False
+    __slots__ = ("facts", "listing", "tier")
+
+    def __init__(
+        self,
+        listing: Listing,
+        facts: Facts,
+        tier: Tier,
+        stale: bool,
+        *,
+        heavy: bool = False,
+        values: dict[Any, Any] | None = None,
+    ) -> None:
+        if values is None:
+            values = values_of(listing, facts.brand, facts.levels, facts.terrain)
+        super().__init__(listing.vendor, listing.sku, values, live=not heavy, stale=stale, fetched_at=listing.fetched_at)
+        self.listing = listing
+        self.facts = facts
+        self.tier = tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +89,13 @@ def product_id(members: Iterable[Member]) -> str:
     return "p_" + hashlib.sha256(f"{vendor}\0{sku}".encode()).hexdigest()[:20]
 
 
-def valid_gtin(text: str) -> str:
-    """``text`` where it is a GTIN-8, 12, 13 or 14 with a valid check digit (GS1 General Specifications, 7.9), else empty."""
-    if len(text) not in (8, 12, 13, 14) or not (text.isascii() and text.isdigit()) or not text.strip("0"):
-        return ""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(text)))
-    return text if total % 10 == 0 else ""
-
-
 @dataclass(frozen=True, slots=True)
 class Assembly:
     """The parts of one product, and what filters and ranking ask of it. Made by :func:`assembly`."""
 
     product_id: str
     members: tuple[Member, ...]
-    readings: tuple[SourcedListing, ...]
+    merged: Merged[SourcedListing]
     name: str
     brand: tuple[str, ...]
     category: str
@@ -106,36 +106,38 @@ class Assembly:
     #: (vendor, sku) of each member.
     keys: tuple[tuple[str, str], ...]
 
+    @property
+    def readings(self) -> tuple[SourcedListing, ...]:
+        """All readings, the one that speaks first standing first."""
+        return self.merged.readings
+
 
 def assembly(members: Iterable[Member]) -> Assembly:
     """Put the members of one product together."""
     ordered = tuple(sorted(members, key=lambda member: member.key))
-    readings = _readings(ordered)
+    merged = merge(_readings(ordered), PRECEDENCE)
+    fields = merged.fields
     return Assembly(
         product_id=product_id(ordered),
         members=ordered,
-        readings=readings,
-        name=next((reading.listing.name for reading in readings if reading.listing.name), ""),
-        brand=next((reading.facts.brand for reading in readings if reading.facts.brand), ()),
-        category=next((reading.listing.category for reading in readings if reading.listing.category), ""),
-        levels=next((reading.facts.levels for reading in readings if reading.facts.levels), ()),
-        terrain=next((reading.facts.terrain for reading in readings if reading.facts.terrain), ()),
-        rating=_rating(readings),
-        offers=tuple(member.live.listing for member in ordered),
+        merged=merged,
+        name=fields.get("name", ""),
+        brand=fields.get("brand_words", ()),
+        category=fields.get("category", ""),
+        levels=fields.get("skill_levels", ()),
+        terrain=fields.get("terrain", ()),
+        rating=_rating(merged.readings),
+        offers=tuple(offer.listing for offer in merged.offers),
         keys=tuple(member.key for member in ordered),
     )
 
 
-def _readings(members: Sequence[Member]) -> tuple[SourcedListing, ...]:
-    """All readings, the one that speaks first standing first."""
-    found: list[SourcedListing] = []
+def _readings(members: Iterable[Member]) -> Iterator[SourcedListing]:
     for member in members:
         known = member.knowledge
         if known is not None and known.listing is not None and known.facts is not None:
-            found.append(SourcedListing(known.listing, known.facts, known.tier, known.stale, heavy=True))
-        found.append(member.live)
-    found.sort(key=lambda reading: (reading.stale, not reading.heavy))  # stable: then by vendor and sku
-    return tuple(found)
+            yield SourcedListing(known.listing, known.facts, known.tier, known.stale, heavy=True)
+        yield member.live
 
 
 def _stated_rating(listing: Listing) -> tuple[float, int] | None:
@@ -193,55 +195,30 @@ def product_message(parts: Assembly, pending: query_pb2.AnalysisState) -> query_
     """The contract's Product. ``pending`` is the state of the analysis where there is nothing to show yet."""
     product = query_pb2.Product(product_id=parts.product_id)
     sources = _Sources(product)
-    for name, read in _FIELDS:
-        for reading in parts.readings:
-            value = read(reading.listing)
-            if value:
-                setattr(product, name, value)
-                sources.field(name, reading)
-                break
-    _year(product, parts, sources)
-    _attributes(product, parts, sources)
-    _stated(product, parts, sources)
+    merged, fields = parts.merged, parts.merged.fields
+    for name in _FIELDS:
+        if name in fields:
+            setattr(product, name, fields[name])
+            sources.field(name, merged.sources[name])
+    for key, value in fields.items():
+        if isinstance(key, tuple):
+            name, text = value
+            product.attributes[name] = text
+            sources.field(f"attributes.{name}", merged.sources[key])
+    if "skill_levels" in fields:
+        product.skill_levels.extend(cast(query_pb2.SkillLevel, level) for level in fields["skill_levels"])
+        sources.field("skill_levels", merged.sources["skill_levels"])
+    if "terrain" in fields:
+        product.terrain.extend(fields["terrain"])
+        sources.field("terrain", merged.sources["terrain"])
     if parts.rating is not None:
         product.rating.value, product.rating.count = parts.rating
         # The weight of a mean lies with the vendor that counted most.
-        sources.field("rating", max(_ratings(parts.readings), key=lambda row: row[2])[0])
-    for member in parts.members:
-        _offer(product.offers.add(), member.live.listing, sources.place(member.live))
+        sources.field("rating", max(_ratings(merged.readings), key=lambda row: row[2])[0])
+    for offer in merged.offers:
+        _offer(product.offers.add(), offer.listing, sources.place(offer))
     _analysis(product, parts, sources, pending)
     return product
-
-
-def _year(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
-    for reading in parts.readings:
-        if reading.listing.year and 0 < reading.listing.year < 10_000:
-            product.year = reading.listing.year
-            sources.field("year", reading)
-            return
-
-
-def _attributes(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
-    seen: set[str] = set()
-    for reading in parts.readings:
-        for name, value in reading.listing.attributes.items():
-            if value and fold(name) not in seen:
-                seen.add(fold(name))
-                product.attributes[name] = value
-                sources.field(f"attributes.{name}", reading)
-
-
-def _stated(product: query_pb2.Product, parts: Assembly, sources: _Sources) -> None:
-    for reading in parts.readings:
-        if reading.facts.levels:
-            product.skill_levels.extend(cast(query_pb2.SkillLevel, level) for level in reading.facts.levels)
-            sources.field("skill_levels", reading)
-            break
-    for reading in parts.readings:
-        if reading.facts.terrain:
-            product.terrain.extend(reading.facts.terrain)
-            sources.field("terrain", reading)
-            break
 
 
 def _offer(offer: query_pb2.Offer, listing: Listing, source: int) -> None:
@@ -284,8 +261,8 @@ def _analysis(product: query_pb2.Product, parts: Assembly, sources: _Sources, pe
         product.analysis.CopyFrom(analysis)
         product.analysis_state = query_pb2.ANALYSIS_STATE_READY
         speaking = {mention.vendor for mention in mentions}
-        for reading in parts.readings:
-            if reading.heavy and reading.listing.vendor in speaking:
+        for reading in parts.merged.readings:
+            if not reading.live and reading.listing.vendor in speaking:
                 sources.field("analysis", reading)
                 break
     elif len(known) == len(parts.members):

@@ -73,8 +73,9 @@ class Catalogue:
         kept = self._placed.get(key)
         if kept is not None:
             return kept
-        pairs = zip(batch.listings, batch.facts, strict=True)
-        placed = Placed(batch, tier, stale, tuple(SourcedListing(listing, facts, tier, stale) for listing, facts in pairs))
+        rows = zip(batch.listings, batch.facts, batch.values, strict=True)
+        readings = tuple(SourcedListing(listing, facts, tier, stale, values=values) for listing, facts, values in rows)
+        placed = Placed(batch, tier, stale, readings)
         return self._placed.put(key, batch, placed)
 
     def products(self, placed: Mapping[str, Placed], before: Sequence[Assembly] = ()) -> tuple[Assembly, ...]:

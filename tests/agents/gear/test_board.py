@@ -10,9 +10,9 @@ from hexar.agents.gear.analysis.analyst import Mention
 from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.candidates import Batch, ParsedQuery
 from hexar.agents.gear.fold import Shown, diff, fold, ranking
-from hexar.agents.gear.products.assembly import valid_gtin
 from hexar.agents.gear.products.board import Board
 from hexar.agents.gear.products.ranking import FEATURES, Preferences, Weights
+from hexar.agents.gear.products.values import valid_gtin
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.understanding import Brands, understand
 from hexar.agents.vendors.model import Availability, Listing, Money

@@ -3,14 +3,17 @@
 import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hexar.server.app import App
 from hexar.server.config import Settings
-from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc
+from hexar.server.demo.shops import DemoShops
+from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.server.test_chat import WARRANTY, Chat
 from tests.upstream import Upstream
 
@@ -81,3 +84,27 @@ async def test_bad_requests_name_their_field(app: App, field: str, request_: ops
             await usage(channel, "a", request_)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert field in (refused.value.details() or "")
+
+
+async def test_a_query_that_waits_tells_what_its_analyses_used(
+    settings: Callable[..., Settings], upstream: Upstream, tmp_path: Path
+) -> None:
+    """The primary model reads the reviews of the shops; its claims, its name and its cost reach the caller and the ledger."""
+    model = {"name": "reader", "base_url": upstream.base_url, "model": "r?claims=honest", "input_price": 1_000_000}
+    with DemoShops() as shops:
+        (tmp_path / "vendors.yaml").write_text(shops.vendors_yaml(), encoding="utf-8")
+        app = App(settings(llm={"models": [model]}))
+        await app.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+                request = query_pb2.QueryRequest(text="snowboard", limit=10, wait_for_analysis=Duration(seconds=20))
+                events = [event async for event in query_pb2_grpc.QueryServiceStub(channel).Query(request)]
+                rows = (await ops_pb2_grpc.OpsServiceStub(channel).GetUsage(ops_pb2.GetUsageRequest())).usage
+        finally:
+            await app.stop(0)
+    completed = events[-1].completed
+    assert completed.ai == "reader"
+    assert completed.analysis_usage.prompt_tokens == 7 * len(completed.jobs)
+    methods = {event.upsert.product.analysis.method for event in events if event.HasField("upsert")}
+    assert "reader" in methods
+    assert [(row.model, row.system, row.calls) for row in rows] == [("reader", "gear", len(completed.jobs))]

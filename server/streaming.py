@@ -11,13 +11,16 @@ A client that means to come back says so from the start, with ``hexar-linger``: 
 when its connection is lost and nobody else reads. Losing a connection and leaving look the same from here, so such a client
 says when it leaves for good: it calls the method again with ``hexar-answer-id`` and ``hexar-leave``, which repeats the
 ``x-request-id`` of the call it left (docs/adr/0014).
+
+A kept answer is replayed in its compacted form, which folds to the same state in the fewest messages. ``hexar-log: original``
+asks for the events as they were first sent.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -27,7 +30,7 @@ from google.protobuf.message import Message
 from hexar.core.cache import Caches, Tier
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, InvalidArgument
-from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin, head
+from hexar.core.eventlog import Answer, Answers, AnswerSpec, Compact, Completion, EventLog, Origin, head
 from hexar.server.interceptors import Admission
 from hexar.server.rpc import Call, Handler, Method
 
@@ -37,6 +40,9 @@ CACHE = "hexar-cache"
 SEMANTIC = "semantic"
 LINGER = "hexar-linger"
 LEAVE = "hexar-leave"
+LOG = "hexar-log"
+#: The value of :data:`LOG` that asks for the events as they were first sent.
+ORIGINAL = "original"
 NOT_KEPT = "the answer that was being received is no longer kept; ask again from the start"
 
 _HOW = frozenset((*(origin.value for origin in Origin), SEMANTIC))
@@ -80,7 +86,6 @@ class Planned(Protocol):
 
 
 P = TypeVar("P", bound=Planned)
-M = TypeVar("M", bound=Message)
 V = TypeVar("V")
 #: Makes the answer of a plan by the deadline, handing over its events one by one.
 Produce = Callable[[P, Callable[[Any], None], Deadline], Awaitable[Completion]]
@@ -93,6 +98,7 @@ def answer_spec(
     caches: Caches,
     deadline: Deadline,
     *,
+    compact: Compact | None = None,
     finish_alone: bool = False,
     adaptive: bool = False,
 ) -> AnswerSpec:
@@ -113,6 +119,7 @@ def answer_spec(
         write_cache=plan.write_cache,
         finish_alone=finish_alone,
         adaptive=adaptive,
+        compact=compact,
     )
 
 
@@ -163,8 +170,8 @@ class StreamHooks:
     The log of an answer is the same for all its callers: it is what is cached, shared and resumed, as written or compacted.
     What differs from caller to caller stands in its first and in its last event alone. Their hooks get the event of the log,
     numbered and serialized, and return what this caller is sent in its place: one well-formed message with the same number, in
-    which every singular field stands once (:func:`changed`), since readers in other languages replace where protobuf's own
-    merge.
+    which every singular field stands once (:func:`~hexar.core.eventlog.extended` adds some), since readers in other languages
+    replace where protobuf's own merge.
     """
 
     #: The field, in the event's ``oneof``, of the event that ends an answer. 0: :meth:`last` is not called.
@@ -189,13 +196,6 @@ class StreamHooks:
 
 
 NO_HOOKS = StreamHooks()
-
-
-def changed(event: bytes, changes: M) -> bytes:
-    """The serialized ``event`` with the fields that are set in ``changes`` in place of its own."""
-    message = type(changes).FromString(event)
-    message.MergeFrom(changes)
-    return message.SerializeToString()
 
 
 async def stream_answer(
@@ -255,15 +255,16 @@ async def _send(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
         call.header(ANSWER_ID, answer.answer_id)
         call.header(CACHE, held.how)
         call.last_seq = after
-        complete = answer.events
-        if complete is None:
+        finished = answer.finished
+        if finished is None:
             linger(call, answer)
-        elif after > len(complete):
-            raise InvalidArgument("resume_after", f"the answer has {len(complete)} events")
+        elif after > finished.count:
+            raise InvalidArgument("resume_after", f"the answer has {finished.count} events")
+        original = call.text(LOG) == ORIGINAL
         if hooks is not NO_HOOKS:
-            await _send_changed(call, held, after, hooks)
-        elif complete is not None:
-            await _write(call, complete[after:] if after else complete)
+            await _send_changed(call, held, after, hooks, original=original)
+        elif finished is not None:
+            await _write(call, finished.replay(after, original=original))
         else:
             async for batch in answer.batches(after):
                 await _write(call, batch)
@@ -272,13 +273,19 @@ async def _send(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
         answer.close()
 
 
-async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
-    log: list[bytes] = []
-    async for batch in held.answer.batches(0):
+async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks, *, original: bool) -> None:
+    """Write an answer whose first and last event differ from caller to caller.
+
+    A caller that has a part of it is sent the rest, yet its hooks see the whole.
+    """
+    finished, log, last = held.answer.finished, list[bytes](), 0
+    whole = held.answer.batches() if finished is None else _at_once(finished.replay(0, original=original or after > 0))
+    async for batch in whole:
         out: list[bytes] = []
         for event in batch:
             log.append(event)
             seq, field = head(event)
+            last = seq
             if seq == 1:
                 event = hooks.first(event, held)
                 if seq > after:
@@ -291,14 +298,18 @@ async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks) 
             if seq > after:
                 out.append(event)
         await _write(call, out)
-    if after > len(log):
-        raise InvalidArgument("resume_after", f"the answer has {len(log)} events")
+    if after > last:
+        raise InvalidArgument("resume_after", f"the answer has {last} events")
+
+
+async def _at_once(events: Sequence[bytes]) -> AsyncIterator[Sequence[bytes]]:
+    yield events
 
 
 async def _write(call: Call, events: Sequence[bytes], *, opening: bool = False) -> None:
     if events:
         await call.send(events, opening=opening)
-        call.last_seq += len(events)
+        call.last_seq = head(events[-1])[0]
 
 
 def linger(call: Call, answer: Answer) -> None:

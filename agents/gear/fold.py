@@ -54,6 +54,8 @@ def apply(state: dict[str, Shown], event: query_pb2.QueryEvent) -> None:
     kind = event.WhichOneof("event")
     if kind == "upsert":
         state[event.upsert.product.product_id] = Shown(event.upsert.product, event.upsert.rank)
+    elif kind == "snapshot":
+        state.update((upsert.product.product_id, Shown(upsert.product, upsert.rank)) for upsert in event.snapshot.products)
     elif kind == "move":
         state[event.move.product_id] = Shown(state[event.move.product_id].product, event.move.rank)
     elif kind == "retract":

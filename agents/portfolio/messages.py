@@ -1,7 +1,5 @@
 """Rows of the portfolio system as messages of the contract."""
 
-from collections.abc import Iterable
-
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from hexar.agents.portfolio.chat.conversations import ConversationRow, Turn
@@ -168,26 +166,3 @@ def agent(row: AgentRow) -> chat_pb2.Agent:
     if row.temperature is not None:
         message.temperature = row.temperature
     return message
-
-
-def turn_of(
-    request: chat_pb2.ChatRequest, turn_id: str, events: Iterable[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus
-) -> Turn:
-    """The turn that a complete answer makes, as its caller saw it: the text of the last segment with its citations."""
-    text: list[str] = []
-    details = chat_pb2.ConversationTurn(cache_status=status)
-    for event in events:
-        kind = event.WhichOneof("event")
-        if kind == "token":
-            text.append(event.token.text)
-        elif kind == "citation":
-            details.citations.append(event.citation)
-        elif kind == "segment_reset":
-            text.clear()
-            del details.citations[:]
-        elif kind == "started":
-            details.complexity = event.started.complexity
-        elif kind == "done":
-            details.mode = event.done.mode
-            details.model = event.done.usage.model
-    return Turn(0, turn_id, request.message, "".join(text), details.SerializeToString(), 0.0)

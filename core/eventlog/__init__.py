@@ -6,8 +6,20 @@
 """
 
 from hexar.core.eventlog.answers import Answers
-from hexar.core.eventlog.frames import head
-from hexar.core.eventlog.live import Answer, AnswerSpec, Completion, Origin
+from hexar.core.eventlog.frames import Compaction, FinishedLog, extended, head
+from hexar.core.eventlog.live import Answer, AnswerSpec, Compact, Completion, Origin
 from hexar.core.eventlog.log import EventLog
 
-__all__ = ["Answer", "AnswerSpec", "Answers", "Completion", "EventLog", "Origin", "head"]
+__all__ = [
+    "Answer",
+    "AnswerSpec",
+    "Answers",
+    "Compact",
+    "Compaction",
+    "Completion",
+    "EventLog",
+    "FinishedLog",
+    "Origin",
+    "extended",
+    "head",
+]

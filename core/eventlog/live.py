@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import structlog
+
 from hexar.core.cache import Caches, Tier
 from hexar.core.deadline import Deadline
-from hexar.core.eventlog.frames import FinishedLog, pack
+from hexar.core.eventlog.frames import Compaction, FinishedLog, number, pack
 from hexar.core.eventlog.log import EventLog
+
+log = structlog.get_logger(__name__)
 
 #: How long the log of an answer that is not cached can still be resumed after its end, seconds, and how many are kept.
 RESUME_SECONDS = 60.0
@@ -40,6 +44,8 @@ class Completion:
     cacheable: bool = True
 
 
+#: Makes the compacted form of a finished log from its numbered events.
+Compact = Callable[[Sequence[bytes]], Compaction]
 Producer = Callable[[EventLog], Awaitable[Completion]]
 #: Where a running answer is found: its cache key, and whether it will be kept.
 Slot = tuple[bytes, bool]
@@ -62,6 +68,8 @@ class AnswerSpec:
     write_cache: bool = True
     finish_alone: bool = False
     adaptive: bool = False
+    #: Without it the log is kept only as it was sent.
+    compact: Compact | None = None
 
     @property
     def slot(self) -> Slot:
@@ -108,7 +116,7 @@ class LiveAnswer:
 class Answer:
     """One request's hold on an answer. Close it, however the request ends."""
 
-    __slots__ = ("_events", "_linger", "_live", "_log", "_release", "answer_id", "origin", "tier")
+    __slots__ = ("_finished", "_linger", "_live", "_log", "_release", "answer_id", "origin", "tier")
 
     def __init__(
         self,
@@ -125,15 +133,21 @@ class Answer:
         self._release = release
         self._linger = ("", 0.0)
         self._log = live.log if live is not None else None
-        self._events: Sequence[bytes] = finished.events if finished is not None else ()
+        self._finished = finished
         self.answer_id = finished.answer_id if finished is not None else live.log.answer_id if live is not None else ""
 
     @property
+    def finished(self) -> FinishedLog | None:
+        """The log of an answer that is already complete, in both forms where it is a kept one; None of one that still forms."""
+        if self._finished is None and self._log is not None and self._log.done and self._log.error is None:
+            self._finished = FinishedLog(self.answer_id, self._log.events)
+        return self._finished
+
+    @property
     def events(self) -> Sequence[bytes] | None:
-        """All events of an answer that is already complete; None of one that still forms."""
-        if self._log is None:
-            return self._events
-        return self._log.events if self._log.done and self._log.error is None else None
+        """All events, as they were sent, of an answer that is already complete; None of one that still forms."""
+        finished = self.finished
+        return finished.events if finished is not None else None
 
     async def batches(self, after: int = 0) -> AsyncIterator[Sequence[bytes]]:
         """The events past number ``after``: at once what is there, then whatever comes, together what came together.
@@ -141,8 +155,8 @@ class Answer:
         Raises the producer's error after the last event.
         """
         if self._log is None:
-            if after < len(self._events):
-                yield self._events[after:]
+            if self._finished is not None and after < self._finished.count:
+                yield self._finished.events[after:]
             return
         while True:
             await self._log.wait(after)
@@ -177,6 +191,22 @@ def alike(left: float, mine: float) -> bool:
     """Whether a caller with ``mine`` seconds may share an adaptive answer with ``left`` seconds to go."""
     # One that ends after this caller's own deadline is of no use to it; half a second is clock and network.
     return JOIN_SHARE * mine <= left <= mine + 0.5
+
+
+def _finished(spec: AnswerSpec, events_log: EventLog) -> FinishedLog:
+    """The whole log, to be kept, in both forms. What cannot be compacted is kept as it was sent: the answer is good."""
+    events = tuple(events_log.events)
+    if spec.compact is None:
+        return FinishedLog(events_log.answer_id, events)
+    try:
+        made = spec.compact(events)
+        numbers = [seq for seq, _ in made.events]
+        if numbers != sorted(numbers) or numbers[-1:] != [len(events)] or numbers[0] < 1:
+            raise ValueError(f"numbered {numbers}, the original ends at {len(events)}")
+    except Exception:
+        log.exception("compaction_failed", kind=spec.kind, answer_id=events_log.answer_id)
+        return FinishedLog(events_log.answer_id, events)
+    return FinishedLog(events_log.answer_id, events, tuple(number(seq, payload) for seq, payload in made.events), made.notes)
 
 
 class Sharing(Protocol):
@@ -243,7 +273,7 @@ class LiveAnswers:
 
     def keep(self, spec: AnswerSpec, log: EventLog) -> None:
         """Put a complete answer into the caches, as it was sent."""
-        finished = log.finished()
+        finished = _finished(spec, log)
         self.caches.put(spec.kind, spec.key, pack(finished), spec.depends, view=finished)
 
     async def join(self, slot: Slot, deadline: Deadline) -> Answer | None:

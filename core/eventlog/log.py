@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from hexar.core.errors import ResourceExhausted
-from hexar.core.eventlog.frames import FinishedLog, number
+from hexar.core.eventlog.frames import number
 from hexar.core.ids import random_hex
 
 #: An answer larger than this is refused, bytes. The log is the only buffer: subscribers hold an index into it, so a slow
@@ -80,10 +80,6 @@ class EventLog:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
                 raise
-
-    def finished(self) -> FinishedLog:
-        """The whole log, to be kept."""
-        return FinishedLog(self.answer_id, tuple(self.events))
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from hexar.agents.llm.embeddings import embedded
 from hexar.agents.portfolio import messages
+from hexar.agents.portfolio.chat.compaction import compact, said_in, said_of_notes
 from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, ChatPlan
 from hexar.agents.portfolio.chat.question_form import read
 from hexar.agents.portfolio.chat.semantic import SHADOW_SHARE, THRESHOLDS, SemanticCache, SemanticHit, agree
@@ -27,7 +28,7 @@ from hexar.agents.portfolio.validation import check_name
 from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
-from hexar.core.eventlog import AnswerSpec, Origin
+from hexar.core.eventlog import AnswerSpec, Origin, extended
 from hexar.core.telemetry.metrics import counter, gauge
 from hexar.server.config import Strict
 from hexar.server.engine import MEGABYTE, Engine
@@ -36,7 +37,7 @@ from hexar.server.rpc import Call, Handler
 from hexar.server.servicers.agents import AgentHandlers
 from hexar.server.servicers.conversations import ConversationHandlers
 from hexar.server.servicers.portfolio import PortfolioHandlers
-from hexar.server.streaming import SEMANTIC, Held, StreamHooks, answer_spec, changed, stream_answer
+from hexar.server.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
 from hexar.server.system import Servicer, System
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 
@@ -97,14 +98,15 @@ class ChatHooks(StreamHooks):
             started.semantic_id = self.hit.semantic_id
             started.semantic_similarity = self.hit.similarity
             started.semantic_question = self.hit.question
-        return changed(event, chat_pb2.ChatEvent(started=started))
+        return extended(event, started.SerializeToString())
 
     async def last(self, events: Sequence[bytes], held: Held) -> bytes:
         """``done``, once the caller's turn is kept: the event says where it is not."""
         status = _CACHE_STATUS[held.how]
-        parsed = _parsed(events)
-        kept = await self._pipeline.record(self._plan, held.answer.answer_id, parsed, status)
-        self._call.trailers += _usage(parsed[-1].done.usage, status)
+        finished = held.answer.finished
+        said = said_of_notes(finished.notes) if finished is not None and finished.notes else said_in(_parsed(events))
+        kept = await self._pipeline.record(self._plan, held.answer.answer_id, said, status)
+        self._call.trailers += _usage(events[-1], status)
         done = chat_pb2.ChatDone(
             cached=held.how in (Origin.REPLAYED.value, SEMANTIC),
             cache_status=status,
@@ -112,7 +114,7 @@ class ChatHooks(StreamHooks):
             conversation_id=self._plan.conversation_id,
             turn_unconfirmed=not kept,
         )
-        return changed(events[-1], chat_pb2.ChatEvent(done=done))
+        return extended(events[-1], done.SerializeToString())
 
 
 class ChatServicer(Servicer):
@@ -186,7 +188,7 @@ class ChatServicer(Servicer):
         return chat_pb2.PurgeSemanticAnswerResponse(purged=purged).SerializeToString()
 
     def _spec(self, plan: ChatPlan, deadline: Deadline) -> AnswerSpec:
-        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline)
+        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, compact=compact)
 
     # ------------------------------------------------------------------------------------------- checks of semantic hits
 
@@ -219,9 +221,11 @@ def _warm() -> None:
         terms(text, language)
 
 
-def _usage(usage: common_pb2.Usage, status: chat_pb2.CacheStatus) -> list[tuple[str, str | bytes]]:
+def _usage(done: bytes, status: chat_pb2.CacheStatus) -> list[tuple[str, str | bytes]]:
     """What this call cost, as trailing metadata; only the caller whose request made the answer pays for it."""
-    paid = usage if status == chat_pb2.CACHE_STATUS_MISS else common_pb2.Usage()
+    paid = common_pb2.Usage()
+    if status == chat_pb2.CACHE_STATUS_MISS:
+        paid = chat_pb2.ChatEvent.FromString(done).done.usage
     return [
         ("hexar-prompt-tokens", str(paid.prompt_tokens)),
         ("hexar-completion-tokens", str(paid.completion_tokens)),

@@ -13,6 +13,7 @@ from hexar.agents.parts import contract, match
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.tables import TABLES
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
+from hexar.agents.parts.compaction import compact
 from hexar.agents.parts.kinds import KINDS
 from hexar.agents.parts.pipeline import AGENT, WORKERS, PartsPipeline
 from hexar.agents.parts.plan import KIND, DiscoveryPlan, catalogue_name, resolve
@@ -102,7 +103,7 @@ class PartsServicer(Servicer):
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
     def _spec(self, plan: DiscoveryPlan, deadline: Deadline) -> AnswerSpec:
-        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, adaptive=True)
+        return answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, deadline, compact=compact, adaptive=True)
 
     async def discover_batch(self, call: Call) -> None:
         """Stream the answers to several reports; each is cached and shared as if it were asked alone."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel
 
+from hexar.agents.gear.compaction import compact
 from hexar.agents.gear.kinds import KINDS
 from hexar.agents.gear.pipeline import GearPipeline
 from hexar.agents.gear.plan import KIND, QueryPlan
@@ -81,7 +82,7 @@ class QueryServicer(Servicer):
     def _spec(self, plan: QueryPlan, deadline: Deadline) -> AnswerSpec:
         # The vendors were asked already: their answers are worth keeping, and end by themselves at the deadline.
         produce, caches = self.pipeline.produce, self._engine.caches
-        return answer_spec(KIND, plan, produce, caches, deadline, finish_alone=True, adaptive=True)
+        return answer_spec(KIND, plan, produce, caches, deadline, compact=compact, finish_alone=True, adaptive=True)
 
     # -- warming ---------------------------------------------------------------------------------------------------------
 

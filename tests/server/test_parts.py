@@ -31,6 +31,10 @@ def report(*names: str, vehicle: str = "Vauxhall Astra 1.6 hatchback 2008", **fi
     return pb.DiscoverRequest(vehicle=pb.VehicleQuery(text=vehicle), components=components, **fields)
 
 
+#: Asks for the events of a kept answer as they were first sent.
+ORIGINAL = (("hexar-log", "original"),)
+
+
 async def receive(call: Any) -> tuple[list[bytes], str]:
     """(serialized events, what the cache header says)."""
     events = [event.SerializeToString() async for event in call]
@@ -41,9 +45,9 @@ async def test_a_second_equal_report_is_replayed_byte_for_byte(stub: Any) -> Non
     """In any order of components, and numbered from 1."""
     first, cache = await receive(stub.Discover(report("front bumper", "left headlight")))
     assert cache == "miss"
-    again, cache = await receive(stub.Discover(report("left headlight", "front bumper")))
+    again, cache = await receive(stub.Discover(report("left headlight", "front bumper"), metadata=ORIGINAL))
     assert (again, cache) == (first, "hit")
-    again, cache = await receive(stub.Discover(report("front bumper", "left headlight")))
+    again, cache = await receive(stub.Discover(report("front bumper", "left headlight"), metadata=ORIGINAL))
     assert (again, cache) == (first, "hit")
     events = [pb.DiscoverEvent.FromString(event) for event in first]
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
@@ -59,7 +63,7 @@ async def test_a_second_equal_report_is_replayed_byte_for_byte(stub: Any) -> Non
 async def test_equal_reports_at_once_are_answered_once(app: App, stub: Any) -> None:
     """Fifty callers, one production."""
     answers = await asyncio.gather(*(receive(stub.Discover(report("air filter", "oil filter"))) for _ in range(50)))
-    assert len({tuple(events) for events, _ in answers}) == 1
+    assert len({tuple(events) for events, cache in answers if cache != "hit"}) == 1
     assert sum(cache == "miss" for _, cache in answers) == 1
 
 

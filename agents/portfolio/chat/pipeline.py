@@ -20,6 +20,7 @@ from hexar.agents.llm.embeddings import embedded
 from hexar.agents.llm.errors import ModelError
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat import prompt
+from hexar.agents.portfolio.chat.compaction import Said
 from hexar.agents.portfolio.chat.conversations import Conversations, Turn, new_conversation_id
 from hexar.agents.portfolio.chat.grounding import Cited, Grounding
 from hexar.agents.portfolio.chat.profiles import AgentRow, Agents, agent_dependency
@@ -378,8 +379,6 @@ class ChatPipeline:
             complexity=_COMPLEXITY[plan.complexity.level],
             complexity_reasons=plan.complexity.reasons,
             language=plan.language,
-            cache_status=chat_pb2.CACHE_STATUS_MISS,
-            cache_tier=common_pb2.CACHE_TIER_SOURCE,
             retrieval_mode=messages.MODES[found.mode],
             sources=[messages.passage(source, with_text=False) for source in found.passages],
             model=plan.model if asked else "",
@@ -392,8 +391,6 @@ class ChatPipeline:
         assert answer.found is not None
         now = time.perf_counter()
         done = chat_pb2.ChatDone(
-            cache_status=chat_pb2.CACHE_STATUS_MISS,
-            cache_tier=common_pb2.CACHE_TIER_SOURCE,
             mode=answer.mode,
             finish_reason=_FINISH.get(answer.done.finish) if answer.done else chat_pb2.FINISH_REASON_STOP,
             timings=chat_pb2.ChatTimings(
@@ -422,16 +419,14 @@ class ChatPipeline:
 
     # ----------------------------------------------------------------------------------------------------------- turns
 
-    async def record(
-        self, plan: ChatPlan, run: str, events: Sequence[chat_pb2.ChatEvent], status: chat_pb2.CacheStatus
-    ) -> bool:
+    async def record(self, plan: ChatPlan, run: str, said: Said, status: chat_pb2.CacheStatus) -> bool:
         """Keep the caller's turn of the answer ``run``, whoever made it. Durable when it returns; nothing where ephemeral.
 
         False where the store does not answer: the turn may be kept or not.
         """
         if not plan.conversation_id:
             return True
-        turn = messages.turn_of(plan.request, f"{run}:{random_hex(8)}", events, status)
+        turn = said.turn(f"{run}:{random_hex(8)}", plan.request.message, status)
         again = run if plan.request.resume_after else ""
         try:
             await self.turns.record((plan.tenant, plan.conversation_id, plan.request.portfolio_id, turn, again))

@@ -19,6 +19,7 @@ QueryBody: TypeAlias = (
     | query_pb2.VendorStatus
     | query_pb2.QueryRanked
     | query_pb2.QueryCompleted
+    | query_pb2.ProductSnapshot
     | Restarted
 )
 #: One event of a query, with its typed body.
@@ -82,8 +83,10 @@ class Ranking:
         """Take in one event."""
         body = event.body
         if isinstance(body, query_pb2.ProductUpsert):
-            self._products[body.product.product_id] = body.product
-            self._ranks[body.product.product_id] = body.rank
+            self._set(body)
+        elif isinstance(body, query_pb2.ProductSnapshot):
+            for upsert in body.products:
+                self._set(upsert)
         elif isinstance(body, query_pb2.ProductMove):
             self._ranks[body.product_id] = body.rank
         elif isinstance(body, query_pb2.ProductRetract):
@@ -99,6 +102,10 @@ class Ranking:
         elif isinstance(body, query_pb2.QueryCompleted):
             self.completed = body
             self.vendors.update((status.vendor, status) for status in body.vendors)
+
+    def _set(self, upsert: query_pb2.ProductUpsert) -> None:
+        self._products[upsert.product.product_id] = upsert.product
+        self._ranks[upsert.product.product_id] = upsert.rank
 
     def apply_all(self, events: Iterable[QueryEvents]) -> Ranking:
         """Take in all events; returns itself."""

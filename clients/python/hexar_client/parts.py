@@ -10,7 +10,9 @@ from hexar.v1 import parts_pb2_grpc
 from hexar_client._calls import AsyncCalls, Calls
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
-DiscoverBody: TypeAlias = pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary | Restarted
+DiscoverBody: TypeAlias = (
+    pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverFound | pb.DiscoverSummary | Restarted
+)
 #: One event of a discovery, with its typed body.
 DiscoverEvents: TypeAlias = Event[DiscoverBody]
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 import orjson
 
 from hexar.core.errors import Aborted, DeadlineExceeded, FailedPrecondition, HexarError, ResourceExhausted, Unavailable
-from hexar.core.eventlog.frames import FinishedLog, pack, unpack
+from hexar.core.eventlog.frames import pack_events, unpack_events
 from hexar.core.redis.link import RedisLink
 
 #: Seconds until a leader that says nothing has lost its run.
@@ -29,8 +29,6 @@ KEEP = 60
 KNOWN = 660
 #: Bytes in one write.
 WRITE_BYTES = 1024 * 1024
-
-_NO_ID = "00" * 16
 
 _NOW = """
 local now = redis.call('TIME')
@@ -154,7 +152,7 @@ class RunStore:
         """
         arguments: list[object] = [fence, int(LEASE * 1000), KNOWN * 1000, before, before + len(events)]
         if events:
-            arguments.append(pack(FinishedLog(_NO_ID, tuple(events))))
+            arguments.append(pack_events(events))
         age = await self.link.script(_WRITE, _keys(run), *arguments)
         return None if age is None else int(age) / 1000
 
@@ -183,10 +181,10 @@ class RunStore:
         events: list[bytes] = []
         for number, fields in entries:
             cursor = number.decode()
-            batch = unpack(fields[3])
+            batch = unpack_events(fields[3])
             if batch is None:
                 raise ValueError("a batch of events cannot be read")
-            events.extend(batch.events)
+            events.extend(batch)
         return RunSlice(
             RunState(state.decode()), lease > 0, last, detail.decode(), events, cursor, len(entries) == 256, left / 1000
         )

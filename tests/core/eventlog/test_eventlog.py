@@ -15,7 +15,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import ResourceExhausted, Unavailable
 from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin
 from hexar.core.eventlog import log as log_module
-from hexar.core.eventlog.frames import FinishedLog, number, pack, unpack, varint
+from hexar.core.eventlog.frames import FinishedLog, number, pack, pack_events, unpack, unpack_events
 from hexar.core.eventlog.redis import RedisRuns
 from hexar.v1 import query_pb2
 
@@ -83,20 +83,32 @@ def test_the_prefix_is_the_seq_field_of_the_contract(value: int) -> None:
     assert parsed.retract.product_id == "p"
 
 
-@given(st.lists(st.binary(max_size=300), max_size=20))
-def test_a_finished_log_reads_back(events: list[bytes]) -> None:
-    """Packing and unpacking give the same id and the same bytes of every event."""
-    log = FinishedLog("0123456789abcdef" * 2, tuple(events))
-    assert unpack(pack(log)) == log
+@given(st.lists(st.binary(max_size=300), max_size=20), st.lists(st.binary(max_size=300), max_size=5), st.binary(max_size=50))
+def test_a_finished_log_reads_back(events: list[bytes], compacted: list[bytes], notes: bytes) -> None:
+    """Packing and unpacking give the same id, the same bytes of every event of both forms, and the notes."""
+    log = FinishedLog("0123456789abcdef" * 2, tuple(events), tuple(compacted) or None, notes)
+    back = unpack(pack(log))
+    assert back is not None
+    assert (back.answer_id, back.count, back.notes) == (log.answer_id, len(events), notes)
+    assert list(back.compacted) == (compacted or events)
+    assert list(back.events) == events
 
 
-@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5), st.data())
-def test_a_cut_log_is_not_half_a_log(events: list[bytes], data: st.DataObject) -> None:
-    """A stored log that was cut inside an event is refused as a whole."""
-    packed = pack(FinishedLog("00" * 16, tuple(events)))
-    whole = {20 + sum(len(varint(len(event))) + len(event) for event in events[:count]) for count in range(len(events) + 1)}
-    cut = data.draw(st.sampled_from(sorted(set(range(len(packed))) - whole)))
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5), st.lists(st.binary(max_size=300), max_size=3), st.data())
+def test_a_cut_log_is_not_half_a_log(events: list[bytes], compacted: list[bytes], data: st.DataObject) -> None:
+    """A stored log that was cut short anywhere is refused as a whole, and so is one with something behind it."""
+    packed = pack(FinishedLog("00" * 16, tuple(events), tuple(compacted) or None, b"notes"))
+    cut = data.draw(st.integers(0, len(packed) - 1))
     assert unpack(packed[:cut]) is None
+    assert unpack(packed + b"x") is None
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_a_batch_of_events_reads_back(events: list[bytes]) -> None:
+    """What is written to a run is read from it, or nothing is."""
+    packed = pack_events(events)
+    assert list(unpack_events(packed) or ()) == events
+    assert unpack_events(packed[:-1]) is None or not packed[:-1]
 
 
 async def test_many_callers_cause_one_production_and_get_equal_answers(caches: Caches) -> None:

@@ -72,6 +72,11 @@ def show(console: Console, event: DiscoverEvents) -> None:
     body = event.body
     if isinstance(body, pb.VehicleResolution):
         _print_vehicle(console, body)
+    elif isinstance(body, pb.DiscoverFound):
+        for component in body.components:
+            _print_component(console, component)
+        if body.HasField("propagation"):
+            _print_implied(console, body.propagation)
     elif isinstance(body, pb.ComponentResult):
         _print_component(console, body)
     elif isinstance(body, pb.Propagation):

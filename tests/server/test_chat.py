@@ -89,11 +89,14 @@ async def test_an_answer_cites_the_span_of_the_document_that_it_quotes(caller: C
     assert events[-1].done.characters == len(text_of(events))
 
 
-async def test_a_cached_answer_comes_in_the_same_chunks_and_says_that_it_is_cached(caller: Chat) -> None:
-    """The replay has the same tokens in the same pieces, its own conversation, and cached set."""
+async def test_a_cached_answer_comes_in_three_messages_and_says_that_it_is_cached(caller: Chat) -> None:
+    """The replay has the same text and citations at once, its own conversation, and cached set."""
     first = await caller.ask("gear", "How is the backpack washed?")
     again = await caller.ask("gear", "how is the  backpack washed?")
-    assert [e.token.text for e in again if e.HasField("token")] == [e.token.text for e in first if e.HasField("token")]
+    started, told, done = again
+    assert told.token.text == text_of(first)
+    assert list(told.token.citations) == [event.citation for event in first if event.HasField("citation")]
+    assert (started.seq, told.seq, done.seq) == (1, len(first) - 1, len(first))
     assert not first[-1].done.cached
     assert again[-1].done.cached
     assert again[0].started.cache_status == again[-1].done.cache_status == chat_pb2.CACHE_STATUS_EXACT

@@ -1,6 +1,6 @@
 """The part of HTTP/1.1 that a streamed answer needs, without a socket: one request to bytes, and bytes to one response.
 
-Parsed by httptools (llhttp, the parser of Node.js; docs/adr/NNNN). It takes bytes as they come, so one thread can read hundreds
+Parsed by httptools (llhttp, the parser of Node.js; docs/adr/0019). It takes bytes as they come, so one thread can read hundreds
 of answers. Source: RFC 9112.
 """
 

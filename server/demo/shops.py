@@ -66,7 +66,7 @@ class DemoShops:
         ports: fixed ports by shop; any free one where a shop has none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a switch for each fault
         self,
         *,
         delay: float | Mapping[str, float] = 0.0,

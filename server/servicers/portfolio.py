@@ -11,6 +11,7 @@ from hexar.agents.portfolio.documents import formats as documents
 from hexar.agents.portfolio.documents.blocks import Format, ParsedDocument
 from hexar.agents.portfolio.documents.formats import Rejected
 from hexar.agents.portfolio.documents.library import Library, PortfolioRow, Written
+from hexar.agents.portfolio.retrieval.finding import PassageQuery
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
 from hexar.core.deadline import Deadline
@@ -152,16 +153,14 @@ class PortfolioHandlers:
         """Find passages."""
         request = call.decode(portfolio_pb2.SearchRequest)
         check_search(request)
-        found = await self._pipeline.finder.search(
-            call.tenant,
-            request.portfolio_id,
+        query = PassageQuery(
             request.query,
             request.top_k or 10,
-            call.deadline,
             mode=_MODES[request.mode],
             language=request.language.split("-")[0],
             read=request.cache_policy != common_pb2.CACHE_POLICY_REFRESH,
         )
+        found = await self._pipeline.finder.search(call.tenant, request.portfolio_id, query, call.deadline)
         return messages.search_response(found).SerializeToString()
 
     # ----------------------------------------------------------------------------------------------------- uploading

@@ -9,7 +9,7 @@ Thread-safety: a matcher never changes after it is built.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hexar.agents.parts.catalogue.records import Position
@@ -112,6 +112,24 @@ class ComponentMatcher:
                 self._targets.append(target)
                 self._positions.append(position)
 
+        taken = self._enter_components(enter)
+        for name in self._by_name:
+            if name not in taken:
+                enter(name, self._target(name, "", frozenset([name]), self._order(self._by_name[name], ())))
+        for name, keys in self._groups_named.items():
+            label = group_names[keys[0]]
+            own = [row for key in keys for row in self._by_group.get(key, ())]
+            listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
+            enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
+        # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
+        # Sides were read and taken out, and our own tables rewrote the words: the index needs the positions alone.
+        self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})
+        self.vocabulary = frozenset(word for text in texts for word in text.split())
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _enter_components(self, enter: Callable[[str, Target], None]) -> set[str]:
+        """Enter the components that people name, and return the article names that belong to them."""
         named: dict[str, list[str]] = defaultdict(list)
         for name in self._by_name:
             named[canonical(name)[0]].append(name)
@@ -130,20 +148,7 @@ class ComponentMatcher:
             for alias in (*entry["names"], *entry["en"], *entry["es"]):
                 if canonical(alias)[0] not in kinds:
                     enter(alias, target)
-        for name in self._by_name:
-            if name not in taken:
-                enter(name, self._target(name, "", frozenset([name]), self._order(self._by_name[name], ())))
-        for name, keys in self._groups_named.items():
-            label = group_names[keys[0]]
-            own = [row for key in keys for row in self._by_group.get(key, ())]
-            listed = tuple(key for key in keys if any(row.articles for row in self._by_group.get(key, ())))
-            enter(name, Target(label, "", frozenset(), listed, self._order(own, (label,))))
-        # Names and texts are canonical already: the tables of this package have spoken, the index's own ones must not.
-        # Sides were read and taken out, and our own tables rewrote the words: the index needs the positions alone.
-        self._index = FuzzyIndex(texts, synonyms={}, constraints={"position": {"front": ["front"], "rear": ["rear"]}})
-        self.vocabulary = frozenset(word for text in texts for word in text.split())
-
-    # -- building -----------------------------------------------------------------------------------------------------
+        return taken
 
     def _bind(self, identifier: str, entry: Mapping[str, list[str]], named: Mapping[str, list[str]]) -> Target:
         label = identifier.replace("-", " ")

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TypedDict
 
 from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
@@ -75,6 +76,17 @@ def engine_figures(text: str, into: Description) -> str:
         into.litres = float(match[1].replace(",", "."))
         text = text.replace(match[0], " ", 1)
     return text
+
+
+class Stated(TypedDict, total=False):
+    """The fields of a description beside its text."""
+
+    make: str
+    model: str
+    year: int
+    engine: str
+    body: str
+    fuel: str
 
 
 def describe(

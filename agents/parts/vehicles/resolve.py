@@ -11,12 +11,13 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from rapidfuzz.distance import OSA
 
 from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
-from hexar.agents.parts.vehicles.description import Description, describe, kin, words_of
+from hexar.agents.parts.vehicles.description import Description, Stated, describe, kin, words_of
 from hexar.agents.parts.vehicles.models import ModelName, generation_of, parse
 from hexar.agents.parts.vehicles.vin import Vin
 
@@ -126,12 +127,9 @@ class VehicleIndex:
         match = Match(model, variant, 1.0, ("its id was given",))
         return Resolution(self.manufacturers[variant.manufacturer_key], [model], [match], [], 1.0, [])
 
-    def resolve(
-        self, text: str = "", *, make: str = "", model: str = "", year: int = 0, engine: str = "", body: str = "",
-        fuel: str = "", vin: Vin | None = None,
-    ) -> Resolution:  # fmt: skip
-        """Find the variants that a description means."""
-        asked = describe(text, make=make, model=model, year=year, engine=engine, body=body, fuel=fuel)
+    def resolve(self, text: str = "", *, vin: Vin | None = None, **stated: Unpack[Stated]) -> Resolution:
+        """Find the variants that a description means: a text, the fields that were stated, a vehicle's number."""
+        asked = describe(text, **stated)
         found = Resolution()
         if vin is not None and not asked.year and len(vin.model_years) == 1:
             asked.year = vin.model_years[0]

@@ -29,7 +29,7 @@ from hexar.agents.portfolio.chat.semantic import SemanticCache, SemanticHit
 from hexar.agents.portfolio.chat.turns import Turns
 from hexar.agents.portfolio.documents.library import Library, dependency
 from hexar.agents.portfolio.language import words
-from hexar.agents.portfolio.retrieval.finding import Finder, Pool, Vector
+from hexar.agents.portfolio.retrieval.finding import Finder, PassageQuery, Pool, Vector
 from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.validation import check_chat
@@ -360,16 +360,8 @@ class ChatPipeline:
         text = plan.request.message
         if plan.history and len(words(text)) <= SHORT_FOLLOW_UP:
             text = f"{plan.history[-1].message}\n{text}"
-        return await self.finder.search(
-            plan.tenant,
-            plan.request.portfolio_id,
-            text,
-            plan.top_k,
-            deadline,
-            vector=plan.vector,
-            read=plan.read_cache,
-            hurry=True,
-        )
+        query = PassageQuery(text, plan.top_k, vector=plan.vector, read=plan.read_cache, hurry=True)
+        return await self.finder.search(plan.tenant, plan.request.portfolio_id, query, deadline)
 
     # -------------------------------------------------------------------------------------------------------- messages
 

@@ -63,10 +63,7 @@ def markdown_blocks(text: str) -> list[Block]:
             close()
             blocks.append(Block(BlockKind.ROW, at, stop))
         elif start < 0 and body.startswith(("    ", "\t")) and not _ITEM.match(body):
-            if blocks and blocks[-1].kind is BlockKind.CODE:  # only blank lines are between
-                blocks[-1] = Block(BlockKind.CODE, blocks[-1].start, stop)
-            else:
-                blocks.append(Block(BlockKind.CODE, at, stop))
+            _add_code(blocks, at, stop)
         else:
             if _ITEM.match(body):
                 close()
@@ -79,6 +76,13 @@ def markdown_blocks(text: str) -> list[Block]:
     if fence:  # a fence that is never closed reaches to the end, as CommonMark says
         blocks.append(Block(BlockKind.CODE, fence_start, len(text.rstrip())))
     return blocks
+
+
+def _add_code(blocks: list[Block], start: int, end: int) -> None:
+    """Add an indented line of code, to the code before it where only blank lines are between."""
+    if blocks and blocks[-1].kind is BlockKind.CODE:
+        start = blocks.pop().start
+    blocks.append(Block(BlockKind.CODE, start, end))
 
 
 def text_blocks(text: str) -> list[Block]:

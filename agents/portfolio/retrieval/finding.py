@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -40,6 +40,23 @@ class Pool(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PassageQuery:
+    """What is searched for: the ``top_k`` best passages for ``text``.
+
+    ``vector`` is the text's, where it is known. ``read``: passages that were found before will do. ``hurry``: what is found is
+    put into the cache in the next quiet moment.
+    """
+
+    text: str
+    top_k: int
+    mode: Mode = Mode.HYBRID
+    language: str = ""
+    vector: Vector | None = None
+    read: bool = True
+    hurry: bool = False
+
+
 class Finder:
     """Finds passages for one process.
 
@@ -66,71 +83,71 @@ class Finder:
         except (BreakerOpen, BulkheadFull):
             return None
 
-    async def search(
-        self,
-        tenant: str,
-        portfolio_id: str,
-        text: str,
-        top_k: int,
-        deadline: Deadline,
-        *,
-        mode: Mode = Mode.HYBRID,
-        language: str = "",
-        vector: Vector | None = None,
-        read: bool = True,
-        hurry: bool = False,
-    ) -> SearchResult:
-        """Passages from the cache of found passages, else by a search; NotFound for the portfolio.
-
-        ``hurry``: what was found is put into the cache in the next lull.
-        """
+    async def search(self, tenant: str, portfolio_id: str, query: PassageQuery, deadline: Deadline) -> SearchResult:
+        """Passages from the cache of found passages, else by a search; NotFound for the portfolio."""
         provider = self.retriever.embeddings
         far = provider is not None and provider.blocking
         fields: dict[str, object] = {
             "portfolio": portfolio_id,
-            "query": normalize_text(text),
-            "top_k": top_k,
-            "mode": mode.value,
-            "language": language,
+            "query": normalize_text(query.text),
+            "top_k": query.top_k,
+            "mode": query.mode.value,
+            "language": query.language,
             "identity": provider.identity if provider is not None else "",
         }
         key = cache_key(tenant, PASSAGES_KIND, fields)
-        entry = None
-        if read:
-            # Where no network is asked for vectors, a search costs no more than a read from the second tier.
-            entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
-        if entry is not None:
-            kept: SearchResult | None = entry.view
-            if kept is not None:
-                return replace(kept, tier=entry.tier, embedding_seconds=0.0, seconds=0.0)
-            return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
+        if query.read and (kept := await self._kept(key, far)) is not None:
+            return kept
         depends = self.caches.snapshot(tenant, PASSAGES_KIND, dependency(tenant, portfolio_id))
+        found = await self._found(tenant, portfolio_id, query, deadline, far)
+        if found.confirmed and (found.mode is query.mode or provider is None):
+            keep = partial(self._keep, key, found, depends, far)
+            if query.hurry:
+                self._lull.later(keep)
+            else:
+                keep()
+        return found
+
+    async def _kept(self, key: bytes, far: bool) -> SearchResult | None:
+        # Where no network is asked for vectors, a search costs no more than a read from the second tier.
+        entry = await self.caches.get(PASSAGES_KIND, key) if far else self.caches.peek(PASSAGES_KIND, key)
+        if entry is None:
+            return None
+        kept: SearchResult | None = entry.view
+        if kept is not None:
+            return replace(kept, tier=entry.tier, embedding_seconds=0.0, seconds=0.0)
+        return messages.found_of(portfolio_pb2.SearchResponse.FromString(entry.value), entry.tier)
+
+    async def _found(self, tenant: str, portfolio_id: str, query: PassageQuery, deadline: Deadline, far: bool) -> SearchResult:
+        """Passages by a search: at once where the portfolio is in memory, else on a thread of the store."""
+        text, mode, given = query.text, query.mode, query.vector
         started = time.perf_counter()
-        given = vector
         if given is None and far and mode is not Mode.LEXICAL:
             given = await self.vector(text, deadline)
         embedding = time.perf_counter() - started
         wanted = mode if given is not None or not far else Mode.LEXICAL
-        now: SearchResult | None = None
+        found: SearchResult | None = None
         if wanted is mode:
-            if given is None and provider is not None and mode is not Mode.LEXICAL:
+            if given is None and self.retriever.embeddings is not None and mode is not Mode.LEXICAL:
                 given = self.retriever.embed(text, 0.0)
-            now = self.retriever.search_now(tenant, portfolio_id, text, top_k, mode=mode, language=language, vector=given)
-        if now is not None:
-            found = now
-        else:
+            found = self.retriever.search_now(
+                tenant, portfolio_id, text, query.top_k, mode=mode, language=query.language, vector=given
+            )
+        if found is None:
+            timeout = deadline.bounded(RETRIEVAL_SECONDS)
+            embed = (lambda _: given) if given is not None else partial(self.retriever.embed, timeout=timeout)
             found = await self.database.run(
-                self.retriever.search, tenant, portfolio_id, text, top_k, mode=wanted, language=language,
-                timeout=deadline.bounded(RETRIEVAL_SECONDS), embed=(lambda *_: given) if given is not None else None,
-            )  # fmt: skip
-        if given is not vector and embedding > found.embedding_seconds:
+                self.retriever.search,
+                tenant,
+                portfolio_id,
+                text,
+                query.top_k,
+                mode=wanted,
+                language=query.language,
+                embed=embed,
+            )
+        if given is not query.vector and embedding > found.embedding_seconds:
             found = replace(found, embedding_seconds=embedding)
-        if found.confirmed and (found.mode is mode or provider is None):
-            keep = partial(self._keep, key, found, depends, far)
-            if hurry:
-                self._lull.later(keep)
-            else:
-                keep()
         return found
 
     def _keep(self, key: bytes, found: SearchResult, depends: Mapping[str, int], far: bool) -> None:

@@ -122,8 +122,7 @@ class Retriever:
         *,
         mode: Mode = Mode.HYBRID,
         language: str = "",
-        timeout: float = 5.0,
-        embed: Callable[[str, float], NDArray[np.float32] | None] | None = None,
+        embed: Callable[[str], NDArray[np.float32] | None] | None = None,
     ) -> SearchResult:
         """The ``top_k`` best passages; NotFound where the tenant has no such portfolio.
 
@@ -144,7 +143,7 @@ class Retriever:
                     raise
         embedding_started = time.perf_counter()
         vectorless = not (len(resident.index) or resident.stored)
-        vector = None if mode is Mode.LEXICAL or vectorless else (embed or self.embed)(text, timeout)
+        vector = None if mode is Mode.LEXICAL or vectorless else (embed or self.embed)(text)
         embedding_seconds = time.perf_counter() - embedding_started
         query = parse_query(text, language or detect(text), resident.languages)
         with resident.lock:
@@ -261,7 +260,7 @@ class Retriever:
         ]
         return kept, answered
 
-    def embed(self, text: str, timeout: float) -> NDArray[np.float32] | None:
+    def embed(self, text: str, timeout: float = 5.0) -> NDArray[np.float32] | None:
         """The vector of a query, or None where there is no provider or it does not answer."""
         provider = self._library.embeddings
         if provider is None:

@@ -309,19 +309,22 @@ def _stock(node: Mapping[str, Any], depth: int) -> Availability:
                 return Availability.IN_STOCK
             if not _untracked(node):
                 return Availability.OUT_OF_STOCK
-    if depth < 3:
-        for key in _PARTS:
-            rows = node.get(key)
-            if isinstance(rows, list):
-                state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, dict))
-                if state is not Availability.UNKNOWN:
-                    return state
-        # A choice without a single value that can be ordered (every size) is a product that cannot be bought.
-        choices = [_choice_stock(choice) for choice in _choices(node)]
-        for state in (Availability.OUT_OF_STOCK, Availability.IN_STOCK):
-            if state in choices:
+    return _stock_of_parts(node, depth) if depth < 3 else Availability.UNKNOWN
+
+
+def _stock_of_parts(node: Mapping[str, Any], depth: int) -> Availability:
+    """The stock of a product that states it of its variants or of the values that can be chosen."""
+    for key in _PARTS:
+        rows = node.get(key)
+        if isinstance(rows, list):
+            state = best_availability(_stock(_folded(row), depth + 1) for row in rows[:500] if isinstance(row, dict))
+            if state is not Availability.UNKNOWN:
                 return state
-    return Availability.UNKNOWN
+    # A choice without a single value that can be ordered (every size) is a product that cannot be bought.
+    choices = [_choice_stock(choice) for choice in _choices(node)]
+    return next(
+        (state for state in (Availability.OUT_OF_STOCK, Availability.IN_STOCK) if state in choices), Availability.UNKNOWN
+    )
 
 
 def _word(value: Any) -> Any:

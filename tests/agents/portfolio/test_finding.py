@@ -13,7 +13,7 @@ from hexar.agents.portfolio.chat.scheduling import QuietScheduler
 from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.kinds import KINDS
-from hexar.agents.portfolio.retrieval.finding import Finder
+from hexar.agents.portfolio.retrieval.finding import Finder, PassageQuery
 from hexar.agents.portfolio.retrieval.passages import Mode, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.core.cache import Caches, Tier
@@ -56,7 +56,8 @@ async def finder_over(database: Database, library: Library, versions: Versions, 
 
 async def found_by(finder: Finder) -> SearchResult:
     """The passages for one question."""
-    return await finder.search("red", "notes", "How long does the battery last?", 2, Deadline.after(30))
+    query = PassageQuery("How long does the battery last?", 2)
+    return await finder.search("red", "notes", query, Deadline.after(30))
 
 
 async def test_passages_that_are_found_at_once_stay_in_memory(

@@ -22,9 +22,9 @@ from hexar.agents.legal.templates.library import Library
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
 from hexar.core.store import Database
-from hexar.server.commands.running import load_settings
+from hexar.server.startup import load_settings
 from hexar.server.store import StoreNotReady, open_database, prepare_database
-from hexar.server.systems import tables
+from hexar.server.systems import TABLES
 
 #: Problems printed; all are counted.
 MAX_PRINTED = 20
@@ -91,7 +91,7 @@ def _store(path: Path, data_dir: Path | None) -> Iterator[Database]:
     settings = load_settings(data_dir=data_dir)
     database = open_database(settings)
     try:
-        prepare_database(settings, database, tables())
+        prepare_database(settings, database, TABLES)
         yield database
     except HexarError as error:
         print(f"hexar: {error.message}", file=sys.stderr)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 
 from hexar.v1 import common_pb2, legal_pb2_grpc
 from hexar.v1 import legal_pb2 as pb
+from hexar_client._calls import AsyncCalls, Calls
 from hexar_client._stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
-
-if TYPE_CHECKING:
-    from hexar_client.aio import AsyncClient
-    from hexar_client.client import Client
 
 #: What events of a document hold; ``event.kind`` names which.
 DraftBody: TypeAlias = (
@@ -126,7 +123,7 @@ def import_requests(path: Path, corpus: str, jurisdiction: str) -> Iterator[pb.I
 class Legal:
     """The legal system, blocking."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calls) -> None:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 
@@ -205,7 +202,7 @@ class Legal:
 class AsyncLegal:
     """The legal system, for an event loop."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncCalls) -> None:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 

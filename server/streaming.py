@@ -23,7 +23,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from google.protobuf.message import Message
 
@@ -91,16 +91,21 @@ V = TypeVar("V")
 Produce = Callable[[P, Callable[[Any], None], Deadline], Awaitable[Completion]]
 
 
+class SpecOptions(TypedDict, total=False):
+    """What a system may say of all its answers, as in AnswerSpec."""
+
+    compact: Compact | None
+    finish_alone: bool
+    adaptive: bool
+
+
 def answer_spec(
     kind: str,
     plan: P,
     produce: Produce[P],
     caches: Caches,
     deadline: Deadline,
-    *,
-    compact: Compact | None = None,
-    finish_alone: bool = False,
-    adaptive: bool = False,
+    **more: Unpack[SpecOptions],
 ) -> AnswerSpec:
     """How the answer of ``plan`` is made by ``deadline``, shared, and kept under ``kind``; the rest as in AnswerSpec."""
 
@@ -117,9 +122,7 @@ def answer_spec(
         depends=caches.snapshot(plan.tenant, kind, *plan.depends),
         read_cache=plan.read_cache,
         write_cache=plan.write_cache,
-        finish_alone=finish_alone,
-        adaptive=adaptive,
-        compact=compact,
+        **more,
     )
 
 

@@ -26,6 +26,7 @@ from hexar.agents.gear.products.values import values_of
 from hexar.agents.gear.request.conditions import stated_levels, stated_terrain
 from hexar.agents.gear.request.words import category_head, head, heads, stem, table, tokens, words
 from hexar.agents.vendors.model import Listing
+from hexar.core.merge import Prepared
 
 #: How much a token counts by the field it stands in.
 WEIGHTS = {"name": 1.0, "brand": 1.0, "model": 1.0, "category": 1.0, "tags": 0.8, "attributes": 0.7, "description": 0.4}
@@ -160,7 +161,7 @@ class Batch:
         self.listings = tuple(unique[sku] for sku in sorted(unique))
         self.skus = tuple(listing.sku for listing in self.listings)
         self.facts = tuple(facts(listing) for listing in self.listings)
-        self.records = tuple(record(listing) for listing in self.listings)
+        self.records = tuple(Prepared(record(listing)) for listing in self.listings)
         pairs = zip(self.listings, self.facts, strict=True)
         self.values = tuple(values_of(listing, fact.brand, fact.levels, fact.terrain) for listing, fact in pairs)
         self.brands = frozenset(listing.brand for listing in self.listings if listing.brand)

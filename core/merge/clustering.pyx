@@ -25,6 +25,7 @@ Thread-safety: a call shares nothing with another. The GIL is released from bloc
 
 from collections.abc import Mapping
 
+cimport cython
 from cython.operator cimport dereference as deref, preincrement
 from libc.math cimport log
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -423,12 +424,36 @@ cdef int join(const vector[Record*]& records, double threshold, vector[uint32_t]
 
 # entry -----------------------------------------------------------------------------------------------------------------
 
+cdef tuple content_of(object row):
+    """What a row says, in one order; equal for equal rows."""
+    if not isinstance(row, Mapping):
+        raise TypeError("a listing is a mapping of field names to values")
+    return tuple(sorted([(str(key), as_text(value)) for key, value in row.items() if isinstance(key, str)]))
+
+
+@cython.final
+@cython.no_gc  # it holds texts alone: no cycles
+cdef class Prepared:
+    """A listing that is read already, for those that cluster it again and again. Never changed, shared by all threads."""
+
+    cdef tuple content
+    cdef Record* record
+
+    def __cinit__(self, row):
+        self.content = content_of(row)
+        self.record = new Record()
+        prepare(dict(self.content), self.record)
+
+    def __dealloc__(self):
+        del self.record
+
+
 def cluster(listings, double threshold=DEFAULT_THRESHOLD):
     """Partition listings into products.
 
     Every index of ``listings`` is in exactly one cluster; members ascend, clusters ascend by their first member. The
     partition does not depend on the order of ``listings``. Fields are those of :func:`hexar.core.merge.same_product`, and
-    ``vendor``. A row that says nothing is a cluster of its own.
+    ``vendor``; a listing may be :class:`Prepared`. A row that says nothing is a cluster of its own.
 
     Raises:
         TypeError: a listing is not a mapping.
@@ -436,34 +461,28 @@ def cluster(listings, double threshold=DEFAULT_THRESHOLD):
     """
     cdef vector[Record*] records
     cdef vector[uint32_t] parent
-    cdef Record* record
+    cdef Prepared one
     cdef size_t i
-    cdef dict same = {}
+    cdef dict same = {}, read = {}
     cdef list lonely = [], rows, clusters
     if not 0.0 <= threshold <= 1.0:
         raise ValueError("threshold is a number from 0 to 1")
     for index, row in enumerate(listings):
-        if not isinstance(row, Mapping):
-            raise TypeError("a listing is a mapping of field names to values")
-        content = tuple(sorted([(str(key), as_text(value)) for key, value in row.items() if isinstance(key, str)]))
-        same.setdefault(content, []).append(index)
+        one = row if isinstance(row, Prepared) else Prepared(row)
+        same.setdefault(one.content, []).append(index)
+        read[one.content] = one
     rows = sorted(same)
-    try:
-        for content in rows:
-            record = new Record()
-            records.push_back(record)
-            prepare(dict(content), record)
-        with nogil:
-            join(records, threshold, parent)
-        together = {}
-        for i in range(records.size()):
-            if records[i].filled:
-                together.setdefault(find_root(parent, <uint32_t>i), []).extend(same[rows[i]])
-            else:
-                lonely.extend([[index] for index in same[rows[i]]])
-    finally:
-        for i in range(records.size()):
-            del records[i]
+    for content in rows:
+        one = read[content]
+        records.push_back(one.record)
+    with nogil:
+        join(records, threshold, parent)
+    together = {}
+    for i in range(records.size()):
+        if records[i].filled:
+            together.setdefault(find_root(parent, <uint32_t>i), []).extend(same[rows[i]])
+        else:
+            lonely.extend([[index] for index in same[rows[i]]])
     clusters = [sorted(members) for members in together.values()]
     clusters.extend(lonely)
     clusters.sort()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexar.core.merge import DEFAULT_THRESHOLD, cluster, same_product
+from hexar.core.merge import DEFAULT_THRESHOLD, Prepared, cluster, same_product
 from tests.core.merge import oracle_matching
 
 WORDS = [
@@ -342,6 +342,15 @@ def test_clusters_do_not_depend_on_the_order_of_the_input(listings: list[dict[st
     order = data.draw(st.permutations(range(len(listings))))
     shuffled = cluster([listings[i] for i in order])
     assert sorted(sorted(order[k] for k in members) for members in shuffled) == cluster(listings)
+
+
+@given(listings=LISTINGS)
+def test_prepared_listings_are_as_good_as_rows(listings: list[dict[str, str]]) -> None:
+    """What is read once and clustered often ends in the same clusters, alone or beside rows."""
+    prepared = [Prepared(row) for row in listings]
+    assert cluster(prepared) == cluster(prepared) == cluster([*prepared[:3], *listings[3:]]) == cluster(listings)
+    with pytest.raises(TypeError):
+        Prepared(["title"])  # type: ignore[arg-type]
 
 
 def test_equal_gtins_meet_under_any_name() -> None:

@@ -11,7 +11,7 @@ from hexar.agents.parts import contract
 from hexar.agents.parts.catalogue import tables
 from hexar.agents.parts.catalogue.records import Steering
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
-from hexar.agents.parts.components.matching import MIN_SCORE, ComponentMatch
+from hexar.agents.parts.components.matching import BROADER, MIN_SCORE, ComponentMatch
 from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.fitting import Asked, choose
 from hexar.agents.parts.validation import DEFAULT_MATCHES
@@ -39,6 +39,9 @@ def _match_name(
     matcher = view.components
     reading = matcher.read(name)
     matches = matcher.match(reading, limit, request.min_score or MIN_SCORE)
+    unknown = ""
+    if not matches and not request.min_score:
+        matches, unknown = matcher.broader(reading, limit)
     result = pb.NameMatches(name=name, reading=contract.component_reading(reading))
     if not matches:
         result.status = pb.COMPONENT_STATUS_NOT_UNDERSTOOD
@@ -54,16 +57,26 @@ def _match_name(
     articles, excluded = (
         _of_vehicle(view, request, best, reading, found, limit) if found else _of_all(view, best, reading, limit)
     )
+    instead = matcher.kind_of(best.target) if not articles and not excluded else None
+    if instead is not None:
+        wider = ComponentMatch(instead, round(best.score * BROADER, 6))
+        articles, excluded = (
+            _of_vehicle(view, request, wider, reading, found, limit) if found else _of_all(view, wider, reading, limit)
+        )
     result.articles.extend(articles)
     if articles:
         result.status = pb.COMPONENT_STATUS_FOUND
         result.reason = f"read as {best.target.label}"
+        if instead is not None:
+            result.reason += f", which the catalogue does not list; shown are parts of {instead.label}, of which it is a kind"
     elif excluded:
         result.status = pb.COMPONENT_STATUS_OTHER_SIDE_ONLY
         result.reason = f"every {best.target.label} listed is for another side or position"
     else:
         result.status = pb.COMPONENT_STATUS_NOT_LISTED
         result.reason = f"the catalogue lists no {best.target.label}" + (" for this vehicle" if found else "")
+    if unknown:
+        result.reason += f"; {unknown!r} is not known and was left out"
     return result
 
 

@@ -11,14 +11,15 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from hexar.agents.parts import contract, rules
 from hexar.agents.parts.catalogue.reading import ArticleRow, Listed
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import VARIANTS_A_READ, Catalogues, CatalogueView
-from hexar.agents.parts.components.matching import ComponentMatch, Target
+from hexar.agents.parts.choosing import MAX_COMPARED, Choice, choices, sentence, varied
+from hexar.agents.parts.components.matching import BROADER, ComponentMatch, Target
 from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.fitting import Asked, Fit, Fits, choose
 from hexar.agents.parts.plan import Component, DiscoveryPlan, catalogue_name, make_plan, resolve
@@ -95,6 +96,10 @@ class _ComponentResult:
     parts: list[pb.Part] = field(default_factory=list)
     total: int = 0
     elapsed: float = 0.0
+    choices: Sequence[Choice] = ()
+    shown_instead: str = ""
+    #: Words of the name that were left out, so that the rest is understood.
+    unknown: str = ""
 
     @property
     def target(self) -> Target | None:
@@ -201,7 +206,7 @@ class _Discovery:
         begun = time.perf_counter()
         found = _ComponentResult(index, component, UNREAD)
         try:
-            found.reading, found.matches, found.suggestions = await self._call("match", self._match, component)
+            found.reading, found.matches, found.suggestions, found.unknown = await self._call("match", self._match, component)
             if not found.matches:
                 found.reason = f"no product group of the catalogue resembles {component.name!r}"
             elif not self.variants:
@@ -216,7 +221,7 @@ class _Discovery:
         found.elapsed = time.perf_counter() - begun
         return found
 
-    def _match(self, component: Component) -> tuple[ComponentPhrase, list[ComponentMatch], list[str]]:
+    def _match(self, component: Component) -> tuple[ComponentPhrase, list[ComponentMatch], list[str], str]:
         matcher = self.view.components
         reading = matcher.read(component.name)
         if component.side or component.position:
@@ -225,16 +230,30 @@ class _Discovery:
             reading = ComponentPhrase(
                 (*named, *words), component.side or reading.side, component.position or reading.position, reading.ambiguous
             )
-        matches = matcher.match(reading)
-        return reading, matches, [] if matches else matcher.suggestions(reading)
+        matches, unknown = matcher.match(reading), ""
+        if not matches:
+            matches, unknown = matcher.broader(reading)
+        return reading, matches, [] if matches else matcher.suggestions(reading), unknown
 
     async def _search(self, found: _ComponentResult) -> None:
         match, reading = found.matches[0], found.reading
         target = match.target
         asked = self._asked(match.score, reading.side, reading.position)
-        fits, found.parts = await self._find(target, asked, self.plan.max_parts)
-        found.total = len(fits.fits)
+        fits, found.parts, found.choices = await self._find(target, asked, self.plan.max_parts)
         found.status, found.reason = self._outcome(target, fits, asked)
+        wider = self.view.components.kind_of(target) if not fits.fits and not fits.excluded else None
+        if wider is not None:
+            less = replace(asked, component=round(asked.component * BROADER, 6))
+            others, parts, told = await self._find(wider, less, self.plan.max_parts)
+            if others.fits:
+                fits, found.parts, found.choices, found.shown_instead = others, parts, told, wider.label
+                found.status = pb.COMPONENT_STATUS_FOUND
+                found.reason += f"; shown are {len(others.fits)} of {wider.label}, of which it is a kind"
+        found.total = len(fits.fits)
+        if found.choices:
+            found.reason += f"; {sentence(found.choices)}"
+        if found.unknown:
+            found.reason += f"; {found.unknown!r} is not known and was left out"
         if reading.ambiguous and not reading.side:
             found.reason += "; an abbreviation in the name could be a side or an end, and was taken for neither"
 
@@ -242,10 +261,10 @@ class _Discovery:
         plan = self.plan
         return Asked(self.variants, plan.resolution.confidence, score, side, position, plan.year, plan.steering)
 
-    async def _find(self, target: Target, asked: Asked, limit: int) -> tuple[Fits, list[pb.Part]]:
-        """All fits, and the best of them as parts."""
+    async def _find(self, target: Target, asked: Asked, limit: int) -> tuple[Fits, list[pb.Part], Sequence[Choice]]:
+        """All fits, the best of them as parts, and what tells them apart."""
         if not target.groups:
-            return Fits((), 0), []
+            return Fits((), 0), [], ()
         chunks = [self.variants[at : at + VARIANTS_A_READ] for at in range(0, len(self.variants), VARIANTS_A_READ)]
         reads = await _gather(self._call("lookup", self.view.listed, chunk, target.groups) for chunk in chunks)
         rows: list[Listed] = []
@@ -254,14 +273,20 @@ class _Discovery:
             self.statistics.hits += hits
             self.statistics.misses += misses
         if not rows:
-            return Fits((), 0), []
+            return Fits((), 0), [], ()
         return await self._call("rank", self._rank, rows, target, asked, limit)
 
-    def _rank(self, rows: list[Listed], target: Target, asked: Asked, limit: int) -> tuple[Fits, list[pb.Part]]:
+    def _rank(
+        self, rows: list[Listed], target: Target, asked: Asked, limit: int
+    ) -> tuple[Fits, list[pb.Part], Sequence[Choice]]:
         fits = choose(rows, target, asked)
-        best = fits.fits[:limit]
+        told: Sequence[Choice] = ()
+        if len(fits.fits) > limit:
+            told = choices(self.view.articles([fit.listed.article_key for fit in fits.fits[:MAX_COMPARED]]))
+        best = varied(fits.fits, told, limit)
         articles = self.view.articles([fit.listed.article_key for fit in best])
-        return fits, [self._part(fit, articles[fit.listed.article_key]) for fit in best if fit.listed.article_key in articles]
+        parts = [self._part(fit, articles[fit.listed.article_key]) for fit in best if fit.listed.article_key in articles]
+        return fits, parts, told
 
     def _outcome(self, target: Target, fits: Fits, asked: Asked) -> tuple[pb.ComponentStatus, str]:
         vehicle = self._vehicle_name()
@@ -322,7 +347,7 @@ class _Discovery:
             return message
         asked = self._asked(entry.likelihood, entry.side, entry.position)
         try:
-            fits, parts = await self._find(target, asked, IMPLIED_PARTS)
+            fits, parts, _ = await self._find(target, asked, IMPLIED_PARTS)
         except DeadlineExceeded:
             message.status = pb.COMPONENT_STATUS_TIMED_OUT
         except (*STORE_ERRORS, HexarError):
@@ -362,6 +387,15 @@ class _Discovery:
             suggestions=entry.suggestions,
             confidence=entry.parts[0].confidence if entry.parts else 0.0,
             elapsed_ms=entry.elapsed * 1e3,
+            choices=[
+                pb.Choice(
+                    name=choice.name,
+                    values=[pb.ChoiceValue(value=value, parts=count) for value, count in choice.values],
+                    unstated=max(0, entry.total - len(choice.of)),
+                )
+                for choice in entry.choices
+            ],
+            shown_instead=entry.shown_instead,
         )
 
     def _summary(
@@ -411,6 +445,8 @@ def _merge(merged: dict[str, pb.PartSummary], part: pb.Part, *, implied: bool) -
             reason=part.reason,
             implied=implied,
             variant_ids=part.variant_ids,
+            side=part.side,
+            position=part.position,
         )
     elif part.confidence > known.confidence and (known.implied or not implied):
         known.confidence, known.reason = part.confidence, part.reason

@@ -121,11 +121,41 @@ def implied(damages: Sequence[Damage]) -> list[Implied]:
                     merged[key] = Implied(
                         known.component, known.kind, total, known.reason, known.rule_id, indices, side, position
                     )
+    _absorb(merged)
     ordered = sorted(merged.values(), key=lambda entry: (-entry.likelihood, entry.component, entry.side, entry.position))
     return [
         Implied(e.component, e.kind, round(e.likelihood, 4), e.reason, e.rule_id, e.indices, e.side, e.position)
         for e in ordered
     ]
+
+
+def _absorb(merged: dict[tuple[str, Side, Position], Implied]) -> None:
+    """Put what is implied without a side or an end together with the same thing that has one: it is needed once, there."""
+    for key in sorted(merged, key=lambda row: (bool(row[1]) + bool(row[2]), row)):
+        if key not in merged:
+            continue
+        name, side, position = key
+        partners = [other for other in merged if other[0] == name and _adds(other[1], side, other[2], position)]
+        entry = merged.pop(key) if partners else None
+        for other in partners:
+            known = merged.pop(other)
+            place = (name, known.side or side, known.position or position)
+            for one in (entry, merged.get(place)):
+                known = _together(known, one, place) if one is not None else known
+            merged[place] = known
+
+
+def _together(one: Implied, other: Implied, place: tuple[str, Side, Position]) -> Implied:
+    """Two causes of one need: they add up as independent ones."""
+    likelihood = 1 - (1 - one.likelihood) * (1 - other.likelihood)
+    indices = tuple(sorted({*one.indices, *other.indices}))
+    return Implied(one.component, one.kind, likelihood, one.reason, one.rule_id, indices, place[1], place[2])
+
+
+def _adds(side: Side, to_side: Side, position: Position, to_position: Position) -> bool:
+    """Whether a place says more than another one, and nothing against it."""
+    agrees = (not side or not to_side or side is to_side) and (not position or not to_position or position is to_position)
+    return agrees and ((bool(side) and not to_side) or (bool(position) and not to_position))
 
 
 def _covered(side: Side) -> tuple[Side, ...]:

@@ -23,6 +23,9 @@ MIN_SCORE = 0.6
 #: a little less than a name in its own language.
 WITHOUT_POSITION = 0.99
 TRANSLATED = 0.96
+#: A part of a text that stands for the whole must be known so well, and counts so much less.
+KNOWN_WELL = 0.9
+BROADER = 0.8
 #: Entries taken from the index for one text.
 CANDIDATES = 40
 
@@ -225,6 +228,28 @@ class ComponentMatcher:
             key=lambda match: (-match.score, not match.target.component, not match.target.is_listed, match.target.label),
         )
         return ordered[:limit]
+
+    def broader(self, reading: ComponentPhrase, limit: int = 5) -> tuple[list[ComponentMatch], str]:
+        """Targets for a text that is not understood as a whole, by what it is a kind of; and the words that were left out.
+
+        An English name ends with what the thing is ("matrix laser headlight"), a Spanish one begins with it: only words before,
+        or behind, are left out, and what remains must be known well.
+        """
+        ends = tuple(word for word in reading.words if word in ("front", "rear"))
+        words = tuple(word for word in reading.words if word not in ends)
+        spanish = translate(words, self.vocabulary) != words
+        for count in range(1, len(words)):
+            kept, dropped = (words[:-count], words[-count:]) if spanish else (words[count:], words[:count])
+            matches = self.match(replace(reading, words=(*ends, *kept)), limit, KNOWN_WELL)
+            if matches:
+                return [ComponentMatch(match.target, round(match.score * BROADER, 6)) for match in matches], " ".join(dropped)
+        return [], ""
+
+    def kind_of(self, target: Target) -> Target | None:
+        """What a component is a kind of, where the data says so and the catalogue lists it."""
+        wider = load("kinds.yaml")["kind_of"].get(target.component)
+        found = self._components.get(wider) if wider else None
+        return found if found is not None and found.is_listed else None
 
     def _at(self, target: Target, position: Position) -> Target | None:
         """The target without article names that speak of the other end ("Front Fog Light"); None where no other is left."""

@@ -109,21 +109,31 @@ def _phrase_words() -> frozenset[str]:
 
 
 @cache
-def _tables() -> tuple[frozenset[str], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+def _tables() -> tuple[frozenset[str], frozenset[str], dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     words = load("words.yaml")
     noise = frozenset(fold(str(word)) for word in words["noise"])
+    damage = frozenset(fold(str(word)) for word in words["damage"])
     same = {singular(word): tuple(str(value).split()) for word, value in words["same"].items()}
     spanish = {singular(word): tuple(str(value).split()) for word, value in words["spanish"].items()}
-    return noise, same, spanish
+    return noise, damage, same, spanish
+
+
+#: A single letter that is set apart: "mirror (R)", "door, l", "faro (D)", "wing - L".
+_APART = re.compile(r"\(\s*([a-z])\s*\)|(?<=\w)\s*(?:,|;|\s[-–])\s*([a-z])\.?(?=\s*(?:$|[,;)]))")
+_LETTERS = {"l": "left", "r": "right", "i": "left", "d": "right", "f": "front"}
+
+
+def _set_apart(match: re.Match[str]) -> str:
+    return f" {_LETTERS.get(match[1] or match[2], match[0])} "
 
 
 def _tokens(text: str) -> list[str]:
     """Folded tokens; "n/s/f" becomes one where the table knows it joined, else it is cut."""
     phrases = _phrases()
     tokens: list[str] = []
-    for raw in _TOKEN.findall(fold(text)):
+    for raw in _TOKEN.findall(_APART.sub(_set_apart, fold(text))):
         joined = _JOINERS.sub("", raw)
-        if joined == raw or (joined,) in phrases or joined in _tables()[1]:
+        if joined == raw or (joined,) in phrases or joined in _tables()[2]:
             tokens.append(joined)
         elif re.fullmatch(r"[a-z](?:[/.'&\-][a-z])+", raw):
             # Single letters with joiners that no table knows: "a/c", "c.v." are one word.
@@ -150,7 +160,7 @@ def _slip(word: str, protected: Collection[str]) -> str:
 
 def _same(word: str, protected: Collection[str]) -> tuple[str, ...]:
     """The words that stand for ``word``; a slip in a long word of the table is forgiven where it is no word of parts."""
-    _, same, _ = _tables()
+    _, _, same, _ = _tables()
     meaning = same.get(word)
     if meaning is None and len(word) >= 6 and protected and word not in protected:
         limit = 2 if len(word) >= 9 else 1
@@ -166,7 +176,7 @@ def read(text: str, protected: Collection[str] = ()) -> ComponentPhrase:
     Without them nothing is taken for misspelt: so catalogues and aliases are read.
     """
     phrases = _phrases()
-    noise, _, _ = _tables()
+    noise, damage, _, _ = _tables()
     tokens = _tokens(text)
     if protected:
         tokens = [token if (token,) in phrases else _slip(token, protected) for token in tokens]
@@ -188,7 +198,7 @@ def read(text: str, protected: Collection[str] = ()) -> ComponentPhrase:
             if token == "del" and place == len(tokens) and words:
                 positions.add(Position.FRONT)
                 words.append("front")
-            elif token not in noise:
+            elif token not in noise and not (protected and token in damage and singular(token) not in protected):
                 words.extend(_same(singular(token), protected))
             continue
         if meaning.ambiguous and tokens[place : place + length] == ["r"] and (place + 1 == len(tokens) or positions):
@@ -233,7 +243,7 @@ def canonical(text: str) -> tuple[str, Position]:
 
 def translate(words: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
     """Spanish words replaced by English ones; a word of ``known`` (the index's vocabulary) that is not Spanish stays."""
-    _, same, spanish = _tables()
+    _, _, same, spanish = _tables()
     result: list[str] = []
     for word in words:
         meaning = spanish.get(word)

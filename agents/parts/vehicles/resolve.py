@@ -299,7 +299,7 @@ class VehicleIndex:
             found.notes.append(f"{models[0].name} was not built in {asked.year}, but in {spans}")
             found.alternatives = self._matches(models, 0.3, "another year")[:MAX_ALTERNATIVES]
             return
-        kept = self._narrow(asked, found, in_year, words)
+        kept = self._narrow(asked, found, self._of_the_year(asked, found, in_year, words), words)
         scored: list[Match] = []
         rejected: list[Match] = []
         for model, factor, reasons in kept:
@@ -314,7 +314,9 @@ class VehicleIndex:
         if not scored:
             found.models = [model for model, _, _ in kept]
             if not any(self._of_model[model.key] for model, _, _ in kept):
-                found.notes.append(f"the catalogue lists no variant of {kept[0][0].name}")
+                found.notes.append(
+                    f"the catalogue lists no variant of {' nor '.join(model.name for model, _, _ in kept)[:200]}"
+                )
             else:
                 found.notes.append("no variant fits the year, engine or fuel")
             found.alternatives = sorted(rejected, key=_order)[:MAX_ALTERNATIVES] or self._siblings(kept[0][0])
@@ -342,6 +344,29 @@ class VehicleIndex:
         ]
         if not asked.year:
             found.notes.append("no year was given")
+
+    def _of_the_year(self, asked: Description, found: Resolution, models: list[ModelRow], words: list[str]) -> list[ModelRow]:
+        """The models of the generation that was built in the year asked for, and a note that names it.
+
+        Convertibles and vans of the one before are often built on for years: who says "Golf 2015" means the Golf VII. In the
+        year of a change both are kept. A code, a numeral or a body that was told decides by itself.
+        """
+        generations = {self._names[model.key].generation for model in models} - {0}
+        told = {generation_of(word.removeprefix("mk")) for word in words} & generations
+        coded = any(self._names[model.key].codes & set(words) for model in models)
+        if not asked.year or told or coded or len(generations) < 2:
+            return models
+        plain = [model for model in models if self._names[model.key].generation and self._names[model.key].body == asked.body]
+        plain = plain or [model for model in models if self._names[model.key].generation]
+        newest = max(plain, key=lambda model: (model.year_from, self._names[model.key].generation))
+        kept = {self._names[newest.key].generation}
+        if newest.year_from == asked.year:
+            before = [model for model in plain if model.year_from < asked.year]
+            kept |= {self._names[max(before, key=lambda model: model.year_from).key].generation} if before else set()
+        chosen = [model for model in models if self._names[model.key].generation in kept]
+        spoken = sorted({f"{model.name} ({_span(model.year_from, model.year_to)})" for model in plain if model in chosen})
+        found.notes.append(f"of {asked.year} is {' or '.join(spoken)}"[:300])
+        return chosen
 
     def _narrow(
         self, asked: Description, found: Resolution, models: list[ModelRow], words: list[str]

@@ -1,0 +1,5 @@
+"""The .proto files of every service that a server of all systems offers or names."""
+
+from hexar.server.systems import SYSTEMS, contract
+
+CONTRACT = contract(SYSTEMS)

@@ -12,6 +12,7 @@
 model
 ``dialect``  openai, mistral, ollama, vllm, llamacpp, azure: asks and answers as that server does
 ``tags``     seconds of reasoning between <think> tags first (0)
+``endtag``   pieces of reasoning that only an end tag ends
 ``finish``   the reason to finish (stop)                 ``counts`` usage: null, negative, huge, text
 ``claims``   honest, false, opposite: claims about the products of the user's message, as JSON, in place of tokens
 ``schema``   0: an answer by a schema is refused with 400
@@ -219,6 +220,8 @@ class _Server:
                 send(event(delta("hm [1] ")))
                 await asyncio.sleep(0.1)
             send(event(delta("</think>\n\n")))
+        for index in range(int(settings.get("endtag", 0)), 0, -1):
+            send(event(delta("hm [1] ")) + (event(delta("\n</thi")) + event(delta("nk>\n\n")) if index == 1 else b""))
         if "claims" in settings:
             send(event(delta(claims(request["messages"][-1]["content"], settings["claims"]))))
             tokens = 0

@@ -95,12 +95,16 @@ class Attempts:
         self.candidate.breaker.enter()
         self._entered = True
 
-    def saw(self, events: Sequence[Delta | Done]) -> list[Event]:
+    def saw(self, events: Sequence[Event]) -> list[Event]:
         """Note ``events`` and return what the listener is told: a Done comes with the usage of all attempts."""
         out: list[Event] = []
         for event in events:
             if isinstance(event, Done):
                 out.append(self._done(event))
+            elif isinstance(event, SegmentReset):
+                # What the model said so far was its reasoning: of the answer nothing has come yet.
+                self._segment_deltas = 0
+                out.append(event)
             else:
                 if not self.deltas:
                     self._first_token = time.monotonic()

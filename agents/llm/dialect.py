@@ -121,6 +121,7 @@ class ChunkReader:
     """
 
     __slots__ = (
+        "_before",
         "_completion",
         "_filter",
         "_model",
@@ -139,6 +140,8 @@ class ChunkReader:
         self._filter = ReasoningFilter()
         self._prompt: int | None = None
         self._completion: int | None = None
+        # Pieces before the last event.
+        self._before = 0
         self._thoughts = 0
         self._thoughts_characters = 0
         self.finish = ""
@@ -154,6 +157,16 @@ class ChunkReader:
         """True once the model has shown reasoning: it is at work."""
         return bool(self._thoughts or self._filter.characters or self._filter.inside)
 
+    def void(self) -> int:
+        """How many pieces of text so far have just turned out to be reasoning; asked once after each event."""
+        pieces = 0
+        if self._filter.void:
+            self._filter.void = False
+            pieces, self.pieces = self._before, self.pieces - self._before
+            self.characters = max(0, self.characters - self._filter.characters)
+            self._thoughts += pieces
+        return pieces
+
     def read(self, event: bytes) -> str:
         """The answer's text in one event, often none. Raises ModelError where the event says that the answer failed."""
         if not event.strip():
@@ -167,7 +180,10 @@ class ChunkReader:
             text = self._chunk(chunk)
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise ModelMalformed(self._model, "sent an event of another shape") from error
-        return self._count(self._filter.feed(text)) if text else ""
+        if not text:
+            return ""
+        self._before = self.pieces
+        return self._count(self._filter.feed(text))
 
     def end(self, *, announced: bool) -> str:
         """The last of the text. Raises ModelError where the answer is not complete.

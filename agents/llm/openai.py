@@ -9,7 +9,7 @@ from hexar.agents.llm import dialect
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.errors import ModelStale
 from hexar.agents.llm.transport.client import Call, Client
-from hexar.agents.llm.types import Delta, Done, Request
+from hexar.agents.llm.types import Event, Request
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 
@@ -40,7 +40,7 @@ class OpenAIProvider:
         reader = dialect.ChunkReader(self.name, request)
         return self.client.send(dialect.payload(self.config, request), reader, deadline, cancel, fresh=fresh)
 
-    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
+    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Event]:
         """See :class:`hexar.agents.llm.types.Provider`."""
         try:
             yield from self.client.read(self.open(request, deadline, cancel), cancel)

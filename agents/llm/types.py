@@ -70,7 +70,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class SegmentReset:
-    """Another model took over in mid-stream and starts anew: what was received before is void.
+    """What was received before is void: another model took over in mid-stream and starts anew, or it was reasoning.
 
     ``model`` is the one that goes on, ``reason`` a sentence for a reader, ``discarded`` the number of void deltas.
     """
@@ -164,11 +164,11 @@ class Answer(Protocol):
         """True while the answer is complete but the end of its body has not come yet."""
         ...
 
-    def feed(self, data: bytes) -> list[Delta | Done]:
+    def feed(self, data: bytes) -> list[Event]:
         """The events that ``data`` completes."""
         ...
 
-    def closed(self) -> list[Delta | Done]:
+    def closed(self) -> list[Event]:
         """The events that the end of the connection completes."""
         ...
 
@@ -213,7 +213,7 @@ class Provider(Protocol):
         """Send ``request``, over no kept connection where ``fresh``."""
         ...
 
-    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Delta | Done]:
+    def stream(self, request: Request, deadline: Deadline, cancel: Cancel) -> Iterator[Event]:
         """The whole answer on the caller's thread: any number of Delta and one Done."""
         ...
 

@@ -14,7 +14,7 @@ from hexar.agents.llm.attempts import Attempts, CallableModel
 from hexar.agents.llm.config import ModelConfig
 from hexar.agents.llm.transport.channel import Channel, Waker
 from hexar.agents.llm.transport.readers import Reader
-from hexar.agents.llm.types import Answer, Delta, Done, Event, Meter, Provider, Request
+from hexar.agents.llm.types import Answer, Done, Event, Meter, Provider, Request
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
@@ -84,7 +84,7 @@ class Bridge:
 
     async def _attempt(
         self, attempts: Attempts, request: Request, deadline: Deadline, cancel: Cancel
-    ) -> AsyncGenerator[list[Delta | Done], None]:
+    ) -> AsyncGenerator[list[Event], None]:
         candidate = attempts.candidate
         waker, reader = self._of_loop()
         channel = Channel(waker)

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from hexar.agents.llm.types import Delta, Done
+from hexar.agents.llm.types import Event
 from hexar.agents.transport.cancel import Cancel
 
 #: Events that wait for a slow consumer before its producer stops, and where it goes on.
@@ -62,7 +62,7 @@ class Channel:
 
     def __init__(self, waker: Waker) -> None:
         self._waker = waker
-        self._batches: deque[Sequence[Delta | Done]] = deque()
+        self._batches: deque[Sequence[Event]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         # Each is written by one side only, so no lock is needed to compare them.
@@ -83,21 +83,21 @@ class Channel:
         """What the consumer calls (on the loop) once there is room again after ``paused`` was set."""
         self._resume = resume
 
-    def put(self, events: Sequence[Delta | Done]) -> bool:
+    def put(self, events: Sequence[Event]) -> bool:
         """Producer: hand over ``events``; the waker must be flushed. False where the producer should stop for now."""
         self._produced += len(events)
         self._batches.append(events)
         self._waker.add(self)
         return self.waiting < HIGH_WATER
 
-    def give(self, events: Sequence[Delta | Done]) -> bool:
+    def give(self, events: Sequence[Event]) -> bool:
         """Producer on the loop itself: hand over ``events`` at once; False as in :meth:`put`."""
         self._produced += len(events)
         self._batches.append(events)
         self.wake()
         return self.waiting < HIGH_WATER
 
-    def put_waiting(self, events: Sequence[Delta | Done], cancel: Cancel) -> None:
+    def put_waiting(self, events: Sequence[Event], cancel: Cancel) -> None:
         """Producer with a thread of its own: hand over and wake the loop; wait while the buffer is full."""
         full = not self.put(events)
         self._waker.flush()
@@ -119,7 +119,7 @@ class Channel:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def get(self) -> list[Delta | Done]:
+    async def get(self) -> list[Event]:
         """Loop: everything that is ready, at least one event; raises what the producer failed with."""
         loop = asyncio.get_running_loop()
         while not self._batches:

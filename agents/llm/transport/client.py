@@ -10,7 +10,7 @@ from hexar.agents.llm.errors import ModelCancelled, ModelError, ModelRefused, Mo
 from hexar.agents.llm.transport.connect import Connection, Connector, send, shutdown
 from hexar.agents.llm.transport.exchange import EventReader, Exchange
 from hexar.agents.llm.transport.http1 import request_bytes
-from hexar.agents.llm.types import Delta, Done
+from hexar.agents.llm.types import Done, Event
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
@@ -43,10 +43,10 @@ class Call:
     def ending(self) -> bool:
         return self.exchange.ending
 
-    def feed(self, data: bytes) -> list[Delta | Done]:
+    def feed(self, data: bytes) -> list[Event]:
         return self.exchange.feed(data)
 
-    def closed(self) -> list[Delta | Done]:
+    def closed(self) -> list[Event]:
         """As :meth:`Exchange.closed`; ModelStale where a kept connection was closed before it said anything."""
         if self.connection.reused and self.exchange.untouched:
             self.exchange.error = ModelStale(self.model, "closed a kept connection")
@@ -89,7 +89,7 @@ class Client:
         )
         return Call(connection, Exchange(self._config, reader, deadline), self.connector, self._config.name)
 
-    def read(self, call: Call, cancel: Cancel) -> Iterator[Delta | Done]:
+    def read(self, call: Call, cancel: Cancel) -> Iterator[Event]:
         """The answer on the caller's thread; raises as :meth:`send`, and ModelStale."""
         sock, exchange = call.socket, call.exchange
         detach = cancel.attach(lambda: shutdown(sock))

@@ -20,7 +20,7 @@ from hexar.agents.llm.errors import (
 )
 from hexar.agents.llm.transport.http1 import BadResponse, ResponseParser
 from hexar.agents.llm.transport.sse import SSEParser, TooLarge
-from hexar.agents.llm.types import Delta, Done, TokenUsage
+from hexar.agents.llm.types import Delta, Done, Event, SegmentReset, TokenUsage
 from hexar.agents.transport.retry_after import retry_after
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
@@ -52,6 +52,10 @@ class EventReader(Protocol):
 
     def read(self, event: bytes) -> str:
         """The answer's text in one event, often none."""
+        ...
+
+    def void(self) -> int:
+        """How many pieces of text so far have just turned out to be reasoning; asked once after each event."""
         ...
 
     def end(self, *, announced: bool) -> str:
@@ -113,9 +117,9 @@ class Exchange:
         """True while no byte of the response was read."""
         return self._http.status == 0
 
-    def feed(self, data: bytes) -> list[Delta | Done]:
+    def feed(self, data: bytes) -> list[Event]:
         """What ``data`` completes. Look at :attr:`error` afterwards; after it, or after a Done, nothing more comes."""
-        out: list[Delta | Done] = []
+        out: list[Event] = []
         name = self._config.name
         try:
             body = self._http.feed(data)
@@ -137,9 +141,9 @@ class Exchange:
             self.error = error
         return out
 
-    def closed(self) -> list[Delta | Done]:
+    def closed(self) -> list[Event]:
         """The other side closed the connection: a Done where all was said, else :attr:`error` is set."""
-        out: list[Delta | Done] = []
+        out: list[Event] = []
         if self._done or self.error is not None:
             return out
         if self._http.status == 0:
@@ -184,7 +188,7 @@ class Exchange:
     def _begun(self) -> bool:
         return bool(self.first_token_at) or self._reader.thinking
 
-    def _body(self, body: bytes, out: list[Delta | Done]) -> None:
+    def _body(self, body: bytes, out: list[Event]) -> None:
         if self._whole is None and not self._http.headers.get("content-type", "").lower().startswith("application/json"):
             events = self._sse.feed(body)
             if events:
@@ -195,7 +199,7 @@ class Exchange:
         if len(self._whole) > MAX_WHOLE:
             raise TooLarge
 
-    def _events(self, events: list[bytes], out: list[Delta | Done]) -> None:
+    def _events(self, events: list[bytes], out: list[Event]) -> None:
         for event in events:
             event = event.strip()
             if not event:
@@ -205,18 +209,24 @@ class Exchange:
             if event == b"[DONE]":
                 self._over(out, announced=True)
                 return
-            self._say(self._reader.read(event), out)
+            self._read(event, out)
 
-    def _say(self, text: str, out: list[Delta | Done]) -> None:
+    def _read(self, event: bytes, out: list[Event]) -> None:
+        text = self._reader.read(event)
+        if pieces := self._reader.void():
+            out.append(SegmentReset(self._config.name, "reasoning", pieces))
+        self._say(text, out)
+
+    def _say(self, text: str, out: list[Event]) -> None:
         if text:
             if not self.first_token_at:
                 self.first_token_at = self._last = time.monotonic()
             out.append(Delta(text))
 
-    def _over(self, out: list[Delta | Done], *, announced: bool = False) -> None:
+    def _over(self, out: list[Event], *, announced: bool = False) -> None:
         """Nothing more comes. Raises ModelError where that was not all."""
         if self._whole is not None:
-            self._say(self._reader.read(bytes(self._whole)), out)
+            self._read(bytes(self._whole), out)
             announced = True
         self._say(self._reader.end(announced=announced), out)
         self._done = True

@@ -311,7 +311,8 @@ class ChatPipeline:
                         discarded, grounding = grounding.position, Grounding(len(request.passages))
                         answer.segment += 1
                         answer.tokens = answer.citations = 0
-                        answer.mode = chat_pb2.ANSWER_MODE_FALLBACK_MODEL
+                        if event.model != plan.model:
+                            answer.mode = chat_pb2.ANSWER_MODE_FALLBACK_MODEL
                         emit(
                             chat_pb2.ChatEvent(
                                 segment_reset=chat_pb2.ChatSegmentReset(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.llm import Cancel, Delta, Done, Message, ModelConfig, Request, Schema, collect
+from hexar.agents.llm import Cancel, Delta, Done, Message, ModelConfig, Request, Schema, SegmentReset, collect
 from hexar.agents.llm.dialect import ChunkReader, payload
 from hexar.agents.llm.errors import (
     ModelBusy,
@@ -291,6 +291,30 @@ def test_tags_further_on_are_text() -> None:
     said = "The model writes <think> first, then </think>."
     assert read(chunk(content=said), END)[0] == said
     assert read(chunk(content="<thin"), END)[0] == "<thin"
+
+
+@given(st.lists(st.integers(1, 6), max_size=40))
+def test_the_end_of_a_section_that_began_in_the_prompt(cuts: list[int]) -> None:
+    """However it is cut, what came before it is void and counted as reasoning."""
+    whole, at, said = "I look at [1].\n<b>So\n</think>\n\nTwo <b> years.", 0, ""
+    reader = ReasoningFilter()
+    for size in [*cuts, len(whole)]:
+        text = reader.feed(whole[at : at + size])
+        at += size
+        said = text if reader.void else said + text
+        reader.void = False
+    assert said + reader.finish() == "Two <b> years."
+    assert reader.characters == whole.index("</think>")
+
+
+async def test_what_turns_out_to_be_reasoning_is_taken_back(make_models: MakeModels) -> None:
+    """A reset of the same model, then the answer; usage counts both."""
+    events = await gather(make_models("tokens=3&endtag=2"))
+    resets = [event for event in events if isinstance(event, SegmentReset)]
+    assert [(event.reason, event.discarded) for event in resets] == [("reasoning", 3)]
+    assert text(events) == answer(3)
+    assert isinstance(events[-1], Done)
+    assert events[-1].reasoning_characters == len("hm [1] ") * 2 + 1
 
 
 def test_reasoning_without_an_end_is_no_answer() -> None:

@@ -30,6 +30,7 @@ check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
+	$(BIN)/mypy --config-file pyproject.toml tests/clients/typed.py
 	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/test_imports.py
 	$(BIN)/buf lint proto

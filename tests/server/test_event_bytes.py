@@ -65,6 +65,11 @@ async def streams(settings: Callable[..., Any], tmp_path: Path) -> AsyncIterator
         await app.stop(0)
 
 
+def text_of(events: list[bytes]) -> str:
+    """The text of an answer."""
+    return "".join(chat_pb2.ChatEvent.FromString(event).token.text for event in events)
+
+
 async def test_every_event_of_a_chat_is_one_message_however_it_was_had(streams: Streams) -> None:
     """Made, replayed, replayed for a similar question, resumed: the first and last events are whole, and say how."""
     events, headers = await streams.chat("How do I replace the left headlight?")
@@ -76,7 +81,7 @@ async def test_every_event_of_a_chat_is_one_message_however_it_was_had(streams: 
     assert done.done.HasField("timings")
     replayed, headers = await streams.chat("How do I replace the left headlight?")
     assert headers["hexar-cache"] == "hit"
-    assert replayed[1:-1] == events[1:-1]
+    assert text_of(replayed) == text_of(events) != ""
     again = chat_pb2.ChatEvent.FromString(replayed[-1]).done
     assert (again.cache_status, again.mode) == (chat_pb2.CACHE_STATUS_EXACT, done.done.mode)
     similar, headers = await streams.chat("How can I replace the left headlight?")
@@ -88,7 +93,7 @@ async def test_every_event_of_a_chat_is_one_message_however_it_was_had(streams: 
     rest, _ = await streams.chat(
         "How can I replace the left headlight?", 1, **{n: headers[n] for n in ("hexar-answer-id", "hexar-cache")}
     )
-    assert rest[:-1] == similar[1:-1]
+    assert rest[:-1] == events[1:-1]
     assert chat_pb2.ChatEvent.FromString(rest[-1]).done.cache_status == chat_pb2.CACHE_STATUS_SEMANTIC
     await streams.chat("hello")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
 from hexar_client._calls import STREAM_TIMEOUT, AsyncCalls
 from hexar_client._channel import Connection
+from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import AsyncStream
 from hexar_client.chat import AsyncChatStream, AsyncPortfolios
 from hexar_client.gear import QueryBody, query_request
@@ -34,13 +35,25 @@ class AsyncClient(AsyncCalls):
         self.market = AsyncMarket(self)
 
     def query(
-        self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, restart: bool = False, **fields: Any
+        self,
+        text: str = "",
+        *,
+        timeout: float = STREAM_TIMEOUT,
+        wait: float = 0.0,
+        restart: bool = False,
+        **fields: Unpack[QueryFields],
     ) -> AsyncStream[QueryBody]:
         """Ask for products; ``async for`` over the result gives typed events. Arguments as for Client.query."""
         return self.stream(self._queries.Query, query_request(text, wait=wait, **fields), timeout, restart)
 
     def chat(
-        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, restart: bool = False, **fields: Any
+        self,
+        portfolio_id: str,
+        message: str,
+        *,
+        timeout: float = STREAM_TIMEOUT,
+        restart: bool = False,
+        **fields: Unpack[ChatFields],
     ) -> AsyncChatStream:
         """Ask about a portfolio's documents; ``async for`` over the result for typed events.
 

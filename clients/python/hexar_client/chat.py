@@ -6,11 +6,12 @@ import mimetypes
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, Unpack, cast
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
 from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._fields import SearchFields
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
 ChatBody: TypeAlias = pb.ChatStarted | pb.ChatToken | pb.ChatCitation | pb.ChatSegmentReset | pb.ChatDone | Restarted
@@ -129,7 +130,7 @@ class Portfolios:
             self._client.unary(self._portfolios.UpsertDocuments, frames, timeout),
         )
 
-    def search(self, portfolio_id: str, query: str, **fields: Any) -> portfolio_pb2.SearchResponse:
+    def search(self, portfolio_id: str, query: str, **fields: Unpack[SearchFields]) -> portfolio_pb2.SearchResponse:
         """The best passages; ``fields`` are those of SearchRequest (top_k, mode, language, cache_policy)."""
         request = portfolio_pb2.SearchRequest(portfolio_id=portfolio_id, query=query, **fields)
         return cast("portfolio_pb2.SearchResponse", self._client.unary(self._portfolios.Search, request))
@@ -164,7 +165,7 @@ class AsyncPortfolios:
             await self._client.unary(self._portfolios.UpsertDocuments, frames, timeout),
         )
 
-    async def search(self, portfolio_id: str, query: str, **fields: Any) -> portfolio_pb2.SearchResponse:
+    async def search(self, portfolio_id: str, query: str, **fields: Unpack[SearchFields]) -> portfolio_pb2.SearchResponse:
         """The best passages; ``fields`` are those of SearchRequest (top_k, mode, language, cache_policy)."""
         request = portfolio_pb2.SearchRequest(portfolio_id=portfolio_id, query=query, **fields)
         return cast("portfolio_pb2.SearchResponse", await self._client.unary(self._portfolios.Search, request))

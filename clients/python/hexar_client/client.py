@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
 from hexar_client._calls import STREAM_TIMEOUT, Calls
 from hexar_client._channel import Connection
+from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import Stream
 from hexar_client.chat import ChatStream, Portfolios
 from hexar_client.gear import QueryBody, query_request
@@ -39,7 +40,13 @@ class Client(Calls):
         self.market = Market(self)
 
     def query(
-        self, text: str = "", *, timeout: float = STREAM_TIMEOUT, wait: float = 0.0, restart: bool = False, **fields: Any
+        self,
+        text: str = "",
+        *,
+        timeout: float = STREAM_TIMEOUT,
+        wait: float = 0.0,
+        restart: bool = False,
+        **fields: Unpack[QueryFields],
     ) -> Stream[QueryBody]:
         """Ask for products; iterate the result for typed events.
 
@@ -50,7 +57,13 @@ class Client(Calls):
         return self.stream(self._queries.Query, query_request(text, wait=wait, **fields), timeout, restart)
 
     def chat(
-        self, portfolio_id: str, message: str, *, timeout: float = STREAM_TIMEOUT, restart: bool = False, **fields: Any
+        self,
+        portfolio_id: str,
+        message: str,
+        *,
+        timeout: float = STREAM_TIMEOUT,
+        restart: bool = False,
+        **fields: Unpack[ChatFields],
     ) -> ChatStream:
         """Ask about a portfolio's documents; iterate the result for typed events.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TypeAlias, Unpack
 
 from google.protobuf.duration_pb2 import Duration
 
 from hexar.v1 import common_pb2, query_pb2
+from hexar_client._fields import QueryFields
 from hexar_client._stream import Event, Restarted
 
 QueryBody: TypeAlias = (
@@ -54,9 +55,9 @@ def filters(
     )
 
 
-def query_request(text: str, *, wait: float = 0.0, **fields: Any) -> query_pb2.QueryRequest:
+def query_request(text: str, *, wait: float = 0.0, **fields: Unpack[QueryFields]) -> query_pb2.QueryRequest:
     """A QueryRequest; ``wait`` is wait_for_analysis in seconds, the rest are its fields by name."""
-    request = query_pb2.QueryRequest(text=text, **{name: value for name, value in fields.items() if value is not None})
+    request = query_pb2.QueryRequest(text=text, **fields)
     if wait:
         duration = Duration()
         duration.FromMicroseconds(int(wait * 1e6))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 import grpc
 
 from hexar.v1 import common_pb2, legal_pb2_grpc
 from hexar.v1 import legal_pb2 as pb
 from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._fields import DraftFields
 from hexar_client._stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
 
@@ -55,7 +56,7 @@ def field_value(value: Value) -> pb.FieldValue:
 
 
 def draft_request(
-    document_type: str = "", jurisdiction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+    document_type: str = "", jurisdiction: str = "", fields: Mapping[str, Value] | None = None, **rest: Unpack[DraftFields]
 ) -> pb.DraftRequest:
     """A request for one document; ``rest`` are the other fields of DraftRequest (request, language, corpus, formats, …)."""
     request = pb.DraftRequest(document_type=document_type, jurisdiction=jurisdiction, **rest)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, Unpack, cast
 
 import grpc
 
 from hexar.v1 import market_pb2 as pb
 from hexar.v1 import market_pb2_grpc
 from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._fields import AnalysisFields, TableFields
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 from hexar_client.errors import convert_rpc
 
@@ -42,7 +43,9 @@ def role_name(role: int) -> str:
     return pb.ColumnRole.Name(cast("pb.ColumnRole", role)).removeprefix(_ROLE).lower()
 
 
-def options(name: str, columns: Mapping[str, str | Iterable[str]] | None = None, **fields: Any) -> pb.TableOptions:
+def options(
+    name: str, columns: Mapping[str, str | Iterable[str]] | None = None, **fields: Unpack[TableFields]
+) -> pb.TableOptions:
     """How a table is read; ``columns`` gives roles their columns: ``{"revenue": "Umsatz", "spend": ["TV", "Radio"]}``.
 
     ``fields`` are the others of TableOptions. Raises ValueError for a role that there is not.
@@ -54,7 +57,9 @@ def options(name: str, columns: Mapping[str, str | Iterable[str]] | None = None,
     return made
 
 
-def analysis(table: str, question: str = "", *, tools: Iterable[str] = (), level: str = "", **fields: Any) -> pb.AnalyzeRequest:
+def analysis(
+    table: str, question: str = "", *, tools: Iterable[str] = (), level: str = "", **fields: Unpack[AnalysisFields]
+) -> pb.AnalyzeRequest:
     """A request; ``tools`` and ``level`` ("none", "partial", "full") by name, ``fields`` the others of AnalyzeRequest.
 
     Raises ValueError for a name that there is not.

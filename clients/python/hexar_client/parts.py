@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, Unpack, cast
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
 from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._fields import ArticleFields, MatchFields, ReportFields
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
 DiscoverBody: TypeAlias = (
@@ -36,7 +37,9 @@ def damage(text: str) -> pb.DamagedComponent:
         raise ValueError(f"{degree!r} is not minor, moderate, severe or a number from 0 to 1") from None
 
 
-def report(damages: Iterable[str | pb.DamagedComponent], vehicle: pb.VehicleQuery, **fields: Any) -> pb.DiscoverRequest:
+def report(
+    damages: Iterable[str | pb.DamagedComponent], vehicle: pb.VehicleQuery, **fields: Unpack[ReportFields]
+) -> pb.DiscoverRequest:
     """A damage report; ``fields`` are those of DiscoverRequest (catalogue, max_parts, cache_policy, skip_propagation)."""
     components = [damage(entry) if isinstance(entry, str) else entry for entry in damages]
     return pb.DiscoverRequest(vehicle=vehicle, components=components, **fields)
@@ -59,7 +62,7 @@ class Parts:
         for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
             yield cast("pb.DiscoverBatchEvent", event.message)
 
-    def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
+    def match(self, names: Iterable[str], **fields: Unpack[MatchFields]) -> pb.MatchPartsResponse:
         """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
         request = pb.MatchPartsRequest(names=list(names), **fields)
         return cast("pb.MatchPartsResponse", self._client.unary(self._stub.MatchParts, request))
@@ -75,9 +78,9 @@ class Parts:
         request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
         return cast("pb.WarmUpVehicleResponse", self._client.unary(self._stub.WarmUpVehicle, request))
 
-    def articles(self, **filters: str) -> Iterator[pb.Article]:
+    def articles(self, **filters: Unpack[ArticleFields]) -> Iterator[pb.Article]:
         """All articles that the filters of ListArticlesRequest leave, page by page."""
-        request = pb.ListArticlesRequest(**cast("Any", filters))
+        request = pb.ListArticlesRequest(**filters)
         while True:
             response = cast("pb.ListArticlesResponse", self._client.unary(self._stub.ListArticles, request))
             yield from response.articles
@@ -107,7 +110,7 @@ class AsyncParts:
         async for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
             yield cast("pb.DiscoverBatchEvent", event.message)
 
-    async def match(self, names: Iterable[str], **fields: Any) -> pb.MatchPartsResponse:
+    async def match(self, names: Iterable[str], **fields: Unpack[MatchFields]) -> pb.MatchPartsResponse:
         """Ranked articles for free-text names; ``fields`` are those of MatchPartsRequest."""
         request = pb.MatchPartsRequest(names=list(names), **fields)
         return cast("pb.MatchPartsResponse", await self._client.unary(self._stub.MatchParts, request))
@@ -125,9 +128,9 @@ class AsyncParts:
         request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
         return cast("pb.WarmUpVehicleResponse", await self._client.unary(self._stub.WarmUpVehicle, request))
 
-    async def articles(self, **filters: str) -> AsyncIterator[pb.Article]:
+    async def articles(self, **filters: Unpack[ArticleFields]) -> AsyncIterator[pb.Article]:
         """All articles that the filters of ListArticlesRequest leave, page by page."""
-        request = pb.ListArticlesRequest(**cast("Any", filters))
+        request = pb.ListArticlesRequest(**filters)
         while True:
             response = cast("pb.ListArticlesResponse", await self._client.unary(self._stub.ListArticles, request))
             for article in response.articles:

@@ -37,7 +37,7 @@ def _columns(entries: Iterable[str]) -> dict[str, list[str]]:
 
 def _table_options(name: str, columns: list[str], currency: str, date_order: str, decimal: str) -> pb.TableOptions:
     try:
-        order = pb.DateOrder.Value(f"DATE_ORDER_{date_order.upper()}") if date_order else pb.DATE_ORDER_UNSPECIFIED
+        order = f"DATE_ORDER_{date_order.upper()}" if date_order else None
         return options(
             name, _columns(columns), currency_code=currency, date_order=order, decimal_separator=decimal, replace=True
         )

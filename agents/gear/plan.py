@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hexar.agents.gear.analysis.knowledge import vendor_name, version_name
+from hexar.agents.gear.kinds import QUERY_ANSWER, USER_CONTEXT
 from hexar.agents.gear.request.criteria import brand_key, terrain_names
 from hexar.agents.gear.request.sizes import size_key
 from hexar.agents.gear.request.validation import DEFAULT_LIMIT
@@ -19,7 +20,7 @@ from hexar.core.cachekey import cache_key, normalize_text
 from hexar.v1 import common_pb2, query_pb2
 
 #: The cache kinds of answers and of users.
-KIND, USER_KIND = "query_answer", "user_context"
+KIND, USER_KIND = QUERY_ANSWER.name, USER_CONTEXT.name
 
 
 @dataclass(frozen=True, slots=True)

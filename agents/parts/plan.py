@@ -12,6 +12,7 @@ from hexar.agents.parts import contract
 from hexar.agents.parts.catalogue.records import Position, Side, Steering
 from hexar.agents.parts.catalogue.view import CatalogueView
 from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE
+from hexar.agents.parts.kinds import PARTS_LOOKUP
 from hexar.agents.parts.validation import DEFAULT_PARTS
 from hexar.agents.parts.vehicles.resolve import Resolution
 from hexar.agents.parts.vehicles.vin import read_vin
@@ -21,7 +22,7 @@ from hexar.v1 import common_pb2
 from hexar.v1 import parts_pb2 as pb
 
 #: The cache kind of answers.
-KIND = "parts_lookup"
+KIND = PARTS_LOOKUP.name
 #: Scores from which a damage is moderate, and severe.
 MODERATE, SEVERE = 0.34, 0.67
 

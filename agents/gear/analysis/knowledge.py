@@ -16,11 +16,12 @@ import orjson
 
 from hexar.agents.gear.analysis.analyst import METHOD, Mention
 from hexar.agents.gear.candidates import Facts, facts
+from hexar.agents.gear.kinds import STATIC_ANALYSIS
 from hexar.agents.vendors.model import Listing
 from hexar.core.cache import Tier
 
 #: The cache kind, and the name of the background job that fills it.
-KIND, JOB = "static_analysis", "gear.analyse"
+KIND, JOB = STATIC_ANALYSIS.name, "gear.analyse"
 
 #: How long what was read without the configured model is taken for good, seconds.
 PROVISIONAL_SECONDS = 600.0

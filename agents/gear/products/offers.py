@@ -16,6 +16,7 @@ import structlog
 
 from hexar.agents.gear.analysis.knowledge import vendor_name
 from hexar.agents.gear.candidates import Batch
+from hexar.agents.gear.kinds import LIVE_OFFERS
 from hexar.agents.transport.cancel import Cancel
 from hexar.agents.vendors.base import LightRequest, VendorAgent
 from hexar.agents.vendors.errors import VendorError, VendorTimeout, VendorUnreachable
@@ -30,7 +31,7 @@ from hexar.core.resilience.dispatch import Dispatcher
 log = structlog.get_logger(__name__)
 
 #: The cache kind.
-KIND = "live_offers"
+KIND = LIVE_OFFERS.name
 #: Cached offers up to this size are read on the loop, larger ones on a thread: reading costs about 10 ms a megabyte.
 INLINE_BYTES = 32 * 1024
 #: The bulkhead of our own work on the dispatcher; no vendor's name has a dot.

@@ -28,6 +28,7 @@ from hexar.agents.portfolio.chat.scheduling import MessageThrottle, QuietSchedul
 from hexar.agents.portfolio.chat.semantic import SemanticCache, SemanticHit
 from hexar.agents.portfolio.chat.turns import Turns
 from hexar.agents.portfolio.documents.library import Library, dependency
+from hexar.agents.portfolio.kinds import CHAT_ANSWER
 from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.retrieval.finding import Finder, PassageQuery, Pool, Vector
 from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
@@ -49,7 +50,7 @@ log = structlog.get_logger(__name__)
 Emit = Callable[[chat_pb2.ChatEvent], None]
 
 #: The cache kind of answers.
-KIND = "chat_answer"
+KIND = CHAT_ANSWER.name
 #: The answer system's name on the usage ledger.
 SYSTEM = "chat"
 #: A follow-up of at most so many words is searched for together with the question before it.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat.scheduling import QuietScheduler
 from hexar.agents.portfolio.documents.library import dependency
+from hexar.agents.portfolio.kinds import RAG_CHUNKS
 from hexar.agents.portfolio.retrieval.passages import Mode, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.core.cache import Caches
@@ -25,7 +26,7 @@ T = TypeVar("T")
 Vector = NDArray[np.float32]
 
 #: The cache kind of found passages.
-PASSAGES_KIND = "rag_chunks"
+PASSAGES_KIND = RAG_CHUNKS.name
 #: The embedding provider's name on the pools.
 EMBEDDING_LANE = "embeddings"
 #: Seconds that retrieval may take of the whole deadline.

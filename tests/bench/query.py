@@ -3,6 +3,9 @@
 Three processes: the demo shops (each answers after a set time), the server under its own command, and a bare grpc.aio server
 on the same event loop implementation (uvloop) that streams the same bytes. The load comes from this process, which decodes
 nothing, in alternating rounds against both servers, so that noise and the generator's own cost fall on both.
+
+``cold_overhead_8_vendors_p50_ms`` is the same for eight shops of 100 listings that all answer after one time, 60 of which they share.
+``merge_ms`` is what finding out what is one product and assembling all of it takes of that, measured in this process.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ import grpc
 
 from hexar.v1 import common_pb2, query_pb2
 from tests.bench.harness import options, percentile, report
+from tests.bench.merge import query_figures
 
 PATH = "/hexar.v1.QueryService/Query"
 #: Seconds before each shop answers; the slowest decides.
@@ -34,6 +38,44 @@ with DemoShops(delay={DELAYS!r}) as shops:
     open(sys.argv[1], "w").write(shops.vendors_yaml())
     print("ready", flush=True)
     sys.stdin.read()
+"""
+
+#: Eight shops of one feed each, all of which answer after ``EIGHT_DELAY`` seconds.
+EIGHT_DELAY = 0.08
+EIGHT = f"""
+import json, sys, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from tests.bench.merge import batches
+FIELDS = ("id", "title", "description", "link", "brand", "product_type", "availability", "price")
+class Shop(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        time.sleep({EIGHT_DELAY})
+        self.send_response(200)
+        self.send_header("Content-Type", "text/tab-separated-values")
+        self.send_header("Content-Length", str(len(self.server.feed)))
+        self.end_headers()
+        self.wfile.write(self.server.feed)
+    def log_message(self, *args):
+        pass
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+vendors = []
+for batch in batches():
+    server = Server(("127.0.0.1", 0), Shop)
+    base = f"http://127.0.0.1:{{server.server_port}}"
+    lines = ["\\t".join(FIELDS)]
+    for one in batch.listings:
+        price = f"{{one.price.micros / 1e6:.2f}} USD"
+        row = (one.sku, one.name, one.description, f"{{base}}/{{one.sku}}", one.brand, one.category, "in_stock", price)
+        lines.append("\\t".join(row))
+    server.feed = ("\\n".join(lines) + "\\n").encode()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    vendors.append({{"name": batch.vendor, "adapter": "feed", "url": f"{{base}}/feed.tsv", "allow_private_hosts": ["127.0.0.1"]}})
+open(sys.argv[1], "w").write(json.dumps({{"vendors": vendors}}))
+print("ready", flush=True)
+sys.stdin.read()
 """
 
 ECHO = """
@@ -107,9 +149,8 @@ class Target:
         return calls / (time.perf_counter() - began), (cpu_seconds(self.process) - cpu) / calls
 
 
-async def cold(target: Target, rounds: int) -> list[float]:
+async def cold(target: Target, rounds: int, slowest: float) -> list[float]:
     """Milliseconds that a query takes beyond its slowest vendor, without any cache."""
-    slowest = max(DELAYS.values())
     times = []
     for _ in range(rounds):
         request = query_pb2.QueryRequest(text=TEXT, cache_policy=common_pb2.CACHE_POLICY_REFRESH)
@@ -150,6 +191,38 @@ async def settle(target: Target, request: bytes) -> list[bytes]:
     raise RuntimeError("the answer does not settle")
 
 
+async def eight(folder: Path, quick: bool) -> dict[str, float]:
+    """The cold overhead over eight shops, in a server of its own."""
+    vendors = folder / "eight.yaml"
+    shops = start("-c", EIGHT, str(vendors), PYTHONPATH=os.pathsep.join(sys.path))
+    line(shops)
+    port = free_port()
+    hexar = start(
+        "-m",
+        "hexar.server",
+        HEXAR_PORT=str(port),
+        HEXAR_VENDORS=str(vendors),
+        HEXAR_DATA_DIR=str(folder / "eight"),
+        HEXAR_LOG_LEVEL="error",
+    )
+    target = Target(hexar, port)
+    try:
+        await target.channel.channel_ready()
+        await cold(target, 3, EIGHT_DELAY)
+        overhead = await cold(target, 15 if quick else 60, EIGHT_DELAY)
+        await target.channel.close()
+    finally:
+        for process in (shops, hexar):
+            process.terminate()
+        for process in (shops, hexar):
+            process.wait(10)
+    return {
+        "cold_overhead_8_vendors_p50_ms": percentile(overhead, 0.5),
+        "cold_overhead_8_vendors_p95_ms": percentile(overhead, 0.95),
+        "merge_ms": query_figures()["products_800_ms"],
+    }
+
+
 async def measure(folder: Path, quick: bool) -> dict[str, float | int]:
     vendors = folder / "vendors.yaml"
     shops = start("-c", SHOPS, str(vendors))
@@ -164,11 +237,12 @@ async def measure(folder: Path, quick: bool) -> dict[str, float | int]:
         HEXAR_LOG_LEVEL="error",
     )
     ours = Target(hexar, port)
+    slowest = max(DELAYS.values())
     processes = [shops, hexar]
     try:
         await ours.channel.channel_ready()
-        await cold(ours, 3)
-        overhead = await cold(ours, 15 if quick else 60)
+        await cold(ours, 3, slowest)
+        overhead = await cold(ours, 15 if quick else 60, slowest)
         first = await first_event(ours, 10 if quick else 40)
         request = query_pb2.QueryRequest(text=TEXT).SerializeToString()
         events = await settle(ours, request)
@@ -223,7 +297,8 @@ def free_port() -> int:
 def main() -> None:
     quick = options(__doc__).quick
     with tempfile.TemporaryDirectory(prefix="hexar-bench-") as folder:
-        report("query", asyncio.run(measure(Path(folder), quick)))
+        figures = asyncio.run(measure(Path(folder), quick))
+        report("query", figures | asyncio.run(eight(Path(folder), quick)))
 
 
 if __name__ == "__main__":

@@ -93,10 +93,13 @@ def _value(parsed: Parsed, column: Column, role: str, name: str) -> str:
     """Add a column's value to the inner rows, with what makes it unreadable; the name it has there."""
     value = identifier(f"v_{name}")
     text = identifier(f"t_{name}")
-    parsed._inner.append(f"{column.sql(_PRICE if role in ('price', 'unit_cost') else AMOUNT)} AS {value}")
     parsed.can_stay = parsed.can_stay and column.typed
     if column.kind is Type.TEXT or role in DIMENSIONS:
-        return f"CAST({value} AS VARCHAR)" if column.kind is not Type.TEXT else value
+        # A store or a product that is a number is named as it is written: 007 stays 007.
+        named = f"CAST({identifier(column.name)} AS VARCHAR)" if column.typed else column.text
+        parsed._inner.append(f"{named} AS {value}")
+        return value
+    parsed._inner.append(f"{column.sql(_PRICE if role in ('price', 'unit_cost') else AMOUNT)} AS {value}")
     parsed._inner.append(f"{column.text if not column.typed else identifier(column.name)} AS {text}")
     reason = f"is no {column.kind.value}" + (f" written as {column.format_name}" if column.format_name else "")
     # A date outside of these years is a mistake, or a damaged file.

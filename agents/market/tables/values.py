@@ -14,6 +14,8 @@ from hexar.agents.market.figures.sql import literal
 
 #: Share of the sampled values that must have a format.
 SHARE = 0.9
+#: The same of a column that is called a date: a line of totals at its end has none.
+NAMED_SHARE = 0.6
 #: Sampled values that rule a format out before all are looked at.
 FIRST = 20
 #: What amounts are kept as: exact to four decimals, up to 10¹⁴.
@@ -117,7 +119,7 @@ def date_format(sample: Sequence[str], *, named_date: bool) -> DateFormat | None
         count = sum(map(known.matches, sample))
         if count > most:
             best, most = known, count
-    return best if most >= SHARE * len(sample) else None
+    return best if most >= (NAMED_SHARE if named_date else SHARE) * len(sample) else None
 
 
 #: Signs of currencies and the codes they stand for; "$" and "¥" are those of several, and name none.

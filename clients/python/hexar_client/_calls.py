@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -15,10 +16,21 @@ from hexar_client._stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
 
 R = TypeVar("R", bound=Message)
+Row = TypeVar("Row")
 
 #: Seconds that a call may take where the caller does not say.
 UNARY_TIMEOUT = 30.0
 STREAM_TIMEOUT = 60.0
+
+
+_END = object()
+
+
+async def off_loop(messages: Iterable[Row]) -> AsyncIterator[Row]:
+    """``messages`` for the event loop, each made on a thread: making one may read a file."""
+    iterator = iter(messages)
+    while (message := await asyncio.to_thread(next, iterator, _END)) is not _END:
+        yield cast("Row", message)
 
 
 class Calls:
@@ -49,6 +61,15 @@ class Calls:
             return method(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise convert_rpc(error) from None
+
+    def pages(self, method: Callable[..., Any], request: Any, rows: Callable[[Any], Iterable[Row]]) -> Iterator[Row]:
+        """The rows of all pages of a list, one request a page, as they are taken."""
+        while True:
+            response = self.unary(method, request)
+            yield from rows(response)
+            if not response.page.next_token:
+                return
+            request.page.token = response.page.next_token
 
     def close(self) -> None:
         """Close the connection; streams in progress are cancelled. Closing again does nothing."""
@@ -89,6 +110,16 @@ class AsyncCalls:
             return await method(request, timeout=timeout, metadata=self.metadata)
         except grpc.RpcError as error:
             raise convert_rpc(error) from None
+
+    async def pages(self, method: Callable[..., Any], request: Any, rows: Callable[[Any], Iterable[Row]]) -> AsyncIterator[Row]:
+        """The rows of all pages of a list, one request a page, as they are taken."""
+        while True:
+            response = await self.unary(method, request)
+            for row in rows(response):
+                yield row
+            if not response.page.next_token:
+                return
+            request.page.token = response.page.next_token
 
     async def close(self) -> None:
         """Close the connection; streams in progress are cancelled. Closing again does nothing."""

@@ -11,6 +11,7 @@ from hexar_client._channel import Connection
 from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import AsyncStream
 from hexar_client.chat import AsyncChatStream, AsyncPortfolios
+from hexar_client.conversations import AsyncAgents, AsyncConversations
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.legal import AsyncLegal
 from hexar_client.market import AsyncMarket
@@ -29,6 +30,8 @@ class AsyncClient(AsyncCalls):
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = AsyncPortfolios(self)
+        self.conversations = AsyncConversations(self)
+        self.agents = AsyncAgents(self)
         self.ops = AsyncOps(self)
         self.parts = AsyncParts(self)
         self.legal = AsyncLegal(self)

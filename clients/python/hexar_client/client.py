@@ -11,6 +11,7 @@ from hexar_client._channel import Connection
 from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import Stream
 from hexar_client.chat import ChatStream, Portfolios
+from hexar_client.conversations import Agents, Conversations
 from hexar_client.gear import QueryBody, query_request
 from hexar_client.legal import Legal
 from hexar_client.market import Market
@@ -34,6 +35,8 @@ class Client(Calls):
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = Portfolios(self)
+        self.conversations = Conversations(self)
+        self.agents = Agents(self)
         self.ops = Ops(self)
         self.parts = Parts(self)
         self.legal = Legal(self)

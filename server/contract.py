@@ -1,5 +1,6 @@
 """The .proto files of every service that a server of all systems offers or names."""
 
-from hexar.server.systems import SYSTEMS, contract
+from hexar.server.system import contract
+from hexar.server.systems import SYSTEMS
 
 CONTRACT = contract(SYSTEMS)

@@ -21,6 +21,8 @@ Row = TypeVar("Row")
 #: Seconds that a call may take where the caller does not say.
 UNARY_TIMEOUT = 30.0
 STREAM_TIMEOUT = 60.0
+#: The same of answers that take long.
+LONG_TIMEOUT = 120.0
 
 
 _END = object()
@@ -46,19 +48,23 @@ class Calls:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What is sent with every call: the token."""
+        """What is sent with every call: the token, and what the client was given."""
         return self._connection.metadata
 
+    def seconds(self, timeout: float | None, otherwise: float = STREAM_TIMEOUT) -> float:
+        """What a call may take: ``timeout``, else the client's own, else ``otherwise``."""
+        return next(each for each in (timeout, self._connection.timeout, otherwise) if each is not None)
+
     def stream(
-        self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT, restart: bool = False
+        self, method: Callable[..., Any], request: Message, timeout: float | None = None, restart: bool = False
     ) -> Stream[Any]:
         """A resuming stream over any server-streaming method of a generated stub; ``restart`` as for Client.query."""
-        return Stream(method, request, self.metadata, timeout, restart=restart)
+        return Stream(method, request, self.metadata, self.seconds(timeout), restart=restart)
 
-    def unary(self, method: Callable[..., R], request: Message, timeout: float = UNARY_TIMEOUT) -> R:
+    def unary(self, method: Callable[..., R], request: Message, timeout: float | None = None) -> R:
         """Call any unary method of a generated stub; errors are the SDK's."""
         try:
-            return method(request, timeout=timeout, metadata=self.metadata)
+            return method(request, timeout=self.seconds(timeout, UNARY_TIMEOUT), metadata=self.metadata)
         except grpc.RpcError as error:
             raise convert_rpc(error) from None
 
@@ -95,19 +101,23 @@ class AsyncCalls:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What is sent with every call: the token."""
+        """What is sent with every call: the token, and what the client was given."""
         return self._connection.metadata
 
+    def seconds(self, timeout: float | None, otherwise: float = STREAM_TIMEOUT) -> float:
+        """What a call may take: ``timeout``, else the client's own, else ``otherwise``."""
+        return next(each for each in (timeout, self._connection.timeout, otherwise) if each is not None)
+
     def stream(
-        self, method: Callable[..., Any], request: Message, timeout: float = STREAM_TIMEOUT, restart: bool = False
+        self, method: Callable[..., Any], request: Message, timeout: float | None = None, restart: bool = False
     ) -> AsyncStream[Any]:
         """A resuming stream over any server-streaming method of a generated stub; ``restart`` as for Client.query."""
-        return AsyncStream(method, request, self.metadata, timeout, restart=restart)
+        return AsyncStream(method, request, self.metadata, self.seconds(timeout), restart=restart)
 
-    async def unary(self, method: Callable[..., Any], request: Message, timeout: float = UNARY_TIMEOUT) -> Any:
+    async def unary(self, method: Callable[..., Any], request: Message, timeout: float | None = None) -> Any:
         """Call any unary method of a generated stub; errors are the SDK's."""
         try:
-            return await method(request, timeout=timeout, metadata=self.metadata)
+            return await method(request, timeout=self.seconds(timeout, UNARY_TIMEOUT), metadata=self.metadata)
         except grpc.RpcError as error:
             raise convert_rpc(error) from None
 

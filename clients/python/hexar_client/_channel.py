@@ -42,6 +42,9 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 class Connection:
     """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer.
 
+    ``certificate`` is the client's private key and chain, ``timeout`` the seconds of a call that says none, ``more`` is sent beside
+    the token.
+
     ``target`` is "host:port", or several of them; ValueError where there is none. The names of several are resolved here, to
     IPv4 addresses; certificates are checked for the first one's name.
     """
@@ -49,15 +52,20 @@ class Connection:
     target: str | Sequence[str]
     token: str = ""
     tls: bool | bytes = False
+    certificate: tuple[bytes, bytes] | None = None
+    timeout: float | None = None
+    more: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.target:
             raise ValueError("at least one target is needed")
+        if self.certificate is not None and not self.tls:
+            raise ValueError("a certificate needs tls")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What every call carries."""
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return ((("authorization", f"Bearer {self.token}"),) if self.token else ()) + self.more
 
     def _address(self) -> str:
         """The target as gRPC reads it. Raises OSError where a name is not known."""
@@ -78,7 +86,8 @@ class Connection:
     def _credentials(self) -> grpc.ChannelCredentials | None:
         if not self.tls:
             return None
-        return grpc.ssl_channel_credentials(self.tls if isinstance(self.tls, bytes) else None)
+        key, chain = self.certificate or (None, None)
+        return grpc.ssl_channel_credentials(self.tls if isinstance(self.tls, bytes) else None, key, chain)
 
     def open(self) -> grpc.Channel:
         """A channel for blocking calls."""

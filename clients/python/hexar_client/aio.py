@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
-from hexar_client._calls import STREAM_TIMEOUT, AsyncCalls
+from hexar_client._calls import AsyncCalls
 from hexar_client._channel import Connection
 from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import AsyncStream
@@ -25,8 +25,17 @@ class AsyncClient(AsyncCalls):
     Arguments as for :class:`hexar_client.Client`.
     """
 
-    def __init__(self, target: str | Sequence[str] = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
-        super().__init__(Connection(target, token, tls))
+    def __init__(
+        self,
+        target: str | Sequence[str] = "localhost:50051",
+        *,
+        token: str = "",
+        tls: bool | bytes = False,
+        certificate: tuple[bytes, bytes] | None = None,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata)))
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = AsyncPortfolios(self)
@@ -41,7 +50,7 @@ class AsyncClient(AsyncCalls):
         self,
         text: str = "",
         *,
-        timeout: float = STREAM_TIMEOUT,
+        timeout: float | None = None,
         wait: float = 0.0,
         restart: bool = False,
         **fields: Unpack[QueryFields],
@@ -54,7 +63,7 @@ class AsyncClient(AsyncCalls):
         portfolio_id: str,
         message: str,
         *,
-        timeout: float = STREAM_TIMEOUT,
+        timeout: float | None = None,
         restart: bool = False,
         **fields: Unpack[ChatFields],
     ) -> AsyncChatStream:
@@ -63,4 +72,4 @@ class AsyncClient(AsyncCalls):
         ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).
         """
         request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
-        return AsyncChatStream(self._chats.Chat, request, self.metadata, timeout, restart=restart)
+        return AsyncChatStream(self._chats.Chat, request, self.metadata, self.seconds(timeout), restart=restart)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
-from hexar_client._calls import STREAM_TIMEOUT, Calls
+from hexar_client._calls import Calls
 from hexar_client._channel import Connection
 from hexar_client._fields import ChatFields, QueryFields
 from hexar_client._stream import Stream
@@ -28,10 +28,22 @@ class Client(Calls):
         target: "host:port"; several of them for replicas of one service: a connection that is lost is made anew to any of them.
         token: sent as bearer token; empty: none.
         tls: True, or the PEM bytes of the authority to trust.
+        certificate: the client's own, for a server that asks for one: private key and certificate chain, PEM bytes.
+        timeout: seconds that a call may take where it is not said; None: 30 for a unary call, 60 for most streams.
+        metadata: sent with every call beside the token.
     """
 
-    def __init__(self, target: str | Sequence[str] = "localhost:50051", *, token: str = "", tls: bool | bytes = False) -> None:
-        super().__init__(Connection(target, token, tls))
+    def __init__(
+        self,
+        target: str | Sequence[str] = "localhost:50051",
+        *,
+        token: str = "",
+        tls: bool | bytes = False,
+        certificate: tuple[bytes, bytes] | None = None,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata)))
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = Portfolios(self)
@@ -46,7 +58,7 @@ class Client(Calls):
         self,
         text: str = "",
         *,
-        timeout: float = STREAM_TIMEOUT,
+        timeout: float | None = None,
         wait: float = 0.0,
         restart: bool = False,
         **fields: Unpack[QueryFields],
@@ -64,7 +76,7 @@ class Client(Calls):
         portfolio_id: str,
         message: str,
         *,
-        timeout: float = STREAM_TIMEOUT,
+        timeout: float | None = None,
         restart: bool = False,
         **fields: Unpack[ChatFields],
     ) -> ChatStream:
@@ -73,4 +85,4 @@ class Client(Calls):
         ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).
         """
         request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
-        return ChatStream(self._chats.Chat, request, self.metadata, timeout, restart=restart)
+        return ChatStream(self._chats.Chat, request, self.metadata, self.seconds(timeout), restart=restart)

@@ -11,7 +11,7 @@ import grpc
 
 from hexar.v1 import market_pb2 as pb
 from hexar.v1 import market_pb2_grpc
-from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._calls import LONG_TIMEOUT, AsyncCalls, Calls
 from hexar_client._fields import AnalysisFields, TableFields
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 from hexar_client.errors import convert_rpc
@@ -151,11 +151,13 @@ class Market:
         self._client = client
         self._stub: Any = market_pb2_grpc.MarketServiceStub(client.channel)
 
-    def analyze(self, request: pb.AnalyzeRequest, timeout: float = 120.0, *, restart: bool = False) -> Stream[AnalyzeBody]:
+    def analyze(
+        self, request: pb.AnalyzeRequest, timeout: float | None = None, *, restart: bool = False
+    ) -> Stream[AnalyzeBody]:
         """An analysis; iterate the result for typed events. ``restart`` as for Client.query."""
-        return self._client.stream(self._stub.Analyze, request, timeout, restart)
+        return self._client.stream(self._stub.Analyze, request, self._client.seconds(timeout, LONG_TIMEOUT), restart)
 
-    def run(self, request: pb.AnalyzeRequest, timeout: float = 120.0) -> Analysis:
+    def run(self, request: pb.AnalyzeRequest, timeout: float | None = None) -> Analysis:
         """A whole analysis."""
         made = Analysis()
         for event in self.analyze(request, timeout, restart=True):
@@ -206,11 +208,13 @@ class AsyncMarket:
         self._client = client
         self._stub: Any = market_pb2_grpc.MarketServiceStub(client.channel)
 
-    def analyze(self, request: pb.AnalyzeRequest, timeout: float = 120.0, *, restart: bool = False) -> AsyncStream[AnalyzeBody]:
+    def analyze(
+        self, request: pb.AnalyzeRequest, timeout: float | None = None, *, restart: bool = False
+    ) -> AsyncStream[AnalyzeBody]:
         """An analysis; iterate the result for typed events. ``restart`` as for Client.query."""
-        return self._client.stream(self._stub.Analyze, request, timeout, restart)
+        return self._client.stream(self._stub.Analyze, request, self._client.seconds(timeout, LONG_TIMEOUT), restart)
 
-    async def run(self, request: pb.AnalyzeRequest, timeout: float = 120.0) -> Analysis:
+    async def run(self, request: pb.AnalyzeRequest, timeout: float | None = None) -> Analysis:
         """A whole analysis."""
         made = Analysis()
         async for event in self.analyze(request, timeout, restart=True):

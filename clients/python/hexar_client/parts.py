@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, Unpack, cast
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
-from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._calls import LONG_TIMEOUT, AsyncCalls, Calls
 from hexar_client._fields import ArticleFields, MatchFields, ReportFields
 from hexar_client._stream import AsyncStream, Event, Restarted, Stream
 
@@ -52,14 +52,18 @@ class Parts:
         self._client = client
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 
-    def discover(self, request: pb.DiscoverRequest, timeout: float = 60.0, *, restart: bool = False) -> Stream[DiscoverBody]:
+    def discover(
+        self, request: pb.DiscoverRequest, timeout: float | None = None, *, restart: bool = False
+    ) -> Stream[DiscoverBody]:
         """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Discover, request, timeout, restart)
 
-    def discover_batch(self, reports: Iterable[pb.DiscoverRequest], timeout: float = 120.0) -> Iterator[pb.DiscoverBatchEvent]:
+    def discover_batch(
+        self, reports: Iterable[pb.DiscoverRequest], timeout: float | None = None
+    ) -> Iterator[pb.DiscoverBatchEvent]:
         """The parts for several reports; each event says by ``report_index`` whose it is."""
         request = pb.DiscoverBatchRequest(reports=list(reports))
-        for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
+        for event in self._client.stream(self._stub.DiscoverBatch, request, self._client.seconds(timeout, LONG_TIMEOUT)):
             yield cast("pb.DiscoverBatchEvent", event.message)
 
     def match(self, names: Iterable[str], **fields: Unpack[MatchFields]) -> pb.MatchPartsResponse:
@@ -97,17 +101,17 @@ class AsyncParts:
         self._stub: Any = parts_pb2_grpc.PartsServiceStub(client.channel)
 
     def discover(
-        self, request: pb.DiscoverRequest, timeout: float = 60.0, *, restart: bool = False
+        self, request: pb.DiscoverRequest, timeout: float | None = None, *, restart: bool = False
     ) -> AsyncStream[DiscoverBody]:
         """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Discover, request, timeout, restart)
 
     async def discover_batch(
-        self, reports: Iterable[pb.DiscoverRequest], timeout: float = 120.0
+        self, reports: Iterable[pb.DiscoverRequest], timeout: float | None = None
     ) -> AsyncIterator[pb.DiscoverBatchEvent]:
         """The parts for several reports; each event says by ``report_index`` whose it is."""
         request = pb.DiscoverBatchRequest(reports=list(reports))
-        async for event in self._client.stream(self._stub.DiscoverBatch, request, timeout):
+        async for event in self._client.stream(self._stub.DiscoverBatch, request, self._client.seconds(timeout, LONG_TIMEOUT)):
             yield cast("pb.DiscoverBatchEvent", event.message)
 
     async def match(self, names: Iterable[str], **fields: Unpack[MatchFields]) -> pb.MatchPartsResponse:

@@ -303,7 +303,7 @@ ROLES: dict[str, str] = {
     ),
 }
 
-#: What evidence is worth, in logits. ``docs/adr`` says how they were found.
+#: What evidence is worth, in logits; docs/adr/0023 says how the values were found.
 COSTS: dict[str, float] = {
     # what both titles share: base + gain x (1 - exp(-rate x worth)), and more for each shared word beyond two
     "base": -1.5,

@@ -28,6 +28,8 @@ set the siblings of one vendor apart and which all of them have (``Lessons``); t
 Bounded work: at most 64 fields, 4096 characters a field, 64 tokens of at most 48 characters each; the rest is not read.
 Any ``str`` is safe: lone surrogates, NUL and symbols separate tokens.
 
+The kinds of evidence are one file, although long, because they share the alignment of two titles (``Side``).
+
 Thread-safety: the tables are written at import only; a call shares nothing. ``score`` needs no GIL.
 """
 

@@ -9,6 +9,8 @@ into one form first, so that languages and spellings meet.
 Bounded work: at most ``TEXT_LIMIT`` characters of a text and ``TOKEN_LIMIT`` distinct tokens of ``LENGTH_LIMIT``
 characters; the rest is not read. Any ``str`` is safe: lone surrogates, NUL and symbols separate tokens.
 
+Cutting, phrases and tokens are one file because they share the pools of characters; the file is long for that reason.
+
 Thread-safety: the tables are written at import only; a call shares nothing.
 """
 

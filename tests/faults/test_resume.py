@@ -17,6 +17,7 @@ from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
 from hexar.server.demo import DemoShops
+from hexar.server.systems import TABLES
 from hexar.v1 import chat_pb2, parts_pb2, query_pb2
 from tests.fix.redis_server import RedisServer
 from tests.fix.server_process import ServerProcess
@@ -49,7 +50,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet
     folder = tmp_path_factory.mktemp("fleet")
     (folder / "data").mkdir()
     database = Database(f"sqlite:///{folder / 'data' / 'store.db'}")
-    create_tables(database)
+    create_tables(database, TABLES)
     import_catalogue(database, CATALOGUE)
     database.close()
     # Slow enough that all callers of a test are there while the answer is made, on a busy machine too.

@@ -42,8 +42,8 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
 class Connection:
     """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer.
 
-    ``certificate`` is the client's private key and chain, ``timeout`` the seconds of a call that says none, ``more`` is sent beside
-    the token.
+    ``certificate`` is the client's private key and chain, ``timeout`` the seconds of a call that says none, ``more`` is sent
+    beside the token.
 
     ``target`` is "host:port", or several of them; ValueError where there is none. The names of several are resolved here, to
     IPv4 addresses; certificates are checked for the first one's name.

@@ -62,10 +62,6 @@ def extensions() -> list[Extension]:
     ]
 
 
-#: What the analysis of sales tables needs besides; imported when first used (docs/adr/0018).
-MARKET = ["duckdb>=1.4", "sqlglot>=27", "augurs>=0.8", "python-calamine>=0.4"]
-
-
 def requirements() -> list[str]:
     """The contract is a distribution of its own. A checkout depends on the one beside it, a release on its number.
 
@@ -136,6 +132,5 @@ setup(
         },
     ),
     install_requires=requirements(),
-    extras_require={"market": MARKET},
     zip_safe=False,
 )

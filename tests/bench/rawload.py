@@ -4,7 +4,8 @@ Requests of one gRPC method with one body are frames whose bytes are known but f
 reading frame headers: a frame tells its length, so everything else is skipped, and a HEADERS frame with END_STREAM ends an
 answer. Whether the answers were right is for the caller to check beside the load, with a real client and the server's figures.
 
-Run as ``python tests/bench/rawload.py PORT PATH SECONDS CONNECTIONS STREAMS`` with the request's bytes on standard input, it prints
+Run as ``python tests/bench/rawload.py PORT PATH SECONDS CONNECTIONS STREAMS [NAME=VALUE …]`` with the request's bytes on standard
+input and the metadata as arguments, it prints
 ``{"answers": n, "bytes": n, "seconds": t, "cpu": t}``.
 
 Source: RFC 9113 (HTTP/2), RFC 7541 (HPACK), the gRPC protocol over HTTP/2.
@@ -31,7 +32,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
 
 
-def header_blocks(path: str) -> tuple[bytes, bytes]:
+def header_blocks(path: str, metadata: dict[str, str]) -> tuple[bytes, bytes]:
     """The header block of a connection's first request, which fills the HPACK table, and of those that point into it."""
     fixed = b"\x83\x86"  # :method POST, :scheme http
 
@@ -41,15 +42,17 @@ def header_blocks(path: str) -> tuple[bytes, bytes]:
     # Literals with incremental indexing: :path, :authority, content-type by their static names, te by a new one.
     first = fixed + b"\x44" + text(path) + b"\x41" + text("localhost") + b"\x5f" + text("application/grpc")
     first += b"\x40" + text("te") + text("trailers")
-    return first, fixed + bytes(0x80 | index for index in (65, 64, 63, 62))
+    for name, value in metadata.items():
+        first += b"\x40" + text(name) + text(value)
+    return first, fixed + bytes(0x80 | index for index in range(65 + len(metadata), 61, -1))
 
 
 class Connection:
     """One connection with ``streams`` requests in flight at any time."""
 
-    def __init__(self, port: int, path: str, body: bytes, streams: int) -> None:
+    def __init__(self, port: int, path: str, body: bytes, streams: int, metadata: dict[str, str]) -> None:
         message = b"\0" + len(body).to_bytes(4, "big") + body
-        first, later = header_blocks(path)
+        first, later = header_blocks(path, metadata)
         self._first, self._later = (
             (frame(HEADERS, END_HEADERS, 0, block)[:5], block + frame(DATA, END_STREAM, 0, message)[:5])
             for block in (first, later)
@@ -122,9 +125,11 @@ class Connection:
         self._send()
 
 
-def load(port: int, path: str, body: bytes, seconds: float, connections: int, streams: int) -> dict[str, float]:
+def load(
+    port: int, path: str, body: bytes, seconds: float, connections: int, streams: int, metadata: dict[str, str] | None = None
+) -> dict[str, float]:
     """Closed-loop load: answers and bytes that came, the time it took and the CPU time it cost here."""
-    opened = [Connection(port, path, body, streams) for _ in range(connections)]
+    opened = [Connection(port, path, body, streams, metadata or {}) for _ in range(connections)]
     poll = select.poll()
     by_number = {each.socket.fileno(): each for each in opened}
     for number in by_number:
@@ -146,8 +151,10 @@ def load(port: int, path: str, body: bytes, seconds: float, connections: int, st
 
 
 def main() -> None:
-    port, path, seconds, connections, streams = sys.argv[1:]
-    print(json.dumps(load(int(port), path, sys.stdin.buffer.read(), float(seconds), int(connections), int(streams))))
+    port, path, seconds, connections, streams, *pairs = sys.argv[1:]
+    metadata = dict(pair.split("=", 1) for pair in pairs)
+    body = sys.stdin.buffer.read()
+    print(json.dumps(load(int(port), path, body, float(seconds), int(connections), int(streams), metadata)))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ $(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py client
 	touch $(STAMP) $(KERNELS)
 
 $(KERNELS): $(STAMP) $(wildcard core/*/*.pyx core/*/*.pxd core/*/*.hpp)
-	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(shell nproc 2>/dev/null || echo 2)
+	$(BIN)/python setup.py --quiet build_ext --inplace
 	touch $(KERNELS)
 
 $(STUBS): $(STAMP) $(PROTOS)

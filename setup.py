@@ -117,6 +117,8 @@ setup(
     },
     exclude_package_data={"": ["*.cpp", "*.c"]},
     include_package_data=False,
+    # Also where pip builds, which passes no option of its own.
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
     ext_modules=cythonize(
         extensions(),
         include_path=[str(include)],

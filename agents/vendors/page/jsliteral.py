@@ -17,7 +17,7 @@ MAX_WORK = 300_000
 #: Values of one script that are read.
 MAX_VALUES = 1000
 
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|<!--|-->)*", re.S)
+_SPACE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/|<!--|-->)*+", re.S)
 # Whatever people leave between two values, and a closing bracket too many.
 _BETWEEN = re.compile(r"(?:[\s,;}\]]+|//[^\n]*|/\*.*?\*/|<!--|-->)*+", re.S)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?=\s*(?:[,\]};)]|//|/\*|$))")

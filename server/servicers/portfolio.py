@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
+from tempfile import SpooledTemporaryFile
+from threading import Lock
 
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat.pipeline import ChatPipeline
 from hexar.agents.portfolio.documents import formats as documents
-from hexar.agents.portfolio.documents.blocks import Format, ParsedDocument
+from hexar.agents.portfolio.documents.blocks import Format
 from hexar.agents.portfolio.documents.formats import Rejected
 from hexar.agents.portfolio.documents.library import Library, PortfolioRow, Written
 from hexar.agents.portfolio.retrieval.finding import PassageQuery
@@ -21,6 +24,7 @@ from hexar.core.processes import Cancel
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
 from hexar.server.rpc import Call, Handler
+from hexar.server.tuning.memory import give_back, give_back_soon
 from hexar.v1 import common_pb2, portfolio_pb2
 
 SERVICE = "hexar.v1.PortfolioService/"
@@ -30,6 +34,9 @@ _PORTFOLIOS = PageTokens("portfolios", str)
 _DOCUMENTS = PageTokens("documents", str)
 #: Documents of one upload.
 MAX_DOCUMENTS = 10_000
+#: Bytes of a document that are kept in memory while it arrives; and of a large one, of which one is read at a time.
+SPOOL_BYTES = 256 * 1024
+LARGE_BYTES = 4 * 1024 * 1024
 
 _FORMATS = {value: Format(name) for name, value in messages.FORMATS.items()}
 _MODES = {value: mode for mode, value in messages.MODES.items()} | {portfolio_pb2.RETRIEVAL_MODE_UNSPECIFIED: Mode.HYBRID}
@@ -41,21 +48,32 @@ _OUTCOMES = {
 
 
 class _Upload:
-    """One document while its bytes arrive. Beyond the limit bytes are counted, not kept."""
+    """One document while its bytes arrive: in memory while it is small, else in a file. Beyond the limit they are counted."""
 
-    __slots__ = ("data", "header", "size")
+    __slots__ = ("_file", "header", "size")
 
     def __init__(self, header: portfolio_pb2.DocumentHeader) -> None:
         self.header = header
-        self.data = bytearray()
+        self._file = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed when the document is kept, or the call ends
         self.size = 0
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
         if self.size <= documents.MAX_BYTES:
-            self.data += piece
+            self._file.write(piece)
+            if self.size > LARGE_BYTES:
+                give_back_soon()
         else:
-            self.data.clear()
+            self.close()
+
+    def data(self) -> bytes:
+        """All of it."""
+        self._file.seek(0)
+        return self._file.read()
+
+    def close(self) -> None:
+        """Give up its bytes."""
+        self._file.close()
 
 
 class PortfolioHandlers:
@@ -66,6 +84,7 @@ class PortfolioHandlers:
         self._library = library
         self._pipeline = pipeline
         self._dispatcher = dispatcher
+        self._large = Lock()
         dispatcher.configure(LANE, replace(dispatcher.default, party=False))
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -172,21 +191,26 @@ class PortfolioHandlers:
         response = portfolio_pb2.UpsertDocumentsResponse(portfolio_id=portfolio.portfolio_id, version=portfolio.version)
         current: _Upload | None = None
         count = 0
-        async for frame in frames:
-            kind = frame.WhichOneof("frame")
-            if kind == "data" and current is not None:
-                current.add(frame.data)
-            elif kind == "document":
-                if current is not None:
-                    await self._keep(call, portfolio.portfolio_id, current, response)
-                count += 1
-                if count > MAX_DOCUMENTS:
-                    raise InvalidArgument("document", f"one upload holds at most {MAX_DOCUMENTS} documents")
-                current = _Upload(frame.document)
-            else:
-                raise InvalidArgument("frame", "expected a document, or data of one that was begun")
-        if current is not None:
-            await self._keep(call, portfolio.portfolio_id, current, response)
+        try:
+            async for frame in frames:
+                kind = frame.WhichOneof("frame")
+                if kind == "data" and current is not None:
+                    current.add(frame.data)
+                elif kind == "document":
+                    if current is not None:
+                        await self._keep(call, portfolio.portfolio_id, current, response)
+                        current.close()
+                    count += 1
+                    if count > MAX_DOCUMENTS:
+                        raise InvalidArgument("document", f"one upload holds at most {MAX_DOCUMENTS} documents")
+                    current = _Upload(frame.document)
+                else:
+                    raise InvalidArgument("frame", "expected a document, or data of one that was begun")
+            if current is not None:
+                await self._keep(call, portfolio.portfolio_id, current, response)
+        finally:
+            if current is not None:
+                current.close()
         return response.SerializeToString()
 
     async def _target(self, call: Call, frames: AsyncIterator[portfolio_pb2.UpsertDocumentsRequest]) -> PortfolioRow:
@@ -209,27 +233,27 @@ class PortfolioHandlers:
     ) -> None:
         name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in upload.header.document_id[:200])
         result = response.results.add(document_id=name)
-        try:
-            cancel = Cancel()
-            written, parsed = await self._dispatcher.call(
-                LANE,
-                self._ingest,
-                call.tenant,
-                portfolio_id,
-                upload,
-                call.deadline,
-                cancel,
-                deadline=call.deadline,
-                abandoned=cancel.cancel,
-            )
-        except Rejected as error:
+        cancel = Cancel()
+        kept = await self._dispatcher.call(
+            LANE,
+            self._read_and_keep,
+            call.tenant,
+            portfolio_id,
+            upload,
+            call.deadline,
+            cancel,
+            deadline=call.deadline,
+            abandoned=cancel.cancel,
+        )
+        if isinstance(kept, str):
             result.outcome = portfolio_pb2.DOCUMENT_OUTCOME_REJECTED
-            result.reason = error.reason
+            result.reason = kept
             response.rejected += 1
             return
+        written, encoding = kept
         result.outcome = _OUTCOMES[written.outcome]
-        if parsed.encoding:
-            result.reason = f"read as {parsed.encoding}"
+        if encoding:
+            result.reason = f"read as {encoding}"
         result.version = written.version
         result.chunk_count = written.chunk_count
         result.embedded_count = written.embedded
@@ -237,10 +261,26 @@ class PortfolioHandlers:
         response.lexical_only |= not written.vectors
         setattr(response, written.outcome, getattr(response, written.outcome) + 1)
 
+    def _read_and_keep(
+        self, tenant: str, portfolio_id: str, upload: _Upload, deadline: Deadline, cancel: Cancel
+    ) -> tuple[Written, str] | str:
+        """One document, on a thread: what was written and its encoding, or why it was rejected.
+
+        The rejection ends here: an exception that is handed on holds the frames that it came through, and so the document.
+        """
+        large = upload.size > LARGE_BYTES
+        try:
+            with self._large if large else nullcontext():
+                return self._ingest(tenant, portfolio_id, upload, deadline, cancel)
+        except Rejected as error:
+            return error.reason
+        finally:
+            if large:
+                give_back()
+
     def _ingest(
         self, tenant: str, portfolio_id: str, upload: _Upload, deadline: Deadline, cancel: Cancel
-    ) -> tuple[Written, ParsedDocument]:
-        """Read and keep one document; on a thread."""
+    ) -> tuple[Written, str]:
         header = upload.header
         if upload.size > documents.MAX_BYTES:
             documents.check_name(header.document_id)
@@ -253,7 +293,7 @@ class PortfolioHandlers:
             raise Rejected(error.message) from None
         if header.format not in portfolio_pb2.DocumentFormat.values():
             raise Rejected("the format is not known")
-        data = bytes(upload.data)
+        data = upload.data()
         parsed = documents.read(
             data,
             header.document_id,
@@ -264,4 +304,5 @@ class PortfolioHandlers:
             cancel=cancel,
         )
         library, name = self._library, header.document_id
-        return library.upsert(tenant, portfolio_id, name, parsed, data, title=header.title, url=header.url), parsed
+        written = library.upsert(tenant, portfolio_id, name, parsed, data, title=header.title, url=header.url)
+        return written, parsed.encoding

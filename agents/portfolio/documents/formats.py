@@ -152,10 +152,11 @@ def _parts(
     try:
         if chosen not in _FOREIGN or chosen is Format.HTML:
             text, encoding = decode(data, media_type, html=chosen is Format.HTML)
-            text = _clean(text)
-            if len(text) > MAX_CHARACTERS:
+            if len(text) > MAX_CHARACTERS and chosen is not Format.HTML:
                 raise ValueError("too long")
-            data = text.encode()
+            text = _clean(text)
+            if chosen in _FOREIGN:
+                data = text.encode()
         if chosen in _FOREIGN:
             text, blocks, title = apart.read(chosen, data, MAX_CHARACTERS, deadline, cancel)
         elif chosen is Format.CSV:

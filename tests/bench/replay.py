@@ -142,7 +142,7 @@ def main() -> None:
         folder = Path(name)
         shops = start("-c", SHOPS, str(folder / "vendors.yaml"))
         line(shops)
-        models = [{"name": "fixed", "base_url": upstream.base_url, "model": "m?tokens=40&rate=2000&first=0.01"}]
+        models = [{"name": "fixed", "base_url": upstream.base_url, "model": "m?tokens=40&rate=50&first=0.01"}]
         config = folder / "hexar.yaml"
         config.write_text(json.dumps({"port": 0, "llm": {"models": models}, "log_level": "error"}))
         question = "How often shall the brake be inspected?"

@@ -132,7 +132,9 @@ def _marks(text: str, names: set[str]) -> str:
 
 def _plain(text: str) -> str:
     """Markdown as plain text; headings stay, for the clauses."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"\[\[([^\[\]\n]{1,80})\]\]", r'"\1"', text)
     text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
     text = re.sub(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])", r"\1", text)
     text = re.sub(r"\[([^\]]+)\]\((?:https?://|#|\.)[^)]*\)", r"\1", text)

@@ -43,6 +43,7 @@ _HOLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("an amount", re.compile(r"(?:\bUSD|\bEUR|\bGBP|[$€£])\s*(?=[,;)]|\.(?:\s|$)|\s(?:per|for|within|on|payable|a|each|and|by|to)\b)")),
     ("a duration", re.compile(r"\b(?:(?:period|term|duration) of|(?<=\s)within|upon|no less than|at least|plazo de|durante)\s*(?:,|;|\.(?:\s|$)|\(\s*\)|\b(?:days?|months?|years?|días|meses|años)\b|\bof\s+(?:receipt|written notice|notice)|\b(?:after|following|from)\s+(?:the|receipt|written))")),
     ("a place", re.compile(r"\blaws? of(?: the)?(?: State| Commonwealth)?(?: of)?\s*(?:,|;|\.(?:\s|$)|\bwithout\b)|\bleyes de(?:l)?\s*(?:,|;|\.(?:\s|$))", re.IGNORECASE)),
+    ("a value", re.compile(r"\b(?:and|of|to|with|for|on|by|between|as of|from|is|are|at|in|pays?|y|de|con|por|entre)\s*\(\s*(?:the|an?|la|el|hereinafter)?\s*[\"“]", re.IGNORECASE)),
     ("a value", re.compile(r"\(\s*\)|[\"“]\s*[\"”]|,\s*,|\(\s*the\s*\)|\bto\s*,\s|:\s*;")),
 )  # fmt: skip
 
@@ -81,6 +82,15 @@ def holes(document: Document) -> Iterator[Finding]:
             found.append(match.span())
             words = " ".join(match.group().split())
             yield document.finding(f"{what} is missing after {words!r}", match.start(), match.end())
+    roles = "|".join(re.escape(party.role) for party in find_parties(document) if party.role)
+    for match in (
+        re.finditer(
+            rf"\b(?:pays?|owes?|pagará|paga)\s+(?:to\s+)?(?:the|a la|al)\s+(?:{roles})\s+\(\s*(?:the|el|la)\s+[\"“]", body
+        )
+        if roles
+        else ()
+    ):
+        yield document.finding(f"a value is missing after {match.group().split('(')[0].strip()!r}", match.start(), match.end())
     for match in _LABEL.finditer(body):
         after = body[match.end() :].lstrip("\n \t")
         following = after.split("\n", 1)[0]

@@ -44,9 +44,17 @@ _NOT_NAMES = frozenset(
         "As",
         "Such",
         "Between",
+        "WHEREAS",
+        "BETWEEN",
+        "AND",
     )
 )
 _GROUP = frozenset(("parties", "partes", "party", "parte", "agreement", "effective date"))
+#: What contracts define that is no party.
+_THING = re.compile(
+    r"\b(?:Price|Fees?|Dates?|Amount|Period|Term|Shares?|Services?|Agreement|Property|Premises|Plan|Notice|Report|Purpose|Products?|"
+    r"Goods|Software|Work|Loan|Project|Materials?|Information|Rent|Deposit|Salary|Offer|Territory|Deliverables?)$"
+)
 _COMPANY = re.compile(rf"(?<![\w])(?:[A-Z][\w&'’-]*[ \t]+){{1,5}}?{_SUFFIX}(?![\w])\.?")
 #: What only one side of a contract does.
 _ONE_SIDED = "pay|provide|perform|deliver|invoice|sell|purchase|lease|employ|supply|lend|repay|license|grant|assign"
@@ -68,7 +76,7 @@ def find_parties(document: Document) -> list[PartyAt]:
     head = document.body
     for match in _DEFINED.finditer(head):
         name, role = _clean(match["name"]), match["role"].strip()
-        if role.casefold() in _GROUP or not name or _is_common(name):
+        if role.casefold() in _GROUP or _THING.search(role) or not name or _is_common(name):
             continue
         # "… of five thousand dollars (the "Fee")", "May 1, 2026 (the "Effective Date")": no party has such a name.
         if (
@@ -102,7 +110,7 @@ def _introduces(text: str, at: int, name: str) -> bool:
 
 def _clean(name: str) -> str:
     words = name.strip(" ,").split()
-    while words and words[0] in _NOT_NAMES:
+    while words and (words[0].strip(",") in _NOT_NAMES or words[0] == "I,"):
         words = words[1:]
     return " ".join(words)
 
@@ -137,7 +145,7 @@ def _clashes(document: Document, found: list[PartyAt]) -> Iterator[Finding]:
         if not party.role:
             continue
         other = by_role.setdefault(party.role, party)
-        if not _same(other.name, party.name):
+        if not _inside(_key(other.name), _key(party.name)):
             yield document.finding(f"{party.role!r} is both {other.name} and {party.name}", party.start, party.end)
         first = by_name.setdefault(_key(party.name), party)
         if first.role != party.role:
@@ -217,6 +225,9 @@ def _duties(document: Document, found: list[PartyAt]) -> Iterator[Finding]:
         if re.search(r"\b(?:not|nor|neither|either|each|both)\b", document.text[max(0, start - 12) : match.start("verb")]):
             continue
         side = labels[match["who"]]
+        gap = document.text[match.end("who") : match.start("verb")]
+        if any(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", gap) for label in labels):
+            continue
         words = [
             word
             for word in re.findall(r"[\w’'-]+", match["what"])

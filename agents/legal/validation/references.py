@@ -73,6 +73,8 @@ def _heading_line(text: str, at: int, starts: set[int]) -> bool:
 
 
 def _problem(document: Document, numbered: Mapping[str, Heading], titled: int, label: str, number: str) -> str:
+    if number.isdigit() and int(number) >= 100 and not any(int(other) >= 50 for other in numbered if other.isdigit()):
+        return ""  # a section of a law that is named elsewhere
     if not numbered:
         # Headings without numbers are counted.
         if number.isdigit() and titled and int(number) > titled:

@@ -20,7 +20,7 @@ _LABELLED = re.compile(
 _WORD = r"[A-ZÁÉÍÓÚÑ][a-záéíóúñ]+(?:-[A-Z][a-z]+)?"
 #: A term as it is used: after a word that only stands before a thing.
 _USED = re.compile(
-    rf"\b(?:[Tt]he|[Aa]ny|[Ss]uch|[Ee]ach|[Aa]ll|[Ii]ts|[Tt]heir|[Hh]is|[Hh]er|[Tt]hese|[Tt]hose|[Nn]o|[Oo]ther|[Ll]a|[Ee]l|[Ll]os|[Ll]as|[Ss]us?|[Cc]ada)\s"
+    rf"\b(?:[Tt]he|[Aa]ny|[Ss]uch|[Ee]ach|[Aa]ll|[Ii]ts|[Tt]heir|[Hh]is|[Hh]er|[Tt]hese|[Tt]hose|[Nn]o|[Ll]a|[Ee]l|[Ll]os|[Ll]as|[Ss]us?|[Cc]ada)\s"
     rf"(?P<term>{_WORD}(?:\s(?:(?:of(?:\sthe)?|de(?:\sla)?|del|en)\s)?{_WORD}){{0,4}})(?![\w])"
 )
 #: Words that are capitalised in a contract without being its terms.
@@ -39,6 +39,50 @@ _GENERAL = frozenset(
     standard state states states' statute statutes street suite sunday superior supreme table term terms thursday
     treasury tribunal tribunales tuesday u.s uniform union university wednesday west world
     """.split()  # noqa: SIM905
+)
+
+
+#: Words that end the name of a law or of an institution.
+_INSTITUTIONS = frozenset(
+    [
+        "act",
+        "code",
+        "law",
+        "laws",
+        "rules",
+        "regulation",
+        "regulations",
+        "court",
+        "courts",
+        "commission",
+        "board",
+        "department",
+        "association",
+        "chamber",
+        "bank",
+        "university",
+        "state",
+        "states",
+        "county",
+        "city",
+        "government",
+        "union",
+        "republic",
+        "congress",
+        "treasury",
+        "secretary",
+        "constitution",
+        "convention",
+        "ley",
+        "código",
+        "tribunal",
+        "juzgado",
+        "estado",
+        "street",
+        "avenue",
+        "road",
+        "suite",
+    ]
 )
 
 
@@ -91,11 +135,16 @@ def terms(document: Document) -> Iterator[Finding]:
         words = key.split()
         if (
             all(word in _GENERAL for word in words if word not in ("of", "the", "de"))
-            or words[-1] in _GENERAL
+            or words[-1] in _INSTITUTIONS
             or words[0] in ("state", "laws", "law")
         ):
             continue
         if any(start <= match.start() < end for start, end in outside) or _named_law(document.text, match.end()):
+            continue
+        if re.match(
+            r"\s(?:as\s)?(?:defined|described|listed|set out|set forth) (?:in|below)|\ssection\b|-\w",
+            document.text[match.end() :][:24],
+        ):
             continue
         reported.add(_singular(key))
         yield document.finding(f"{term!r} is used as a term and never defined", match.start("term"), match.end("term"))
@@ -105,12 +154,16 @@ def _fits(key: str, names: set[str]) -> bool:
     """Whether a term, its singular, or the words that it is made of are defined."""
     if key in names or _singular(key) in names:
         return True
-    words = key.split()
-    for cut in range(1, len(words)):
-        head, tail = " ".join(words[:cut]), " ".join(words[cut:]).removeprefix("of ").removeprefix("the ").removeprefix("de ")
-        if (head in names or _singular(head) in names or head in _GENERAL) and (
-            tail in names or _singular(tail) in names or tail in _GENERAL
-        ):
+    return _made_of(tuple(word for word in key.split() if word not in ("of", "the", "de", "del", "la", "and")), names)
+
+
+def _made_of(words: tuple[str, ...], names: set[str]) -> bool:
+    """Whether words are names that are defined, and general words, one after the other."""
+    if not words:
+        return True
+    for cut in range(len(words), 0, -1):
+        head = " ".join(words[:cut])
+        if (head in names or _singular(head) in names or head in _GENERAL) and _made_of(words[cut:], names):
             return True
     return False
 
@@ -119,7 +172,7 @@ def _named_law(text: str, end: int) -> bool:
     """Whether a name goes on as the name of a law or of an institution."""
     return bool(
         re.match(
-            r"(?:\s(?:and|of|for|on|the|&|[A-Z]\w+)){0,5}\s(?:Act|Code|Law|Rules|Regulations?|Court|Commission|Association|Department|Agency)\b",
+            r"(?:\s(?:and|of|for|on|the|&|[A-Z]\w+)){0,5}\s(?:Act|Code|Law|Rules|Regulations?|Court|Commission|Association|Department|Agency|Administration|Authority|Service|Bureau|Office|Institute|Council)\b",
             text[end : end + 80],
         )
     )

@@ -124,9 +124,10 @@ class Document:
 
     def sentence(self, at: int) -> tuple[int, int]:
         """(start, end) of about the sentence around a position."""
-        start = max(self.text.rfind("\n", 0, at), self.text.rfind(". ", 0, at) + 1, self.text.rfind("; ", 0, at) + 1)
+        before = [self.text.rfind(mark, 0, at) + len(mark) for mark in ("\n", ". ", "; ") if mark in self.text[:at]]
+        start = max(before, default=0)
         ends = [end for end in (self.text.find("\n", at), self.text.find(". ", at), self.text.find("; ", at)) if end >= 0]
-        return start + 1, min(ends, default=len(self.text))
+        return start, min(ends, default=len(self.text))
 
     def finding(
         self,

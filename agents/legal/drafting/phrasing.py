@@ -20,7 +20,8 @@ CLAUSE_TOKENS, FIELD_TOKENS = 1200, 800
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 _QUOTED = re.compile(r"[\"“]([^\"”]{2,80})[\"”]")
 _BRACKET = re.compile(r"\[[^\]\n]{1,80}\]")
-_CAPITALS = re.compile(r"(?<![.\w] )(?<!^)\b[A-Z][\w&'’-]+(?:\s[A-Z][\w&'’-]+)*")
+#: Capitalised words that do not begin a sentence.
+_CAPITALS = re.compile(r"(?<![.!?:\n] )(?<!\n)(?<!\A)\b[A-Z][\w&'’-]*")
 
 
 def phrasing_request(section: Section, language: str, wish: str) -> Request:
@@ -76,7 +77,7 @@ def deviation(text: str, template: str) -> str:
             return f"the model added the {what} {min(theirs - ours)!r}"
     known = template.casefold()
     for name in _CAPITALS.findall(text):
-        if not all(word.casefold() in known for word in name.split()):
+        if name.casefold() not in known:
             return f"the model added the name {name!r}"
     for name in _CAPITALS.findall(template):
         if name.casefold() not in text.casefold():

@@ -11,15 +11,14 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import re
-import sys
 import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+
+from harness import data_folder, report
 
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
@@ -95,16 +94,16 @@ def measure(index: CorpusIndex, questions: list[dict[str, Any]]) -> dict[str, An
 
 
 def main() -> None:
-    """Print the figures as one JSON object."""
+    """Print the figures; without the data all are empty."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--split", choices=("all", "built", "kept"), default="all")
+    parser.add_argument("--quick", action="store_true", help="as without: it takes some seconds")
+    parser.add_argument("--split", choices=("all", "built", "kept"), default="all", help="which half of the questions")
     options = parser.parse_args()
-    folder = os.environ.get("HEXAR_DATA")
-    if not folder or not (Path(folder) / "legal" / "questions.jsonl").is_file():
-        print(json.dumps({"skipped": "HEXAR_DATA is not set, or holds no legal/questions.jsonl"}))
-        sys.exit(0)
-    legal = Path(folder) / "legal"
-    with (legal / "questions.jsonl").open(encoding="utf-8") as lines:
+    folder = data_folder()
+    if folder is None or not (folder / "legal" / "questions.jsonl").is_file():
+        report("legal_quality", dict.fromkeys(("authorities_recall10", "recall10_ratio_to_bm25", "wrong_jurisdiction")))
+        return
+    with (folder / "legal" / "questions.jsonl").open(encoding="utf-8") as lines:
         questions = [json.loads(line) for line in lines]
     if options.split != "all":
         questions = [question for question in questions if half(question) == options.split]
@@ -112,12 +111,12 @@ def main() -> None:
         database = Database(f"sqlite:///{store}/store.db")
         create_tables(database, (TABLES,))
         corpora = Corpora(database, Versions(database), embedded())
-        report = corpora.replace("", "", files_of(legal / "passages.jsonl"))
+        imported = corpora.replace("", "", files_of(folder / "legal" / "passages.jsonl"))
         key = corpora.key("", "")
         assert key is not None
         figures = measure(corpora.index(key), questions)
         database.close()
-    print(json.dumps({"passages": report.read, "refused": report.refused} | figures))
+    report("legal_quality", {"passages": imported.read, "refused": imported.refused, **figures})
 
 
 if __name__ == "__main__":

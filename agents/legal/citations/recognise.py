@@ -71,7 +71,10 @@ _FORMS = (
     # A case by its parties alone: Smith v. Jones.
     _Form(re.compile(rf"\sv\.\s[A-Z][\w'’&.-]*(?:,?\s{_WORD}){{0,6}}"), _before(rf"[A-Z][\w'’&.-]*(?:\s{_WORD}){{0,5}}"), needed=True),
 )  # fmt: skip
-_SIGNAL = re.compile(r"(?:(?:See|Compare|Cf\.|In|Under|But|Accord|And|Also|The|also|e\.g\.,?)\s)*")
+_SIGNAL = re.compile(
+    r"(?:(?:See|Compare|Cf\.|In|Under|But|Accord|And|Also|The|also|As|Per|By|That|When|Although|Since|While|Where|If|Because|Such|Both|"
+    r"Any|Pursuant to|According to|Following|Unlike|Like|Against|Contra|Según|Conforme a|El|La|e\.g\.,?)\s)*"
+)
 
 
 class Recognised(NamedTuple):

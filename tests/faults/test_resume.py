@@ -33,6 +33,10 @@ CALLERS = 90
 TIMEOUT = 60.0
 
 
+#: What is compared is the log as it was sent, also where it is kept in a compacted form.
+ORIGINAL = ("hexar-log", "original")
+
+
 @dataclass(slots=True)
 class Fleet:
     """Server processes over one store and one Redis."""
@@ -97,7 +101,7 @@ class Stream:
         known = [(name, self.headers[name]) for name in ("hexar-answer-id", "hexar-cache") if name in self.headers]
         async with server.channel() as channel:
             method = channel.unary_stream(self.path, request_serializer=lambda message: message.SerializeToString())
-            call: Any = method(request, timeout=TIMEOUT, metadata=(*self.metadata, *known))
+            call: Any = method(request, timeout=TIMEOUT, metadata=(*self.metadata, *known, ORIGINAL))
             headers = dict(await call.initial_metadata())
             if "hexar-answer-id" not in headers:
                 # What a call without events says first may be lost on its client; any but an OK status raises here.

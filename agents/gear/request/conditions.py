@@ -38,7 +38,8 @@ _SOLD_OUT = "what cannot be had is not asked for"
 _NO_OPPOSITE = "nothing is put last by an order that is not wanted"
 _NOTHING = phrase_pattern(tuple(_TABLE["negations_of_nothing"]))
 _VAIN = frozenset(_TABLE["negated_in_vain"])
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_DESCRIPTION = re.compile(r"\s+(?:de|of|with|con|made of|hechas? de|hechos? de)\s+([^\W\d_]{3,})")
 #: The words up to the end of a clause.
 _CLAUSE = re.compile(rf"[^{GAP},.;:!?()]{{0,80}}")
 _LINK = re.compile(rf"[ ,]*(?:{alternation(LINKS)}|,|/)[ ]+")
@@ -127,13 +128,20 @@ def read_excluded(reading: TextReading, filters: query_pb2.Filters) -> None:
         spot = next(iter(reading.negations()), None)
         if spot is None:
             return
-        _start, end, found = _excluded_at(reading, spot[1], whole)
-        reading.take(spot[0], max(end, spot[1]), as_filter=bool(found))
+        end, found = _excluded_at(reading, spot[1], whole)
+        described = _DESCRIPTION.match(reading.folded, end) if found == [whole] else None
+        if described is not None:
+            # "No quiero botas de piel": boots are what is looked for, of anything but leather.
+            found = [tokens(described[1])[0].text]
+            reading.take(spot[0], spot[1], as_filter=False)
+            reading.take(end, described.end(), as_filter=True)
+        else:
+            reading.take(spot[0], max(end, spot[1]), as_filter=bool(found))
         filters.excluded_terms.extend(term for term in found if term not in filters.excluded_terms)
 
 
-def _excluded_at(reading: TextReading, start: int, whole: str) -> tuple[int, int, list[str]]:
-    """The things named from ``start`` on, over filling words and links: (start, end, their terms)."""
+def _excluded_at(reading: TextReading, start: int, whole: str) -> tuple[int, list[str]]:
+    """The things named from ``start`` on, over filling words and links: (where they end, their terms)."""
     found: list[str] = []
     end = position = start
     while len(found) < 4:
@@ -141,7 +149,9 @@ def _excluded_at(reading: TextReading, start: int, whole: str) -> tuple[int, int
         spots = list(_WORD.finditer(clause[0])) if clause is not None else []
         while spots and spots[0][0] in FILLERS:
             spots.pop(0)
-        if not spots or spots[0][0] in _VAIN:
+        while spots and spots[0][0] in _VAIN:
+            end = position + spots.pop(0).end()
+        if not spots or end > position:
             break
         thing, count = _thing([spot[0] for spot in spots], whole)
         if not thing:
@@ -152,7 +162,7 @@ def _excluded_at(reading: TextReading, start: int, whole: str) -> tuple[int, int
         if link is None:
             break
         position = link.end()
-    return start, end, found
+    return end, found
 
 
 def _thing(spoken: list[str], whole: str) -> tuple[str, int]:

@@ -37,10 +37,15 @@ _DIGITS = r"\d{1,3}(?:[.,\x20]\d{3})+(?![\d.,])|\d{1,6}(?:[.,]\d{1,3})?"
 _UNIT = "|".join(re.escape(unit).replace("\\ ", r"\s?") for unit in sorted(_UNITS, key=len, reverse=True))
 _MEASURE = re.compile(
     rf"(?<![\w.,])(?P<minus>(?:-|minus\s|(?<!al )(?<!lo )menos\s)\s?)?(?P<low>{_DIGITS})"
-    rf"(?:\s?(?:-|to|a|y|and)\s?(?P<high>-?(?:{_DIGITS})))?\s?-?(?P<unit>{_UNIT})(?![\w'’])"
+    rf"(?:\s?(?:-|to|or|a|o|y|and)\s?(?P<high>-?(?:{_DIGITS})))?\s?-?(?P<unit>{_UNIT})(?![\w'’])"
     r"(?P<frost>\s(?:bajo cero|below zero))?"
 )
-_FOR_PERSONS = re.compile(r"(?<!\w)(?:for|para)\s([1-9]|1\d)(?=\s*(?:$|[,.;])|\s\w)(?!\s?[%€$£])")
+_FOR_PERSONS = re.compile(
+    r"(?<!\w)(?:for|para)\s([1-9]|1\d|two|three|four|five|six|dos|tres|cuatro|cinco|seis)(?=\s*(?:$|[,.;])|\s\w)(?!\s?[%€$£])"
+)
+_SPELLED = dict(
+    zip(["two", "three", "four", "five", "six", "dos", "tres", "cuatro", "cinco", "seis"], "2345623456", strict=True)
+)
 _MAX = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_max'])})(?:\s(?:de|of))?\s*$|<\s*$")
 _MIN = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_min'])})(?:\s(?:de|of))?\s*$|>\s*$")
 _MAX_AFTER = re.compile(rf"\s*(?:{alternation(_TABLE['measure_max_after'])})(?!\w)")
@@ -66,10 +71,9 @@ def read_measures(reading: TextReading, filters: query_pb2.Filters) -> None:
         measure, start, end = _limits(reading.folded, match)
         used = measure is not None and measure.quantity not in given
         if used and measure is not None:
-            given.add(measure.quantity)
             filters.measures.append(measure)
         reading.take(start, end, as_filter=used)
-    if query_pb2.QUANTITY_PERSONS not in given:
+    if query_pb2.QUANTITY_PERSONS not in {measure.quantity for measure in filters.measures}:
         _read_persons(reading, filters)
 
 
@@ -77,7 +81,7 @@ def _read_persons(reading: TextReading, filters: query_pb2.Filters) -> None:
     """ "A tent for 4"."""
     match = _FOR_PERSONS.search(reading.folded)
     if match is not None and "tent" in heads(reading.text):
-        number = float(match[1])
+        number = float(_SPELLED.get(match[1], match[1]))
         filters.measures.add(quantity=query_pb2.QUANTITY_PERSONS, min=number, max=number)
         reading.take(match.start(), match.end(), as_filter=True)
 

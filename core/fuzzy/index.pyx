@@ -173,9 +173,25 @@ def default_tables():
     """The tables of an index that is given none: sides, positions and common part names, English and Spanish.
 
     They hold only what is safe for names of any vehicle part: spellings that mean something else as often ("R", "driver
-    side", "del") are left to the tables that an application gives. The data is ``fuzzy_tables.json`` beside this module.
+    side", "del" alone) are left to the tables that an application gives. The data is ``tables.json`` beside this module; a
+    synonym holds for its plural as well ("faros", "headlamps", "pastillas de freno").
     """
-    return json.loads(files("hexar.core.fuzzy").joinpath("tables.json").read_text("utf-8"))
+    tables = json.loads(files("hexar.core.fuzzy").joinpath("tables.json").read_text("utf-8"))
+    synonyms = tables["synonyms"]
+    for phrase in list(synonyms):
+        for plural in _plurals(phrase):
+            synonyms.setdefault(plural, synonyms[phrase])
+    return tables
+
+
+def _plurals(str phrase):
+    """The plurals of a phrase: of its last word, or of the first one before a Spanish "de"."""
+    first, of, rest = phrase.partition(" de ")
+    head, _, word = first.rpartition(" ")
+    if len(word) < 4 or word.endswith("s") or not set(word) & set("aeiou"):
+        return []
+    endings = ("s",) if word.endswith(("a", "e", "i", "o", "u")) else ("s", "es")
+    return [f"{head} {word}{ending}{of}{rest}".strip() for ending in endings]
 
 
 def fold(str text not None):

@@ -188,7 +188,9 @@ def read(text: str, protected: Collection[str] = ()) -> ComponentPhrase:
     while place < len(tokens):
         meaning = None
         for length in range(min(MAX_PHRASE, len(tokens) - place), 0, -1):
-            meaning = phrases.get(tuple(tokens[place : place + length]))
+            spoken = tuple(tokens[place : place + length])
+            # "Back plates" are one thing as "back plate" is; of words alone the plural is no side.
+            meaning = phrases.get(spoken) or (phrases.get((*spoken[:-1], singular(spoken[-1]))) if length > 1 else None)
             if meaning is not None:
                 break
         if meaning is None:

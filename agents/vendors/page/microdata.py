@@ -8,6 +8,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from hexar.agents.vendors import text
+from hexar.agents.vendors.page import visible
 
 #: Items of one page that are read.
 MAX_ITEMS = 5000
@@ -89,7 +90,9 @@ def _item(element: LexborNode, scope: str, kind: str, prop: str, taken: set[int]
             if scoped and depth < MAX_DEPTH:
                 value: Any = _item(child, scope, kind, prop, taken, depth + 1)
             else:
-                value = _text(child)
+                value = (visible.name_of(child) if names == ["name"] and "content" not in child.attributes else "") or _text(
+                    child
+                )
             for name in names:
                 name = name.removeprefix("schema:")
                 if name == "price" and isinstance(value, str) and _is_struck(child):

@@ -290,7 +290,7 @@ def _collect(tree: LexborHTMLParser, source: str) -> Page:
     link = tree.css_first("link[rel=canonical]")
     page.canonical = (link.attributes.get("href") or "") if link is not None else ""
     heading = tree.css_first("h1")
-    page.heading = text.clean(heading.html, text.MAX_NAME) if heading is not None else ""
+    page.heading = (visible.name_of(heading) or text.clean(heading.html, text.MAX_NAME)) if heading is not None else ""
     title = tree.css_first("title")
     page.title = text.clean(title.text(deep=True), text.MAX_NAME) if title is not None else ""
     for name in ("product:price:currency", "og:price:currency"):

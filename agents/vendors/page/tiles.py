@@ -62,7 +62,7 @@ def _aside(element: LexborNode) -> bool:
     for _ in range(MAX_DEPTH):
         if node is None:
             return False
-        if node.tag in ASIDE:
+        if node.tag in ASIDE or visible.is_about_others(node):
             return True
         node = node.parent
     # Deeper than people write pages: not a page for people.
@@ -127,14 +127,14 @@ def _prices(node: LexborNode, reading: ReadContext) -> tuple[Money | None, Money
 
 def _name(node: LexborNode) -> str:
     for heading in node.css("h1, h2, h3, h4, h5, [class*=name], [class*=title]"):
-        name = _without_prices(heading)
+        name = visible.name_of(heading)
         if name:
             return name
     for link in [node, *node.css("a[href]")]:
         if link.tag != "a":
             continue
         name = text.clean(link.attributes.get("title"), text.MAX_NAME)
-        name = name if name and not CURRENCY_MARK.search(name) else _without_prices(link)
+        name = name if name and not CURRENCY_MARK.search(name) else visible.name_of(link)
         if name:
             return name
     for image in node.css("img[alt]"):
@@ -142,12 +142,6 @@ def _name(node: LexborNode) -> str:
         if name:
             return name
     return ""
-
-
-def _without_prices(node: LexborNode) -> str:
-    """The text of ``node`` without its prices, also where one stands right behind the name."""
-    said = [line for line in price_text(node).split("\n") if not CURRENCY_MARK.search(line)]
-    return text.clean(" ".join(said), text.MAX_NAME)
 
 
 def _product(tree: LexborHTMLParser, heading: str, reading: ReadContext) -> Listing | None:

@@ -47,6 +47,10 @@ _OTHERS = re.compile(
     r"|complement|suggest|sponsor|mini-?cart|basket|breadcrumb|reviews?\b|instal?lment|financ|shipping|delivery|gift|loyalty",
     re.I,
 )
+_RELATED = re.compile(
+    r"related|recommend|recomend|carousel|up-?sells?|cross-?sell|similar|also-?(?:bought|viewed|like)|recently|suggest|sponsor",
+    re.I,
+)
 #: Words beside an amount that is not what one pays for the thing.
 _NOT_A_PRICE = re.compile(
     r"/\s?(?:month|mo|mes|monat|mois|day|d[ií]a|week|kg|g|l|100|m|unit)\b|\bper (?:month|day|week|kg|unit)|\bal mes\b"
@@ -177,6 +181,18 @@ def _pieces(node: LexborNode) -> Iterator[tuple[str, LexborNode | None]]:
             yield one.text(deep=False) or "", one.parent
         elif one.tag not in ASIDE and not is_hidden(one):
             stack.extend(list(one.iter(include_text=True))[::-1])
+
+
+def name_of(node: LexborNode) -> str:
+    """The text of ``node`` without its prices, also where one stands right behind a name."""
+    said = [line for line in price_text(node).split("\n") if not CURRENCY_MARK.search(line)]
+    return text.clean(" ".join(said), text.MAX_NAME)
+
+
+def is_about_others(node: LexborNode) -> bool:
+    """True for a block that its class or id calls one of related, similar or recommended products."""
+    attributes = node.attributes
+    return bool(attributes) and bool(_RELATED.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"))
 
 
 def is_hidden(node: LexborNode) -> bool:

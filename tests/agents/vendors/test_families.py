@@ -335,6 +335,25 @@ def test_a_name_glued_to_its_price_is_two_things(name: str, cents: int, tag: str
     assert [(row.name, row.price) for row in found] == [(f"{name} v{n}", _cents(cents)) for n in range(3)]
 
 
+@given(NAMES, CENTS, st.booleans())
+def test_a_price_inside_the_heading_is_no_part_of_the_name(name: str, cents: int, micro: bool) -> None:
+    """In what people see and in microdata."""
+    scope, prop = (' itemscope itemtype="https://schema.org/Product"', ' itemprop="name"') if micro else ("", "")
+    price = (
+        f'<b itemprop="offers" itemscope><i itemprop="price">{_german(cents)} €</i></b>'
+        if micro
+        else f"<b>{_german(cents)} €</b>"
+    )
+    [found] = read_page(f"<div{scope}><h1{prop}>{name}{price}</h1></div>", READING)
+    assert (found.name, found.price) == (name, _cents(cents))
+
+
+def test_tiles_of_related_products_are_not_listed() -> None:
+    """A page that only shows a carousel offers nothing."""
+    tiles = "".join(_tile(f"Tarn {place}", 5000, place, False) for place in range(3))
+    assert read_page(f'<h1>Boreal Split</h1><p>Ask us.</p><div class="related-products"><ul>{tiles}</ul></div>', READING) == []
+
+
 @given(st.integers(1, 9999), st.integers(0, 99), st.sampled_from(["sup", 'span class="cents"', 'span class="price-fraction"']))
 def test_raised_cents_are_cents(whole: int, cents: int, tag: str) -> None:
     """A price that is split into elements is one price."""

@@ -92,9 +92,10 @@ def _read() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]], froz
             for form, language in row.items():
                 if (language == "en") != english:
                     continue
-                inflected = plurals(form, language) if table in ("kinds", "parts", "sports") else {form}
-                if table in ("filler", "variants") and " " not in form:  # kept as written: "shop" is half of "print shop"
-                    groups.setdefault(table, {})[form] = table
+                inflected = plurals(form, language) if table in ("kinds", "parts", "sports", "describing") else {form}
+                if table in ("filler", "variants", "describing") and " " not in form:
+                    # kept as written: "shop" is half of "print shop"
+                    groups.setdefault(table, {}).update(dict.fromkeys(inflected, table))
                     continue
                 for one in sorted(inflected):
                     if (
@@ -209,7 +210,10 @@ _UNIT_FORMS: dict[str, tuple[tuple[str, float], str]] = {
     "bar": (("bar", 1.0), "bar bars"),
     "psi": (("psi", 1.0), "psi"),
     "pack": (("count", 1.0), "pack er"),
-    "pcs": (("count", 1.0), "pcs pc pieces piece ct count uds ud unidades unidad pezzi pz stuck stk pieces x"),
+    "pcs": (
+        ("count", 1.0),
+        "pcs pc pieces piece ct count uds unidades unidad piezas pieza pezzi pz stuck stk teile teilig x",
+    ),
     "pair": (("pairs", 1.0), "pair pairs pares paires paia paar"),
     "user": (("users", 1.0), "user users license seat device devices"),
     "port": (("ports", 1.0), "port ports puertos"),

@@ -1,8 +1,8 @@
 # distutils: language = c++
 """Is it one product? The probability that two listings are, without training and without a corpus.
 
-Algorithm. Each listing is read once (:mod:`hexar.core.merge.records`); a pair of records is scored without the interpreter (``score``).
-The score is the logistic function of a sum of evidence in logits, as in Fellegi & Sunter, "A Theory for Record Linkage"
+Algorithm. Each listing is read once (:mod:`hexar.core.merge.records`); a pair of records is scored without the interpreter
+(``score``). The score is the logistic function of a sum of evidence in logits, as in Fellegi & Sunter, "A Theory for Record Linkage"
 (JASA 64, 1969): what both say adds, what one alone says costs by what it is, and a valid GTIN decides alone.
 
 Precision comes first: a wrong merge shows a wrong price, a missed one shows two rows. So titles are aligned token by token
@@ -22,8 +22,8 @@ the kind of goods, a year, a code     nothing, unless both sides have one and th
 A word on each side that the other has not is a replacement and costs more. A long code that both have makes words cheap,
 never parts or counts. Where a brand is not known a leading word may be one, and three words are a description.
 
-Constants are in :mod:`hexar.core.merge.lexicon` (``COSTS``, ``WORTH``, ``EVIDENCE``). Within a batch the clustering learns which words
-set the siblings of one vendor apart and which all of them have (``Lessons``); that overrules the lexicon.
+Constants are in :mod:`hexar.core.merge.lexicon` (``COSTS``, ``WORTH``, ``EVIDENCE``). Within a batch the clustering learns
+which words set the siblings of one vendor apart and which all of them have (``Lessons``); that overrules the lexicon.
 
 Bounded work: at most 64 fields, 4096 characters a field, 64 tokens of at most 48 characters each; the rest is not read.
 Any ``str`` is safe: lone surrogates, NUL and symbols separate tokens.
@@ -124,8 +124,8 @@ cdef inline bint same_text(const Token* t, const Py_UCS4* a, const Token* u, con
 
 
 cdef double code_similarity(const Py_UCS4* a, size_t n, const Py_UCS4* b, size_t m) noexcept nogil:
-    """1 where equal, 0.9 where the longer only adds letters (series, colour, region), 0.6 for other last letters, else 0."""
-    cdef size_t at, p
+    """1 where equal, 0.9 where the longer only adds letters (series, colour, region), else 0."""
+    cdef size_t at
     if n > m:
         a, b, n, m = b, a, m, n
     if n == m and memcmp(a, b, n * sizeof(Py_UCS4)) == 0:
@@ -137,11 +137,6 @@ cdef double code_similarity(const Py_UCS4* a, size_t n, const Py_UCS4* b, size_t
             break
         if m - at - n <= 4 and memcmp(a, b + at, n * sizeof(Py_UCS4)) == 0 and not any_digit(b + at + n, m - at - n):
             return 0.9
-    p = 0
-    while p < n and a[p] == b[p]:
-        p += 1
-    if p >= 5 and n - p <= 3 and m - p <= 3 and not any_digit(a + p, n - p) and not any_digit(b + p, m - p):
-        return 0.6
     return 0.0
 
 
@@ -223,11 +218,7 @@ cdef double closeness(const Token* t, const Py_UCS4* a, const Token* u, const Py
         return number_closeness(t, a, u, b)
     if t.kind != CODE and u.kind != CODE:
         return 0.0
-    if same_text(t, a, u, b):
-        return 1.0
-    if (t.kind == NUMBER or u.kind == NUMBER) and (t.strong or u.strong):
-        return 0.9 * code_similarity(a + t.start, t.length, b + u.start, u.length)
-    return 0.0
+    return 1.0 if same_text(t, a, u, b) else 0.0
 
 
 cdef bint glued_equal(const vector[Token]& parts, const Py_UCS4* a, size_t i, size_t size, const Token* whole, const Py_UCS4* b) noexcept nogil:

@@ -420,7 +420,7 @@ def tokenize(text: str, limit: int = TOKEN_LIMIT) -> list[Token]:
 
 
 def code_similarity(a: str, b: str) -> float:
-    """1 equal; 0.9 one is the other with letters around it (at most 4 behind); 0.6 the same but for last letters; else 0."""
+    """1 equal; 0.9 one is the other with letters around it (at most 4 behind); else 0."""
     if a == b:
         return 1.0
     if len(a) > len(b):
@@ -431,11 +431,7 @@ def code_similarity(a: str, b: str) -> float:
         head, tail = b[:at], b[at + len(a) :]
         if b[at : at + len(a)] == a and not has_digit(head) and not has_digit(tail) and len(tail) <= 4:
             return 0.9
-    p = 0
-    while p < len(a) and a[p] == b[p]:
-        p += 1
-    ra, rb = a[p:], b[p:]
-    return 0.6 if p >= 5 and len(ra) <= 3 and len(rb) <= 3 and not has_digit(ra + rb) else 0.0
+    return 0.0
 
 
 def word_closeness(t: Token, u: Token) -> float:
@@ -474,11 +470,7 @@ def closeness(t: Token, u: Token) -> float:
         return code_similarity(t.text, u.text) if t.strong or u.strong else float(t.text == u.text)
     if kinds <= {NUMBER, QUANTITY}:
         return number_closeness(t, u)
-    if CODE not in kinds:
-        return 0.0
-    if t.text == u.text:
-        return 1.0
-    return 0.9 * code_similarity(t.text, u.text) if NUMBER in kinds and (t.strong or u.strong) else 0.0
+    return float(CODE in kinds and t.text == u.text)
 
 
 def coverage(left: list[Token], right: list[Token]) -> tuple[list[float], list[float]]:

@@ -38,6 +38,10 @@ APART = [
     ("a form factor", "Vanta Store 128GB SDXC", "Vanta Store 128GB microSDXC"),
     ("a side", "Faro izquierdo Kestra", "Faro derecho Kestra"),
     ("a bundle", "Vanta Drone 3", "Vanta Drone 3 Combo"),
+    ("a letter behind a number", "Vanta Spot 400 Headlamp", "Vanta Spot 400-R Headlamp"),
+    ("other last letters of a code", "Vanta DHP486Z", "Vanta DHP486RTJ"),
+    ("a shape, in two languages", "Nimo Glow Round Pan 24 cm", "Nimo Glow poêle ovale 24 cm"),
+    ("pieces", "Nimo Castle Puzzle 1000 pieces", "Nimo Castle Puzzle 500 Teile"),
     ("another number of one maker", "Vanta KX-4100 Headphones", "Vanta KX-4200 Headphones"),
 ]
 #: other ways of saying one thing
@@ -62,6 +66,8 @@ SAME = [
     ("a kit", "Vanta Beam 32GB (2x16GB)", "Vanta Beam 32 GB kit of 2"),
     ("glued words", "Kestra Warpig Board", "Kestra War Pig Board"),
     ("a glued number", "Vanta Hero12", "Vanta Hero 12"),
+    ("half of a name that is a description elsewhere", "Vanta PocketRocket 2 Stove", "Vanta Pocket Rocket 2 réchaud"),
+    ("pieces", "Nimo Puzzle 1000 pieces Castle", "Nimo Castle puzzle 1000 Teile"),
     ("dots", "Kestra D.O.A. Board", "Kestra DOA Board"),
     ("junior", "Kestra Vale Jr", "Kestra Vale Junior - Kids'"),
     ("marketing", "Vanta Pulse Headlamp", "NEW Vanta Pulse rechargeable lightweight headlamp"),

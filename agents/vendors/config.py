@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from urllib3.exceptions import LocationParseError
@@ -18,10 +19,22 @@ _FORBIDDEN_HEADERS = frozenset(
 class VendorConfig(BaseModel):
     """One vendor: a few lines of vendors.yaml. Times are seconds, sizes bytes after decompression.
 
-    A format's own class extends it (:mod:`hexar.agents.vendors.formats`).
+    A format's own class extends it (:mod:`hexar.agents.vendors.formats`); ``VendorConfig(adapter="feed", …)`` makes one of that
+    class, once :mod:`hexar.agents.vendors.registry` is imported.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _formats: ClassVar[dict[str, type[VendorConfig]]] = {}
+
+    def __new__(cls, **fields: Any) -> VendorConfig:
+        """An object of the class of ``adapter``'s format."""
+        return super().__new__(cls._formats.get(str(fields.get("adapter")), cls) if cls is VendorConfig else cls)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        for name in get_args(cls.model_fields["adapter"].annotation):
+            cls._formats[name] = cls
 
     #: Unique name: lower-case letters, digits, ``-`` and ``_``.
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -109,3 +122,10 @@ def check_path(value: str) -> str:
     if re.search(r"[\x00-\x20\x7f]", value):
         raise ValueError("must not hold spaces or control characters")
     return value
+
+
+def __getattr__(name: str) -> Any:
+    # Whoever configures vendors in code finds their agents here as well; the registry imports this module, not the reverse.
+    if name == "build_agents":
+        return import_module("hexar.agents.vendors.registry").build_agents
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,12 @@ def test_every_registered_adapter_loads() -> None:
     """Each line of the registry names a class that offers the agent's methods."""
     for agent in AGENTS.values():
         assert {"name", "light", "heavy", "light_key"} <= set(dir(agent))
+
+
+def test_vendors_are_configured_in_code_as_well() -> None:
+    """Of any format by its name, from the module of configurations alone."""
+    config = import_module("hexar.agents.vendors.config")
+    made = config.VendorConfig(name="shop", adapter="jsonld", url="https://shop.example", search="/find?q={terms}")
+    (agent,) = config.build_agents([made])
+    assert (agent.name, type(made).__name__) == ("shop", "JsonLdConfig")
+    agent.close()

@@ -379,8 +379,12 @@ class _Drafting:
             means="the text was not validated",
         )  # fmt: skip
         if self.pipeline.parallel and not plan.sequential:
-            async with asyncio.TaskGroup() as group:
-                reviewed, validated = group.create_task(review), group.create_task(validate)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    reviewed, validated = group.create_task(review), group.create_task(validate)
+            except ExceptionGroup as failed:
+                # Both ended by the same deadline, or one by its caller's fault.
+                raise failed.exceptions[0] from failed
             found = [(pb.LEGAL_LAYER_REVIEW, reviewed.result()), (pb.LEGAL_LAYER_VALIDATE, validated.result())]
         else:
             found = [(pb.LEGAL_LAYER_REVIEW, await review), (pb.LEGAL_LAYER_VALIDATE, await validate)]

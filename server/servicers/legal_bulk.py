@@ -68,13 +68,16 @@ class _Bulk:
         try:
             async with asyncio.TaskGroup() as group:
                 index = 0
-                async for request in self._call.decode_stream(pb.DraftBulkRequest):
-                    if index >= MAX_DRAFTS:
-                        await self._fail(index, ResourceExhausted(f"a call drafts at most {MAX_DRAFTS} documents", 0.0))
-                        break
-                    await self._slots.acquire()
-                    group.create_task(self._one(index, request.draft))
-                    index += 1
+                try:
+                    async for request in self._call.decode_stream(pb.DraftBulkRequest):
+                        if index >= MAX_DRAFTS:
+                            raise ResourceExhausted(f"a call drafts at most {MAX_DRAFTS} documents", 0.0)
+                        await self._slots.acquire()
+                        group.create_task(self._one(index, request.draft))
+                        index += 1
+                except HexarError as error:
+                    # Nothing after it is read; what was read before is made.
+                    await self._fail(index, error)
         finally:
             await self._events.put(None)
 

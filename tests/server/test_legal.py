@@ -198,6 +198,16 @@ async def test_bulk_sends_documents_as_they_end_and_one_failure_stops_nothing(st
     assert "Acme 3 Inc." in made[4].markdown
 
 
+async def test_bytes_that_are_no_request_end_the_reading_of_a_bulk(stub: Any, channel: grpc.aio.Channel) -> None:
+    """What came before is made, and the fault is told as one."""
+    first = pb.DraftBulkRequest(draft=draft_request("nda", "US-CA", FIELDS)).SerializeToString()
+    call = channel.stream_stream("/hexar.v1.LegalService/DraftBulk")(iter([first, b"\xff\xff\xff"]))
+    events = [pb.DraftBulkEvent.FromString(data) async for data in call]
+    failures = [event.failure for event in events if event.WhichOneof("event") == "failure"]
+    assert [(failure.index, failure.code) for failure in failures] == [(1, grpc.StatusCode.INVALID_ARGUMENT.value[0])]
+    assert events[-1].completed.drafted == 1
+
+
 async def test_a_fake_in_the_request_is_reported_and_never_cited(stub: Any) -> None:
     """Nor one of another jurisdiction."""
     words = "NDA between Acme Inc. and Beta LLC, see Smith v. Jones, 999 U.S. 123 (1999) and N.Y. Lab. Law § 203-f(1)."

@@ -18,10 +18,12 @@ from hexar.core.text.small_talk import fold, grammar
 MAX_QUOTES = 8
 QUOTES_PER_THOUSAND = 1.0
 #: The support that a unit needs to be quoted, and the share of the best unit's score that a further one needs.
-LEAST_SUPPORT = 0.80
-KEEP_SHARE = 0.6
+LEAST_SUPPORT = 0.8
+KEEP_SHARE = 0.4
 #: What a unit and its surroundings must say of a question, by the number of its words that carry weight.
-LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.6, 0.55, 0.5, 0.45)
+LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.43, 0.34, 0.28, 0.22)
+#: The same of a question for a yes or no: a sentence about most of its words confirms nothing.
+LEAST_CONFIRMED = 0.7
 
 
 def compose(
@@ -80,7 +82,10 @@ def choose(
 
 def _supported(question: Question, read: Read) -> bool:
     carrying = round(sum(min(term.weight, 1.0) for term in question.terms))
-    return read.support >= LEAST_SUPPORT and read.said >= LEAST_SAID[min(carrying, len(LEAST_SAID) - 1)]
+    least = LEAST_SAID[min(carrying, len(LEAST_SAID) - 1)]
+    if question.asks is Asks.YES_NO:
+        least = max(least, LEAST_CONFIRMED)
+    return read.support >= LEAST_SUPPORT and read.said >= least
 
 
 def _order(read: Read) -> tuple[float, int]:
@@ -105,11 +110,11 @@ def _leans(question: Question, read: Read) -> bool:
 
 def _both_sides(question: Question, reads: Sequence[Read], vectors: Vectors | None) -> list[tuple[str, int]]:
     """The best unit for each of the two things that are compared, where both are there."""
-    chosen: list[Read] = []
+    chosen: dict[int, tuple[str, int]] = {}
     for side, other in (question.sides, question.sides[::-1]):
         left_out = {term.word.folded for term in other} - {term.word.folded for term in side}
         terms = tuple(term for term in question.terms if term.word.folded not in left_out)
-        part = replace(question, terms=terms, sides=())
+        part = replace(question, terms=terms, sides=(), counted=None)
         fresh = [replace(read) for read in reads]
         score(part, fresh, vectors)
         places = [at for at, term in enumerate(terms) if any(term.word.folded == own.word.folded for own in side)]
@@ -121,9 +126,8 @@ def _both_sides(question: Question, reads: Sequence[Read], vectors: Vectors | No
         best = max(able, key=_order)
         if not _supported(part, best):
             return []
-        chosen.append(best)
-    distinct = {read.order: read for read in chosen}
-    return [_quote(question, read) for read in distinct.values()]
+        chosen.setdefault(best.order, _quote(part, best))
+    return list(chosen.values())
 
 
 def _openings(reads: Sequence[Read], wanted: int) -> list[tuple[str, int]]:

@@ -53,7 +53,7 @@ def persons(text: str, said: frozenset[str] = frozenset()) -> list[str]:
 #: How sure a text is that holds the kind, but not what was asked more closely.
 COARSE = 0.4
 #: Kinds without which a unit does not answer at all.
-STRICT = frozenset((Asks.PHONE, Asks.EMAIL, Asks.LINK))
+STRICT = frozenset((Asks.PHONE, Asks.EMAIL, Asks.LINK, Asks.MONEY, Asks.PERCENT, Asks.AMOUNT, Asks.DURATION))
 
 
 def finer(question: str) -> re.Pattern[str] | None:

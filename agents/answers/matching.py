@@ -22,7 +22,7 @@ CONCEPT, BEGINNING, COSINE_FLOOR, COSINE_SHARE = 0.9, 0.7, 0.55, 0.9
 #: Letters that two words must begin with alike, and the share of the longer one.
 BEGINNING_LETTERS, BEGINNING_SHARE = 5, 0.65
 #: What a word counts that stands above the unit, beside it, elsewhere in its section, or in the document's title.
-ABOVE, BESIDE, SECTION = 0.9, 0.6, 0.45
+ABOVE, BESIDE, SECTION, PASSAGE = 0.9, 0.6, 0.45, 0.4
 #: What it counts as if the unit said it.
 ABOVE_SHARE = 0.8
 #: What a name counts that the sentence before says: the sentence goes on about it.
@@ -168,9 +168,11 @@ def _carry(reads: Sequence[Read], named: Sequence[bool]) -> None:
 
 def _surroundings(reads: Sequence[Read], above_of: Mapping[tuple[tuple[str, ...], str, str], list[float]]) -> None:
     sections: dict[tuple[int, int], list[float]] = {}
+    passages: dict[int, list[float]] = {}
     for read in reads:
         place = (read.marker, read.unit.section)
         sections[place] = list(map(max, sections.get(place, read.own), read.own))
+        passages[read.marker] = list(map(max, passages.get(read.marker, read.own), read.own))
     for at, read in enumerate(reads):
         best = list(read.own)
         above = above_of[read.unit.path, read.unit.lead, read.language]
@@ -181,7 +183,12 @@ def _surroundings(reads: Sequence[Read], above_of: Mapping[tuple[tuple[str, ...]
             if other.marker == read.marker and other.unit.group == read.unit.group and read.unit.kind is Kind.SENTENCE
         ]
         section = sections[read.marker, read.unit.section] if read.unit.kind is Kind.SENTENCE else ()
-        for share, others in ((ABOVE, [above]), (BESIDE, beside), (SECTION, [section] if section else [])):
+        for share, others in (
+            (ABOVE, [above]),
+            (BESIDE, beside),
+            (SECTION, [section] if section else []),
+            (PASSAGE, [passages[read.marker]]),
+        ):
             for other in others:
                 best = [max(mine, share * theirs) for mine, theirs in zip(best, other, strict=True)]
         read.all = best

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 
 from hexar.agents.answers.patterns import alternatives, tables
 from hexar.agents.answers.vocabulary import Word, names_in, read_words, stems
@@ -44,8 +45,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as it is matched. ``sides`` are the two things that a comparison names, else empty; ``pairs`` are neighbours
-    among its words."""
+    """A question as it is matched. ``sides`` are the two things that a comparison names, else empty. ``counted`` is
+    the place among ``terms`` of what "how many" asks of."""
 
     text: str
     language: str
@@ -53,6 +54,7 @@ class Question:
     terms: tuple[Term, ...]
     lists: bool = False
     sides: tuple[tuple[Term, ...], ...] = ()
+    counted: int | None = None
 
     @property
     def known(self) -> frozenset[str]:
@@ -64,6 +66,7 @@ _TABLES = tables("questions")
 _SHAPES = {name: alternatives(lines) for name, lines in _TABLES["shape"].items()}
 _WH, _AUXILIARY, _PRICE = _SHAPES["word"], _SHAPES["auxiliary"], _SHAPES["price"]
 _LISTS, _OR, _COMPARES, _LEANS = _SHAPES["lists"], _SHAPES["joins"], _SHAPES["compares"], _SHAPES["leans"]
+_MANY = frozenset(("many", "cuantos", "cuantas"))
 _CUES = tuple((Asks[name.upper()], alternatives(lines)) for name, lines in _TABLES["asks"].items())
 #: What a question is written with, not about. The second group counts a little.
 _SHAPE = frozenset(_TABLES["words"]["shape"].split())
@@ -104,7 +107,7 @@ def read_question(text: str, language: str) -> Question:
         Asks.REASON,
     )
     sides = _sides(words, terms) if _COMPARES.search(plain) else ()
-    return Question(text, language, asks, terms, lists, sides)
+    return Question(text, language, asks, terms, lists, sides, _counted(words, terms))
 
 
 def follow(question: Question, before: Question) -> Question:
@@ -120,7 +123,7 @@ def follow(question: Question, before: Question) -> Question:
         asks is Asks.YES_NO and not _AUXILIARY.match(fold(question.text.lower()))
     ):
         asks = before.asks
-    return replace(question, asks=asks, terms=question.terms + kept, lists=question.lists)
+    return replace(question, asks=asks, terms=question.terms + kept)
 
 
 def _terms(words: Sequence[Word], text: str, standing: frozenset[str]) -> tuple[Term, ...]:
@@ -160,6 +163,14 @@ def _terms(words: Sequence[Word], text: str, standing: frozenset[str]) -> tuple[
     return tuple(found)
 
 
+def _counted(words: Sequence[Word], terms: Sequence[Term]) -> int | None:
+    """The term right behind "how many"."""
+    for before, word in pairwise(words):
+        if before.folded in _MANY:
+            return next((at for at, term in enumerate(terms) if term.word is word), None)
+    return None
+
+
 def _sides(words: Sequence[Word], terms: Sequence[Term]) -> tuple[tuple[Term, ...], ...]:
     """The words on both sides of the last "or", "and", "than", …: what stands next to it on the left, and what follows."""
     by_word = {id(term.word): term for term in terms}
@@ -178,4 +189,5 @@ def _sides(words: Sequence[Word], terms: Sequence[Term]) -> tuple[tuple[Term, ..
             right.append(term)
         elif right and word.folded not in ("the", "a", "an", "el", "la", "los", "las", "un", "una", "de", "of"):
             break
-    return (tuple(reversed(left)), tuple(right)) if left and right else ()
+    # What stands before both belongs to both: "the winter price of berth A and berth B".
+    return (tuple(reversed(left[: len(right)])), tuple(right)) if left and right else ()

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hexar.agents.answers.evidence import STRICT, finer, holds
 from hexar.agents.answers.injections import orders
-from hexar.agents.answers.matching import Passage, Read, Vectors, match, words_of
+from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, match, words_of
 from hexar.agents.answers.questions import Asks, Question
 from hexar.agents.answers.units import Kind, units_of
 from hexar.core.text.language import detect
@@ -15,8 +15,12 @@ from hexar.core.text.words import fold
 OWN_SHARE = 0.6
 #: What the kind of answer counts: the factor without any evidence of it, and with all.
 WITHOUT, WITH = 0.75, 1.15
+#: What a unit counts for each passage that was found before its own.
+BEHIND = 0.88
 #: What two words that stand together in question and unit add, as a share of all pairs.
 PAIRS = 0.25
+#: What the support loses where "how many" is asked of something that the unit does not name.
+UNCOUNTED = 0.3
 #: What each word of the question adds to the support: the longer a question is, the less of it a text must say.
 LENGTH = 0.03
 
@@ -58,9 +62,11 @@ def score(question: Question, reads: Sequence[Read], embeddings: Vectors | None)
         whole = _share(weights, read.all) / everything
         covered = OWN_SHARE * own + (1 - OWN_SHARE) * whole + PAIRS * _together(pairs, read) * own
         read.sure = sure
-        read.score = covered * (WITHOUT + (WITH - WITHOUT) * sure)
+        read.score = covered * (WITHOUT + (WITH - WITHOUT) * sure) * BEHIND ** (read.marker - 1)
         read.said = _share(plain, read.all) / total
         read.support = read.said + read.score + LENGTH * min(len(plain), 10)
+        if question.counted is not None and read.own[question.counted] < BEGINNING:
+            read.support -= UNCOUNTED
         if question.asks in STRICT and not sure:
             read.score = read.support = 0.0
 

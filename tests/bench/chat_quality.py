@@ -2,6 +2,9 @@
 
 ``recall1_*``: share of XQuAD's questions whose paragraph is found first, each paragraph a document of its own; ``_lexical`` and
 ``_vector`` are the two sides alone. ``recall1_cross`` asks in one language over paragraphs in the other (mean of both ways).
+``recall5_several`` is the mean share of the right documents among the best five, for questions that need several (two XQuAD
+questions in one); ``_lexical`` and ``_vector`` again are the sides. ``answered``, ``xquad_answer_*`` and the shares of silence are told
+in ``answers.py``.
 ``semantic_false_hits`` and ``semantic_hits`` are shares of the adversarial and of the equivalent pairs that would be served.
 
 Run: ``python tests/bench/chat_quality.py [--quick]``, with ``HEXAR_DATA`` for the figures on real data (null without it).
@@ -26,6 +29,7 @@ from hexar.agents.portfolio.tables import TABLES
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
+from tests.bench.answers import PORTFOLIOS, answered, xquad_figures
 from tests.bench.complexity import trivial_figures
 from tests.bench.harness import data_folder, options, report
 
@@ -107,12 +111,35 @@ def main() -> None:
     quick = options("Chat: trivial messages, retrieval, semantic cache").quick
     folder = data_folder()
     words = embedded()
-    names = ("trivial_recall", "trivial_fpr", "xquad_trivial", "recall1_en", "recall1_es", "recall1_cross")
+    names = (
+        "answered",
+        "xquad_answer_en",
+        "xquad_answer_es",
+        "unanswerable_silent",
+        "answerable_silent",
+        "trivial_recall",
+        "trivial_fpr",
+        "xquad_trivial",
+        "recall1_en",
+        "recall1_es",
+        "recall1_cross",
+    )
     figures: dict[str, float | int | str | None] = dict.fromkeys((*names, "semantic_false_hits", "semantic_hits"))
+    step = 2 if quick else 1
     if folder is not None:
         figures.update(trivial_figures(folder))
         if words is not None:
-            figures.update(retrieval_figures(folder, 2 if quick else 1))
+            figures.update(retrieval_figures(folder, step))
+            for language in LANGUAGES:
+                figures.update(xquad_figures(folder, language, words, step))
+            for name in ("answerable_silent", "unanswerable_silent"):
+                figures[name] = sum(float(figures[f"{name}_{language}"] or 0) for language in LANGUAGES) / len(LANGUAGES)
+            cases = folder.parent / "cases" / "chat"
+            if cases.is_dir():
+                figures.update(answered(cases, words))
+    if words is not None:
+        for portfolio in sorted(PORTFOLIOS.iterdir()):
+            figures.update({f"{name}_{portfolio.name}": value for name, value in answered(portfolio, words).items()})
     if words is not None:
         figures.update(semantic_figures(words))
     report("chat_quality", figures)

@@ -126,6 +126,11 @@ def test_a_list_is_quoted_whole_and_in_order() -> None:
 def test_a_comparison_quotes_both_sides() -> None:
     """Two things that are compared are both quoted, or none is."""
     assert texts("Compare the winter price of berth A and berth B") == ["A, winter: 14 EUR", "B, winter: 20 EUR"]
+    assert texts("What is the difference between the crane and the laundry?") == [
+        "We offer: Crane: 85 EUR a lift.",
+        "We offer: Laundry, by token.",
+    ]
+    assert texts("Is the crane cheaper than the sauna?") == []
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,20 @@ def retrieval_figures(folder: Path, step: int) -> dict[str, float]:
                 bool(passages) and passages[0].document_id == name for passages, (_, name) in zip(found, questions, strict=True)
             ) / len(questions)
 
+        def several(portfolio: str, questions: Questions, mode: Mode) -> float:
+            """Each question with another one of a third of all further on."""
+            third = len(questions) // 3
+            shares = []
+            for (text, name), (other, second) in zip(questions, questions[third:], strict=False):
+                found = {p.document_id for p in retriever.search("bench", portfolio, f"{text} {other}", 5, mode=mode).passages}
+                shares.append(len(found & {name, second}) / len({name, second}))
+            return sum(shares) / len(shares)
+
         for language in LANGUAGES:
             for suffix, mode in (("", Mode.HYBRID), ("_lexical", Mode.LEXICAL), ("_vector", Mode.VECTOR)):
                 figures[f"recall1_{language}{suffix}"] = recall(language, asked[language], mode)
+            for suffix, mode in (("", Mode.HYBRID), ("_lexical", Mode.LEXICAL), ("_vector", Mode.VECTOR)):
+                figures[f"recall5_several_{language}{suffix}"] = several(language, asked[language], mode)
         ways = [recall(portfolio, asked[language], Mode.HYBRID) for language, portfolio in (("en", "es"), ("es", "en"))]
         figures["recall1_cross"] = sum(ways) / 2
         figures["recall1_en_to_es"], figures["recall1_es_to_en"] = ways

@@ -30,7 +30,7 @@ from hexar.agents.portfolio.retrieval.resident import Resident, Row
 from hexar.agents.portfolio.retrieval.vectors import EXACT_LIMIT, VectorIndex
 from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
 from hexar.core.errors import NotFound, Unavailable
-from hexar.core.search.fusion import fuse
+from hexar.core.search.fusion import Fused, fuse
 from hexar.core.search.hits import Hits
 from hexar.core.search.postings import GROUPS
 from hexar.core.search.similarity import WordTokens
@@ -40,8 +40,10 @@ log = structlog.get_logger(__name__)
 
 #: Chunks that each side puts into the fusion, at least.
 CANDIDATES = 50
-#: Chunks of the fused head that are reranked.
+#: Chunks of the fused head that are reranked, at least.
 RERANKED = 20
+#: The first of each side that are reranked, whatever the other side says of them.
+HEADS = 10
 #: The constant of reciprocal rank fusion, as in the paper that introduced it.
 FUSION = 60.0
 #: Portfolios that stay in memory, and bytes that they may take.
@@ -194,7 +196,7 @@ class Retriever:
         answered = Mode.LEXICAL if vector is None else mode
         by_words = terms.search(query.terms, width, POSTINGS) if mode is not Mode.VECTOR else NOTHING
         nearest = resident.index.search(vector, width) if vector is not None else NOTHING
-        fused = fuse(by_words, nearest, FUSION, max(top_k, RERANKED))
+        fused = _heads(fuse(by_words, nearest, FUSION, 2 * width), top_k)
         keys = fused.keys
         rows = resident.held(keys)
         if rows is None:
@@ -209,9 +211,9 @@ class Retriever:
             cosines = [far.get(key, cosine) for key, cosine in zip(keys, cosines, strict=True)]
         scores: list[float] = []
         if answered is Mode.HYBRID and keys:
-            lexical, window, rarity = terms.weigh(keys[:RERANKED], query.groups[:GROUPS])
-            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows[:RERANKED]]
-            scores = self._reranker.combined(query, lexical, window, cosines[:RERANKED], tokens, rarity)
+            lexical, window, rarity = terms.weigh(keys, query.groups[:GROUPS])
+            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows]
+            scores = self._reranker.combined(query, lexical, window, cosines, tokens, rarity)
         best = fused.best(scores, top_k)
         return [rows[at].passage.found(score, first, second, cosines[at]) for at, score, first, second in best], answered
 
@@ -239,7 +241,7 @@ class Retriever:
             nearest = resident.index.search(vector, width).keys
         answered = Mode.LEXICAL if vector is None else mode
         by_words = Hits(lexical.keys) if mode is not Mode.VECTOR else NOTHING
-        fused = fuse(by_words, Hits(nearest), FUSION, max(top_k, RERANKED))
+        fused = _heads(fuse(by_words, Hits(nearest), FUSION, 2 * width), top_k)
         passages = self._passages(connection, version, fused.keys)
         places = {"lexical": _places(lexical.keys), "vector": _places(nearest)}
         cosines: dict[int, float] = {}
@@ -250,9 +252,8 @@ class Retriever:
         order = [p.key for p, _ in passages]
         scores = {found: 1.0 / (FUSION + place) for place, found in enumerate(order, 1)}
         if answered is Mode.HYBRID:
-            head = passages[:RERANKED]
-            scores |= self._reranked(query, head, cosines, lexical, resident.corpus)
-            order = sorted((p.key for p, _ in head), key=lambda k: (-scores[k], k)) + order[RERANKED:]
+            scores |= self._reranked(query, passages, cosines, lexical, resident.corpus)
+            order.sort(key=lambda k: (-scores[k], k))
         by_key = {p.key: p for p, _ in passages}
         kept = [
             by_key[k].found(scores[k], places["lexical"].get(k, 0), places["vector"].get(k, 0), cosines.get(k, 0.0))
@@ -476,6 +477,24 @@ class Retriever:
                 held = resident.index.keys()
                 kept = [i for i, row in enumerate(found) if row[0] in alive - held]
                 resident.index.change((), np.asarray([found[i][0] for i in kept], np.int64), rows[kept])
+
+
+def _heads(fused: Fused, top_k: int) -> Fused:
+    """The best of the fusion, and the head of each side.
+
+    A sum of two places favours what both sides find somewhere over what one finds first; of a question about several things
+    each chunk answers a part, which the other side may not see at all.
+    """
+    most = max(top_k, RERANKED)
+    places = fused.places
+    if len(places) <= most:
+        return fused
+    kept = {
+        key
+        for at, (key, (first, second)) in enumerate(zip(fused.keys, places, strict=True))
+        if at < most or 0 < first <= HEADS or 0 < second <= HEADS
+    }
+    return fused.only(kept)
 
 
 def _places(keys: Sequence[int]) -> dict[int, int]:

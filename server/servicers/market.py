@@ -37,6 +37,8 @@ SERVICE = "hexar.v1.MarketService"
 MEGABYTE = 1024 * 1024
 #: Threads that tools and readings of tables hold at most, and how many wait: an analysis asks for a dozen at once.
 THREADS, QUEUE = 16, 2048
+#: Failures in a row that no pool sees.
+NEVER = 1 << 62
 
 
 class MarketConfig(Strict):
@@ -79,8 +81,9 @@ class MarketServicer(Servicer):
             BulkheadConfig(
                 max(dispatch.threads, THREADS),
                 max(dispatch.queue, QUEUE),
-                dispatch.breaker_threshold,
-                dispatch.breaker_open_seconds,
+                # The pool is this process' own: one caller's large table with a short deadline, or a warehouse that is away,
+                # must not close it to the tables of others.
+                breaker_threshold=NEVER,
             ),
         )
         self._folder = engine.settings.data_dir / "market"

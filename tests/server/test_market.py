@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -311,3 +312,15 @@ async def test_roles_are_listed_and_described(stub: Any) -> None:
     revenue = next(entry for entry in roles if entry.name == "revenue")
     assert pb.MARKET_TOOL_OVERVIEW in revenue.needed_by
     assert "Ventas".casefold() in revenue.found_as
+
+
+async def test_callers_in_a_hurry_close_the_pool_to_nobody(app: App, stub: Any, table: pb.Table) -> None:
+    """However many analyses end by their deadlines, the next one is made."""
+    for at in range(8):
+        request = pb.AnalyzeRequest(table="sales", horizon=at + 1, skip_analysts=True)
+        with suppress(grpc.aio.AioRpcError):
+            await receive(stub.Analyze(request, timeout=0.02))
+    events, _ = await receive(stub.Analyze(pb.AnalyzeRequest(table="sales", tools=[pb.MARKET_TOOL_OVERVIEW])))
+    assert events[-1].completed.tool_calls == 1
+    bulkhead = next(entry for entry in app.engine.dispatcher.status() if entry.agent == "market")
+    assert bulkhead.breaker.state.value == "closed"

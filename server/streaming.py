@@ -64,7 +64,7 @@ class LeaveInterceptor:
             left = call.text(LEAVE)
             if not left:
                 return await handler(call)
-            self._answers.leave(call.text(ANSWER_ID), left)
+            self._answers.leave(call.text(ANSWER_ID), caller_name(call, left))
             return None
 
         return call_or_leave
@@ -319,4 +319,9 @@ def linger(call: Call, answer: Answer) -> None:
     """Have ``answer`` made on for a caller who said that it comes back; anything but a number of seconds says nothing."""
     seconds = call.text(LINGER)
     if _SECONDS(seconds):
-        answer.linger(call.request_id, float(seconds))
+        answer.linger(caller_name(call, call.request_id), float(seconds))
+
+
+def caller_name(call: Call, request_id: str) -> str:
+    """Who lingers: a request of a method by a tenant. Another tenant's word, or one for another method, names nobody here."""
+    return f"{call.tenant} {call.method.path} {request_id}"

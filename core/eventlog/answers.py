@@ -71,16 +71,16 @@ class Answers:
 
         None where it is no longer there: whoever has a part of it can only begin anew.
         """
-        found = self._live.resume(answer_id) or await self._runs.find(answer_id, spec, deadline)
+        found = self._live.resume(answer_id, spec.owner) or await self._runs.find(answer_id, spec, deadline)
         if found is not None:
             return found
         # The caches hold the latest run of an answer, which may be another.
         answer = await self.kept(spec.kind, spec.key)
         return answer if answer is not None and answer.answer_id == answer_id else None
 
-    def resume(self, answer_id: str) -> Answer | None:
-        """The run named ``answer_id`` in this process, live or ended not long ago, or None."""
-        return self._live.resume(answer_id)
+    def resume(self, answer_id: str, owner: str | None = None) -> Answer | None:
+        """The run of ``owner`` (None: of anybody) named ``answer_id`` in this process, live or ended not long ago, or None."""
+        return self._live.resume(answer_id, owner)
 
     def leave(self, answer_id: str, caller: str) -> None:
         """``caller``, who wished to linger, has left the run for good; without an ``answer_id``, whatever run it read."""

@@ -76,6 +76,16 @@ class AnswerSpec:
         """Where requests for this answer find it while it is produced."""
         return self.key, self.write_cache
 
+    @property
+    def owner(self) -> str:
+        """Whose answer of which kind it is, as its dependencies name it; empty where they do not."""
+        return owner_of(self.depends)
+
+
+def owner_of(depends: Mapping[str, int]) -> str:
+    """The tenant and kind that an answer with these dependencies belongs to (hexar.core.cache.caches)."""
+    return next((name for name in depends if name.startswith("kind:")), "")
+
 
 @dataclass(slots=True, eq=False)
 class LiveAnswer:
@@ -241,7 +251,8 @@ class LiveAnswers:
         self.draining = False
         self._sharing = sharing
         self._by_slot: dict[Slot, LiveAnswer] = {}
-        self._recent: OrderedDict[str, tuple[float, EventLog]] = OrderedDict()
+        #: Of answers that ended: when, the log, and whose it is.
+        self._recent: OrderedDict[str, tuple[float, EventLog, str]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_slot)
@@ -268,7 +279,7 @@ class LiveAnswers:
     def ended(self, live: LiveAnswer) -> None:
         """Keep the log of an answer that ended for those who resume it."""
         if not live.given_up:
-            self._recent[live.log.answer_id] = (asyncio.get_running_loop().time(), live.log)
+            self._recent[live.log.answer_id] = (asyncio.get_running_loop().time(), live.log, owner_of(live.depends))
             self._drop_old()
 
     def keep(self, spec: AnswerSpec, log: EventLog) -> None:
@@ -285,14 +296,14 @@ class LiveAnswers:
                 return self.hold(live, Origin.JOINED)
         return None
 
-    def resume(self, answer_id: str) -> Answer | None:
-        """The very run named ``answer_id``, live or ended not long ago, or None."""
+    def resume(self, answer_id: str, owner: str | None) -> Answer | None:
+        """The run named ``answer_id``, live or ended not long ago, where it is ``owner``'s (None: anybody's); else None."""
         for live in self._by_slot.values():
             if live.log.answer_id == answer_id and not live.given_up:
-                return self.hold(live, Origin.JOINED)
+                return self.hold(live, Origin.JOINED) if owner in (None, owner_of(live.depends)) else None
         self._drop_old()
         recent = self._recent.get(answer_id)
-        if recent is None:
+        if recent is None or owner not in (None, recent[2]):
             return None
         return Answer(Origin.JOINED, live=LiveAnswer(recent[1], Deadline.never(), {}, finish_alone=True))
 
@@ -342,7 +353,7 @@ class LiveAnswers:
     def _drop_old(self) -> None:
         horizon = asyncio.get_running_loop().time() - RESUME_SECONDS
         while self._recent:
-            answer_id, (ended, _) = next(iter(self._recent.items()))
+            answer_id, (ended, _, _) = next(iter(self._recent.items()))
             if ended >= horizon and len(self._recent) <= RESUME_LOGS:
                 return
             del self._recent[answer_id]

@@ -160,6 +160,11 @@ class OpsServicer:
             if not 1 <= len(request.dependency) <= 256 or not request.dependency.isprintable():
                 raise InvalidArgument("dependency", "must be 1 to 256 printable characters")
             name = request.dependency
+            # The names of what a tenant has begin with what it is and then the tenant.
+            _, _, rest = name.partition(":")
+            owner = rest.replace("/", ":").partition(":")[0]
+            if owner != call.tenant or not self._engine.versions.get(name):
+                raise InvalidArgument("dependency", "nothing of yours has this name")
         elif target == "everything" and request.everything:
             name = tenant_dependencies(call.tenant, "")[0]
         else:

@@ -26,7 +26,7 @@ def _without_marks(line: str, start: int) -> str:
 def markdown_blocks(text: str) -> list[Block]:
     """Blocks of Markdown: headings (both styles), fenced and indented code, table rows, list items, paragraphs.
 
-    Each line is looked at once and no text is cut out on the way: the time is that of the text's length (docs/adr/0018).
+    Each line is looked at once and no text is cut out on the way: the time is that of the text's length (docs/adr/0025).
     """
     blocks: list[Block] = []
     start = end = -1  # the paragraph that is being read

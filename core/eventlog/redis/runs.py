@@ -93,7 +93,8 @@ class RedisRuns:
             if piece is None or piece.state is RunState.ABORTED or lost_events(events):
                 return None
             # Another caller of this process may have found it meanwhile.
-            return self._answers.resume(answer_id) or self._run(spec, deadline, shared, events, (answer_id.encode(), True))
+            mine = self._answers.resume(answer_id, spec.owner)
+            return mine or self._run(spec, deadline, shared, events, (answer_id.encode(), True))
         return None
 
     async def goes_on(self, live: LiveAnswer) -> bool:

@@ -30,6 +30,10 @@ NAMING = {
 metadata = sa.MetaData(naming_convention=NAMING)
 
 
+#: Every declaration of tables that was imported, in that order.
+declared: list[Tables] = []
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The tables of one area, and the folder of the Alembic revisions that make them.
@@ -42,6 +46,9 @@ class Tables:
     metadata: sa.MetaData
     revisions: Path
     made: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        declared.append(self)
 
 
 #: What every store holds.

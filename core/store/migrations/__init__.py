@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 
 from hexar.core.errors import StoreUnavailable
 from hexar.core.store.database import Database
-from hexar.core.store.schema import ENGINE, SchemaMismatch, Tables, create, is_empty, revisions, stamp
+from hexar.core.store.schema import ENGINE, SchemaMismatch, Tables, create, declared, is_empty, revisions, stamp
 
 #: Key of the advisory lock that lets one process migrate at a time: "hexar" as a number.
 _LOCK = 0x6865786172
@@ -32,13 +32,13 @@ def heads(tables: Iterable[Tables] = ()) -> tuple[str, ...]:
     return tuple(sorted(ScriptDirectory.from_config(_config(tables)).get_heads()))
 
 
-def upgrade(database: Database, tables: Iterable[Tables] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Bring the schema to :func:`heads`: (revisions before, revisions now).
+def upgrade(database: Database, tables: Iterable[Tables] | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Bring the schema to :func:`heads`: (revisions before, revisions now). Without ``tables``, of all that are declared.
 
     Others who upgrade meanwhile wait, and find it done. Raises SchemaMismatch where the database is ahead of this release, or
     where it may not be migrated by this user.
     """
-    config = _config(tables)
+    config = _config(declared if tables is None else tables)
     scripts = ScriptDirectory.from_config(config)
     needed = tuple(sorted(scripts.get_heads()))
     with database.write() as connection:
@@ -131,7 +131,7 @@ def _check_known(found: Iterable[str], scripts: ScriptDirectory) -> None:
 
 def _config(tables: Iterable[Tables]) -> Config:
     config = Config()
-    folders = [str(each.revisions) for each in (ENGINE, *tables)]
+    folders = list(dict.fromkeys(str(each.revisions) for each in (ENGINE, *tables)))
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", os.pathsep.join(folders).replace("%", "%%"))

@@ -168,3 +168,12 @@ def test_a_start_waits_for_postgresql_and_then_gives_up(fragile_postgres: Postgr
         prepare(database, wait=1.0)
     assert time.monotonic() - began >= 1.0
     database.close()
+
+
+def test_without_a_list_all_declared_tables_are_made(tmp_path: Path) -> None:
+    """Whoever imported the servicers, and names no tables, has those of every system."""
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    try:
+        assert set(upgrade(database)[1]) >= set(HEADS)
+    finally:
+        database.close()

@@ -25,7 +25,9 @@ def options(settings: Settings, reuse_port: bool) -> list[tuple[str, int]]:
         # A client that vanished without a word is noticed, and its streams cancelled.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # Clients that ping every ten seconds, with a call or without one, keep their connection, jitter included.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
     ]
 
 

@@ -79,7 +79,7 @@ def day(value: pb.CalendarDate) -> date:
     """A day of the calendar. Raises NotReadable."""
     try:
         return date(value.year, value.month, value.day)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise NotReadable(f"{value.year:04}-{value.month:02}-{value.day:02} is no day of the calendar") from None
 
 

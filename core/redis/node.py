@@ -29,7 +29,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import ConnectionPool
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,8 @@ class _Channel:
 
     timeout: float
     connection: Any = None
+    #: When the connection was made, as :class:`RedisNode` counts its eras.
+    era: int = 0
     waiting: deque[_Call] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -98,6 +100,8 @@ class RedisNode:
         self._posted: deque[_Call] = deque()
         self._posted_bytes = 0
         self._said_at = -SAY_EVERY
+        #: Counted up where the server turns out to follow another: connections of earlier eras are given up.
+        self._era = 0
         self._lock = threading.Lock()
         self._failed = asyncio.Event()
         self._prober: asyncio.Task[None] | None = None
@@ -244,6 +248,9 @@ class RedisNode:
                     try:
                         _settle(batch[at], await connection.read_response(), None)
                     except ResponseError as error:
+                        if isinstance(error, ReadOnlyError) and channel.era == self._era:
+                            # Behind this address another server leads now: new connections reach it, these never will.
+                            self._era += 1
                         if batch[at].future is None:
                             self._say_refused(batch[at].command, error)
                             if self.refused is not None:
@@ -263,8 +270,10 @@ class RedisNode:
 
     async def _connected(self, channel: _Channel) -> Any:
         # It is the probe that connects, and callers end their wait themselves: this may take longer than a command.
+        if channel.era != self._era:
+            await _disconnect(channel)
         if channel.connection is None:
-            channel.connection = self.connection()
+            channel.connection, channel.era = self.connection(), self._era
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await channel.connection.connect()
         return channel.connection

@@ -9,7 +9,8 @@ class Wire:
     """A TCP relay to a server that can go silent: what comes is swallowed, connections stay open, new ones are accepted."""
 
     def __init__(self, port: int) -> None:
-        self._to = port
+        #: The server that new connections reach.
+        self.to = port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -37,7 +38,7 @@ class Wire:
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         forth: asyncio.StreamWriter | None = None
         try:
-            back, forth = await asyncio.open_connection("127.0.0.1", self._to)
+            back, forth = await asyncio.open_connection("127.0.0.1", self.to)
             await asyncio.gather(self._relay(reader, forth), self._relay(back, writer))
         except OSError:
             pass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import sqlalchemy as sa
+
 from hexar.core.errors import StoreUnavailable
 from hexar.core.store import Database, Tables
 from hexar.core.store.migrations import prepare
@@ -12,7 +14,7 @@ from hexar.server.config import Settings
 
 
 class StoreNotReady(OSError):
-    """The store cannot be served from: it does not answer, or its schema is not that of this release."""
+    """The store cannot be served from: it does not answer, is damaged, or its schema is not that of this release."""
 
 
 def open_database(settings: Settings) -> Database:
@@ -33,3 +35,9 @@ def prepare_database(settings: Settings, database: Database, tables: Iterable[Ta
         raise StoreNotReady(f"{error.message}: {database.where}") from error
     except SchemaMismatch as error:
         raise StoreNotReady(error.message) from error
+    except sa.exc.DatabaseError as error:
+        if not database.is_sqlite:
+            raise
+        raise StoreNotReady(
+            f"{database.where} cannot be read as a store ({error.orig}): restore a backup, or move it away to begin empty"
+        ) from None

@@ -98,7 +98,7 @@ class Driver:
             await self._abandon(live, described(piece.detail))
         if live.log.done or piece.led:
             return False
-        fence = await self._store.lead(shared.run, live.deadline.remaining())
+        fence = await self._store.lead(shared.run, live.deadline.remaining(), self._work.spec.owner)
         if fence < 0:
             raise Unavailable("the answer could not be made")
         if fence:
@@ -231,7 +231,7 @@ class Driver:
         try:
             if not shared.alone:
                 try:
-                    shared.fence = await self._store.lead(shared.run, before.deadline.remaining())
+                    shared.fence = await self._store.lead(shared.run, before.deadline.remaining(), work.spec.owner)
                     if shared.pointer:
                         await self._store.point(shared.pointer, shared.run, old.run)
                     # Last, so that whoever is told to ask again finds the new run.

@@ -78,13 +78,15 @@ class RedisRuns:
             claim.set_result(None)
 
     async def find(self, answer_id: str, spec: AnswerSpec, deadline: Deadline) -> Answer | None:
-        """The run named ``answer_id`` from Redis; None where it is not there."""
+        """The run named ``answer_id`` from Redis, where it is of the tenant and kind of ``spec``; else None."""
         if self._answers.closing or len(answer_id) != 32 or not answer_id.isalnum():
             return None
         # Nobody but Redis knows the run: it is worth waiting through a short silence.
         while await self._link.ready(REDIS_PATIENCE):
             shared, events = SharedRun(answer_id), EventLog(answer_id)
             try:
+                if await self.store.owner(answer_id) != spec.owner:
+                    return None
                 piece = await self.shared.read(shared, events)
             except RedisDown:
                 continue
@@ -147,7 +149,7 @@ class RedisRuns:
         for _ in range(MAX_CLAIMS):
             run = await self.store.point(pointer, fresh, instead_of) if pointer else fresh
             asked = time.monotonic()
-            fence = await self.store.lead(run, deadline.remaining())
+            fence = await self.store.lead(run, deadline.remaining(), spec.owner)
             shared, events = SharedRun(run, max(fence, 0), pointer=pointer, known=asked), EventLog(run)
             if fence == 1:
                 return self._run(spec, deadline, shared, events)

@@ -34,7 +34,7 @@ _NOW = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 """
-# KEYS lease, stream; ARGV lease ms, leaders at most, known ms, ms until the answer's deadline.
+# KEYS lease, stream; ARGV lease ms, leaders at most, known ms, ms until the answer's deadline, whose it is.
 # The fence; 0 where another leads or the run has ended, -1 where it is given up.
 _LEAD = (
     _NOW
@@ -46,6 +46,7 @@ if h[3] and tonumber(h[3]) >= tonumber(ARGV[2]) then return -1 end
 redis.call('HSET', KEYS[1], 'state', 'live', 'until', now + ARGV[1])
 redis.call('HSETNX', KEYS[1], 'last', 0)
 redis.call('HSETNX', KEYS[1], 'deadline', now + ARGV[4])
+redis.call('HSETNX', KEYS[1], 'owner', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return redis.call('HINCRBY', KEYS[1], 'fence', 1)
 """
@@ -135,14 +136,13 @@ class RunStore:
         found: bytes = await self.link.script(_POINT, [f"hexar:{{{slot}}}:v1:p"], run, instead_of, KNOWN * 1000)
         return found.decode()
 
-    async def lead(self, run: str, left: float) -> int:
-        """Take the lead of a run that nobody leads, with ``left`` seconds to its deadline.
+    async def lead(self, run: str, left: float, owner: str = "") -> int:
+        """Take the lead of a run of ``owner``'s that nobody leads, with ``left`` seconds to its deadline.
 
         Returns the fence; 0 where someone leads or the run has ended, -1 where it had too many leaders.
         """
-        return int(
-            await self.link.script(_LEAD, _keys(run), int(LEASE * 1000), MAX_LEADERS, KNOWN * 1000, int(min(left, 1e6) * 1000))
-        )
+        times = (KNOWN * 1000, int(min(left, 1e6) * 1000))
+        return int(await self.link.script(_LEAD, _keys(run), int(LEASE * 1000), MAX_LEADERS, *times, owner))
 
     async def write(self, run: str, fence: int, before: int, events: Sequence[bytes]) -> float | None:
         """Add ``events`` after the first ``before``, or only keep the lead.
@@ -163,6 +163,11 @@ class RunStore:
     async def let_go(self, run: str, fence: int) -> None:
         """Give the lead to whoever wants it."""
         await self.link.script(_LET_GO, _keys(run)[:1], fence)
+
+    async def owner(self, run: str) -> str | None:
+        """The tenant and kind that the run belongs to, None where there is no such run."""
+        found: bytes | None = await self.link.call("HGET", _keys(run)[0], "owner")
+        return None if found is None else found.decode()
 
     async def state(self, run: str) -> RunState | None:
         """How the run stands, None where there is no such run."""

@@ -165,3 +165,19 @@ async def test_joining_a_run_that_was_read_a_moment_ago_asks_redis_nothing(
     await others.end(OLD, fence, RunState.DONE)
     for answer in joined:
         assert await told(answer) == [number(1, b"one")]
+
+
+async def test_a_run_of_another_tenant_is_not_found(answers: Answers, link: RedisLink) -> None:
+    """Its id alone gives nobody a run: whose it is, and of which kind, is kept with it."""
+    others = RunStore(link)
+    fence = await others.lead(OLD, 60, "kind:acme:query_answer")
+    await others.write(OLD, fence, 0, [number(1, b"secret")])
+    for depends in ({"kind:rival:query_answer": 0}, {"kind:acme:chat_answer": 0}, {}):
+        spec = AnswerSpec("query_answer", bytes(32), never, depends)
+        assert await answers.find(OLD, spec, Deadline.after(60)) is None
+    found = await answers.find(
+        OLD, AnswerSpec("query_answer", bytes(32), never, {"kind:acme:query_answer": 0}), Deadline.after(60)
+    )
+    assert found is not None
+    await others.end(OLD, fence, RunState.DONE)
+    assert await told(found) == [number(1, b"secret")]

@@ -224,7 +224,7 @@ async def test_a_server_that_refuses_the_script_does_not_refuse_requests(make: M
 
 async def test_buckets_that_are_idle_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any number of tenants leaves a bounded memory: who is refused stays known, who is idle does not."""
-    monkeypatch.setattr(ratelimit, "MANY", 100)
+    monkeypatch.setattr(ratelimit, "SWEEP_THRESHOLD", 100)
     now = [0.0]
     limiter = RateLimiter(clock=lambda: now[0])
     monkeypatch.setattr(limiter, "_sweep_at", 100)

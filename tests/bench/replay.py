@@ -32,7 +32,8 @@ from tests.upstream import Upstream
 
 CHAT, QUERY = "/hexar.v1.ChatService/Chat", "/hexar.v1.QueryService/Query"
 RAWLOAD = Path(__file__).with_name("rawload.py")
-CONNECTIONS, STREAMS = 2, 16
+# The generator looks at its connections every 30 ms: with fewer in flight it would be what limits.
+CONNECTIONS, STREAMS = 4, 64
 
 ECHO = """
 import asyncio, sys

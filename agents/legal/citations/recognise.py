@@ -3,7 +3,7 @@
 
 A citation is recognised by its form, whatever the reporter or code is called: an invented one has the same form as a real one,
 and it is the corpus that says whether it exists. Written here because the known library for it knows reporters of one country
-by name and needs seconds for a dense page (docs/adr/0023).
+by name and needs seconds for a dense page (docs/adr/0027).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 grpc.aio has a thread that waits for completions in the core and tells the loop of each over a socket pair. On two CPUs the two
 wake one another for every message: a write to an eventfd, a wake-up on the other CPU, a byte through the socket pair, a turn
 of the loop for that byte. Where both keep to one CPU, and the thread does not preempt the loop (SCHED_BATCH), it runs when the
-loop has nothing left to do, finds all completions at once, and the loop takes them in one turn. ``python tests/bench/scale.py``
-shows what that is worth.
+loop has nothing left to do, finds all completions at once, and the loop takes them in one turn.
+``python tests/bench/serving/scale.py`` shows what that is worth.
 
 The threads of agents, models, the store and the caches do short work that the loop hands out, and need the interpreter's lock
 for nearly all of it: beside the loop they cannot run, on another CPU they wake that one only to wait. They keep to the loop's

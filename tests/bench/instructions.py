@@ -35,7 +35,7 @@ COMMITTED = Path(__file__).with_name("instructions.json")
 TOLERANCE = 0.03
 PROGRAM = """
 import importlib, sys
-bench = importlib.import_module("tests.bench." + sys.argv[1])
+bench = importlib.import_module("tests.bench.kernels." + sys.argv[1])
 for _ in range(int(sys.argv[2])):
     bench.workload()
 """
@@ -76,9 +76,9 @@ def measure(valgrind: str) -> dict[str, int]:
     """The instructions of one warm workload of each kernel that has one."""
     counts = {}
     for kernel in KERNELS:
-        if importlib.util.find_spec(f"tests.bench.{kernel}") is None:
+        if importlib.util.find_spec(f"tests.bench.kernels.{kernel}") is None:
             continue
-        if not hasattr(importlib.import_module(f"tests.bench.{kernel}"), "workload"):
+        if not hasattr(importlib.import_module(f"tests.bench.kernels.{kernel}"), "workload"):
             continue
         run([sys.executable, "-c", PROGRAM, kernel, "1"])  # compiles the byte code
         counts[kernel] = count(valgrind, kernel, 2) - count(valgrind, kernel, 1)

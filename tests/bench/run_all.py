@@ -12,19 +12,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-#: Modules of this folder that are no benchmarks.
-HELPERS = {"harness", "run_all", "instructions"}
 
 
-def benchmarks() -> list[str]:
-    """Names of the modules here that can be run and end with a report."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in HELPERS and "report(" in path.read_text())
+def benchmarks() -> dict[str, Path]:
+    """The modules in the folders here that can be run and end with a report, by name."""
+    found = {path.stem: path for path in HERE.glob("*/*.py") if "report(" in path.read_text()}
+    return dict(sorted(found.items()))
 
 
-def run(name: str, quick: bool) -> dict[str, object] | None:
+def run(path: Path, quick: bool) -> dict[str, object] | None:
     """The report of one benchmark, or None where it failed; its output is passed on."""
-    print(f"\n== {name}", flush=True)
-    command = [sys.executable, str(HERE / f"{name}.py"), *(["--quick"] if quick else [])]
+    print(f"\n== {path.stem}", flush=True)
+    command = [sys.executable, str(path), *(["--quick"] if quick else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="", flush=True)
     if done.returncode:
@@ -44,7 +43,7 @@ def page(reports: list[dict[str, object]], quick: bool) -> str:
         f"{machine['cores']} cores, {machine['system']} {machine['arch']}, Python {machine['python']}.",
         "",
         "A time alone says little on another machine: read the ratios, each of which was measured against something in the",
-        "same run. What a figure means stands in the docstring of `tests/bench/<name>.py`.",
+        "same run. What a figure means stands in the docstring of `tests/bench/*/<name>.py`.",
     ]
     for report in reports:
         figures = report["figures"]
@@ -68,8 +67,9 @@ def main() -> None:
     options = parser.parse_args()
     good: list[dict[str, object]] = []
     failed: list[str] = []
-    for name in options.names or benchmarks():
-        report = run(name, options.quick)
+    known = benchmarks()
+    for name in options.names or known:
+        report = run(known[name], options.quick)
         if report is None:
             failed.append(name)
             continue

@@ -22,7 +22,7 @@ from hexar.core.cache import Tier
 from hexar.core.errors import InvalidArgument
 from hexar.v1 import query_pb2
 from tests.agents.gear.conftest import Ask, Engine, Shelf, listing, usd
-from tests.bench.understood import figures
+from tests.bench.quality.understood import figures
 
 IN, OUT = Availability.IN_STOCK, Availability.OUT_OF_STOCK
 

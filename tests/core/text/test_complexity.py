@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hexar.core.complexity import SIZES, Complexity, Level, classify
 from hexar.core.text.language import detect_words
 from hexar.core.text.small_talk import Grammar, fold, grammar
-from tests.bench.complexity import trivial_figures
+from tests.bench.kernels.complexity import trivial_figures
 
 SMALL_TALK = [
     ("hi there, how are you doing today?", "en"),

@@ -4,7 +4,7 @@ Requests of one gRPC method with one body are frames whose bytes are known but f
 reading frame headers: a frame tells its length, so everything else is skipped, and a HEADERS frame with END_STREAM ends an
 answer. Whether the answers were right is for the caller to check beside the load, with a real client and the server's figures.
 
-Run as ``python tests/bench/rawload.py PORT PATH SECONDS CONNECTIONS STREAMS [NAME=VALUE …]`` with the request's bytes on standard
+Run as ``python tests/bench/serving/rawload.py PORT PATH SECONDS CONNECTIONS STREAMS [NAME=VALUE …]`` with the request's bytes on standard
 input and the metadata as arguments, it prints
 ``{"answers": n, "bytes": n, "seconds": t, "cpu": t}``.
 

@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 if (ROOT / "build" / "ns").is_dir():
     sys.path.insert(1, str(ROOT / "build" / "ns"))
 
 from hexar.core.merge import DEFAULT_THRESHOLD, same_product  # noqa: E402
-from tests.bench import understood  # noqa: E402
 from tests.bench.harness import data_folder, options, report  # noqa: E402
-from tests.bench.merge import f1  # noqa: E402
+from tests.bench.kernels.merge import f1  # noqa: E402
+from tests.bench.quality import understood  # noqa: E402
 from tests.core.merge.shop_titles import pairs  # noqa: E402
 
 #: (label, left title, right title, brand)

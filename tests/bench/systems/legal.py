@@ -11,6 +11,7 @@ Three measurements over a real server on a free port:
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from harness import data_folder, options, report
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
@@ -31,6 +33,7 @@ from hexar.server.systems import make_settings
 from hexar.v1 import legal_pb2 as pb
 from hexar.v1 import legal_pb2_grpc
 from hexar_client.legal import draft_request
+from tests.bench.harness import data_folder, options, report
 
 STAGE = 0.3
 

@@ -11,7 +11,7 @@ through the same channel, the machine's own share in ``cached_p50_ms``. ``burst_
 bursts of 100; the cached answer is asked for 100 times before them and after each. ``*_bound`` are those of another
 server, which keeps its threads to one CPU (``HEXAR_CPU_AFFINITY=true``).
 
-Run: ``python tests/bench/chat.py [--quick]``.
+Run: ``python tests/bench/serving/chat.py [--quick]``.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import grpc
 import numpy as np

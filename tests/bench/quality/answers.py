@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hexar.agents.answers.composer import choose
 from hexar.agents.llm import Passage

@@ -6,7 +6,7 @@ A chat answer of 40 tokens and a query of 12 products are kept once; then each i
 ``hexar-log: original``, and from the bare server. ``vs_original`` and ``vs_echo`` are medians of the rounds' ratios. ``p50`` is
 one caller's time, call by call, over a Python channel; ``chat_turn_per_s`` keeps a turn of a conversation with each answer.
 
-Run: ``python tests/bench/replay.py [--quick]``.
+Run: ``python tests/bench/serving/replay.py [--quick]``.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import grpc
 from google.protobuf.message import Message
 
 from hexar.v1 import chat_pb2, query_pb2
-from tests.bench.chat import Load, prepare, serving
 from tests.bench.harness import options, report
-from tests.bench.query import SHOPS, line, start
+from tests.bench.serving.chat import Load, prepare, serving
+from tests.bench.serving.query import SHOPS, line, start
 from tests.upstream import Upstream
 
 CHAT, QUERY = "/hexar.v1.ChatService/Chat", "/hexar.v1.QueryService/Query"

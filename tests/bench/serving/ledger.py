@@ -1,6 +1,6 @@
 """What a budget costs a call: reservations in memory and shared commits, against one commit for each.
 
-Run: ``python tests/bench/ledger.py [--quick]``.
+Run: ``python tests/bench/serving/ledger.py [--quick]``.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from sqlalchemy import text
 

@@ -1,6 +1,6 @@
 """The fuzzy index beside rapidfuzz.process.extract: speed, exactness, memory, scaling, and what it gets right.
 
-Run as ``python tests/bench/fuzzy.py [--quick]``; ``--quick`` uses 200,000 names instead of 1,000,000.
+Run as ``python tests/bench/kernels/fuzzy.py [--quick]``; ``--quick`` uses 200,000 names instead of 1,000,000.
 """
 
 import json
@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from rapidfuzz import fuzz, process  # noqa: E402
 
 from hexar.core.fuzzy import FuzzyIndex  # noqa: E402
-from tests.bench.fuzzy_names import Part, Variant, mistyped_query, parts, variants  # noqa: E402
 from tests.bench.harness import options, percentile, report  # noqa: E402
+from tests.bench.kernels.fuzzy_names import Part, Variant, mistyped_query, parts, variants  # noqa: E402
 
 TABLES: dict[str, Any] = json.loads((ROOT / "tests" / "core" / "fuzzy_tables.json").read_text("utf-8"))
 
@@ -34,8 +34,8 @@ QUALITY_NAMES, QUALITY_VARIANTS = 10_000, 500
 _MEMORY = """
 import json, sys
 sys.path.insert(0, {root!r})
-from tests.bench.fuzzy import TABLES, FuzzyIndex, parts
-from tests.bench.fuzzy_names import mistyped_query
+from tests.bench.kernels.fuzzy import TABLES, FuzzyIndex, parts
+from tests.bench.kernels.fuzzy_names import mistyped_query
 import random
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6

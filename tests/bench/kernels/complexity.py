@@ -1,6 +1,6 @@
 """How well and how fast messages are classed. The functions are shared with the chat benchmark.
 
-Run: ``python tests/bench/complexity.py [--quick]``, with ``HEXAR_DATA`` for the quality figures (null without it).
+Run: ``python tests/bench/kernels/complexity.py [--quick]``, with ``HEXAR_DATA`` for the quality figures (null without it).
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import yaml
 

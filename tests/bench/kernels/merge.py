@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 if (ROOT / "build" / "ns").is_dir():
     sys.path.insert(1, str(ROOT / "build" / "ns"))

@@ -3,7 +3,7 @@
 The request has ten fields of mixed types, as a product query has. Both peers say less: they do not tell a list
 from a tuple, refuse bytes and large numbers, and normalise no Unicode.
 
-Run: ``python tests/bench/cachekey.py [--quick]``.
+Run: ``python tests/bench/kernels/cachekey.py [--quick]``.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import orjson
 

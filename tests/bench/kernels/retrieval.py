@@ -5,7 +5,7 @@ questions of 8 words. ``bm25_vs_numpy`` peers with posting lists as arrays, ``bi
 ``nearest_vs_numpy`` with a matrix product and ``argpartition``; ``fuse_vs_dict`` with dictionaries and ``sorted``. All give the
 best 50. ``bm25_us`` is one question.
 
-Run: ``python tests/bench/retrieval.py [--quick]``.
+Run: ``python tests/bench/kernels/retrieval.py [--quick]``.
 """
 
 import os
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

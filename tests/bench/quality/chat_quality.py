@@ -7,7 +7,7 @@ questions in one); ``_lexical`` and ``_vector`` again are the sides. ``answered`
 in ``answers.py``.
 ``semantic_false_hits`` and ``semantic_hits`` are shares of the adversarial and of the equivalent pairs that would be served.
 
-Run: ``python tests/bench/chat_quality.py [--quick]``, with ``HEXAR_DATA`` for the figures on real data (null without it).
+Run: ``python tests/bench/quality/chat_quality.py [--quick]``, with ``HEXAR_DATA`` for the figures on real data (null without it).
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hexar.agents.llm.embeddings import StaticEmbeddings, embedded
 from hexar.agents.portfolio.chat.question_form import difference
@@ -29,11 +29,11 @@ from hexar.agents.portfolio.tables import TABLES
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
-from tests.bench.answers import PORTFOLIOS, answered, xquad_figures
-from tests.bench.complexity import trivial_figures
 from tests.bench.harness import data_folder, options, report
+from tests.bench.kernels.complexity import trivial_figures
+from tests.bench.quality.answers import PORTFOLIOS, answered, xquad_figures
 
-PAIRS = Path(__file__).resolve().parents[1] / "agents" / "portfolio" / "semantic_pairs.jsonl"
+PAIRS = Path(__file__).resolve().parents[2] / "agents" / "portfolio" / "semantic_pairs.jsonl"
 LANGUAGES = ("en", "es")
 
 Questions = list[tuple[str, str]]

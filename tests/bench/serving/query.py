@@ -17,13 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import grpc
 
 from hexar.v1 import common_pb2, query_pb2
 from tests.bench.harness import options, percentile, report
-from tests.bench.merge import query_figures
+from tests.bench.kernels.merge import query_figures
 
 PATH = "/hexar.v1.QueryService/Query"
 #: Seconds before each shop answers; the slowest decides.
@@ -45,7 +45,7 @@ EIGHT_DELAY = 0.08
 EIGHT = f"""
 import json, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from tests.bench.merge import batches
+from tests.bench.kernels.merge import batches
 FIELDS = ("id", "title", "description", "link", "brand", "product_type", "availability", "price")
 class Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

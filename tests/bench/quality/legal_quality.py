@@ -12,13 +12,15 @@ import hashlib
 import json
 import math
 import re
+import sys
 import tempfile
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from harness import data_folder, report
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
@@ -29,6 +31,7 @@ from hexar.agents.llm.embeddings import embedded
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
+from tests.bench.harness import data_folder, report
 
 TOP = 10
 K1, B = 1.2, 0.75

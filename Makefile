@@ -18,10 +18,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(KERNELS) ## start demo shops and a server, ask each system one question, stop
-	$(BIN)/python -m hexar.server.demo
+	$(BIN)/python clients/demo
 
 run: $(KERNELS) ## serve with the demo shops until Ctrl-C
-	$(BIN)/python -m hexar.server.demo --stay
+	$(BIN)/python clients/demo --stay
 
 test: $(KERNELS) $(STUBS) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -31,6 +31,7 @@ check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
 	$(BIN)/mypy --config-file pyproject.toml tests/clients/typed.py
+	MYPYPATH=clients/demo $(BIN)/mypy --config-file pyproject.toml clients/demo
 	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/test_imports.py
 	$(BIN)/buf lint proto

@@ -4,21 +4,21 @@ import pytest
 from google.protobuf.message import Message
 
 from hexar.v1 import chat_pb2, legal_pb2, market_pb2, parts_pb2, portfolio_pb2, query_pb2
-from hexar_client import _fields
+from hexar_client._rpc import fields
 
 
 @pytest.mark.parametrize(
     ("keywords", "message", "beside"),
     [
-        (_fields.QueryFields, query_pb2.QueryRequest, {"text", "wait_for_analysis", "resume_after"}),
-        (_fields.ChatFields, chat_pb2.ChatRequest, {"portfolio_id", "message", "resume_after"}),
-        (_fields.SearchFields, portfolio_pb2.SearchRequest, {"portfolio_id", "query"}),
-        (_fields.MatchFields, parts_pb2.MatchPartsRequest, {"names"}),
-        (_fields.ReportFields, parts_pb2.DiscoverRequest, {"vehicle", "components", "resume_after"}),
-        (_fields.ArticleFields, parts_pb2.ListArticlesRequest, {"page"}),
-        (_fields.AnalysisFields, market_pb2.AnalyzeRequest, {"table", "question", "tools", "optimization", "resume_after"}),
-        (_fields.TableFields, market_pb2.TableOptions, {"name", "columns"}),
-        (_fields.DraftFields, legal_pb2.DraftRequest, {"document_type", "jurisdiction", "fields", "resume_after"}),
+        (fields.QueryFields, query_pb2.QueryRequest, {"text", "wait_for_analysis", "resume_after"}),
+        (fields.ChatFields, chat_pb2.ChatRequest, {"portfolio_id", "message", "resume_after"}),
+        (fields.SearchFields, portfolio_pb2.SearchRequest, {"portfolio_id", "query"}),
+        (fields.MatchFields, parts_pb2.MatchPartsRequest, {"names"}),
+        (fields.ReportFields, parts_pb2.DiscoverRequest, {"vehicle", "components", "resume_after"}),
+        (fields.ArticleFields, parts_pb2.ListArticlesRequest, {"page"}),
+        (fields.AnalysisFields, market_pb2.AnalyzeRequest, {"table", "question", "tools", "optimization", "resume_after"}),
+        (fields.TableFields, market_pb2.TableOptions, {"name", "columns"}),
+        (fields.DraftFields, legal_pb2.DraftRequest, {"document_type", "jurisdiction", "fields", "resume_after"}),
     ],
 )
 def test_every_field_of_a_request_is_a_keyword(keywords: type, message: type[Message], beside: set[str]) -> None:

@@ -12,9 +12,8 @@ Asynchronous: the same names on :class:`AsyncClient`. Streams resume by themselv
 exceptions of :mod:`hexar_client.errors`.
 """
 
-from hexar_client._stream import Event, Restarted
-from hexar_client.aio import AsyncClient
-from hexar_client.client import Client
+from hexar_client._rpc.stream import Event, Restarted
+from hexar_client.client import AsyncClient, Client
 from hexar_client.errors import (
     Aborted,
     AlreadyExists,

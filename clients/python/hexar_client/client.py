@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""The two clients: blocking, and for an event loop; the same names on both."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from hexar.v1 import chat_pb2, chat_pb2_grpc, query_pb2_grpc
-from hexar_client._calls import Calls
-from hexar_client._channel import Connection
-from hexar_client._fields import ChatFields, QueryFields
-from hexar_client._stream import Stream
-from hexar_client.chat import ChatStream, Portfolios
-from hexar_client.conversations import Agents, Conversations
+from hexar_client._rpc.calls import AsyncCalls, Calls
+from hexar_client._rpc.channel import Connection
+from hexar_client._rpc.fields import ChatFields, QueryFields
+from hexar_client._rpc.stream import AsyncStream, Stream
+from hexar_client.chat import (
+    Agents,
+    AsyncAgents,
+    AsyncChatStream,
+    AsyncConversations,
+    AsyncPortfolios,
+    ChatStream,
+    Conversations,
+    Portfolios,
+)
 from hexar_client.gear import QueryBody, query_request
-from hexar_client.legal import Legal
-from hexar_client.market import Market
-from hexar_client.ops import Ops
-from hexar_client.parts import Parts
+from hexar_client.legal import AsyncLegal, Legal
+from hexar_client.market import AsyncMarket, Market
+from hexar_client.ops import AsyncOps, Ops
+from hexar_client.parts import AsyncParts, Parts
 
 
 class Client(Calls):
@@ -86,3 +94,59 @@ class Client(Calls):
         """
         request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
         return ChatStream(self._chats.Chat, request, self.metadata, self.seconds(timeout), restart=restart)
+
+
+class AsyncClient(AsyncCalls):
+    """A connection to Hexar for one event loop: that which runs when the first call is made, so it may be made where none runs.
+
+    Arguments as for :class:`hexar_client.Client`.
+    """
+
+    def __init__(
+        self,
+        target: str | Sequence[str] = "localhost:50051",
+        *,
+        token: str = "",
+        tls: bool | bytes = False,
+        certificate: tuple[bytes, bytes] | None = None,
+        timeout: float | None = None,
+        metadata: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata)))
+        self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
+        self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
+        self.portfolios = AsyncPortfolios(self)
+        self.conversations = AsyncConversations(self)
+        self.agents = AsyncAgents(self)
+        self.ops = AsyncOps(self)
+        self.parts = AsyncParts(self)
+        self.legal = AsyncLegal(self)
+        self.market = AsyncMarket(self)
+
+    def query(
+        self,
+        text: str = "",
+        *,
+        timeout: float | None = None,
+        wait: float = 0.0,
+        restart: bool = False,
+        **fields: Unpack[QueryFields],
+    ) -> AsyncStream[QueryBody]:
+        """Ask for products; ``async for`` over the result gives typed events. Arguments as for Client.query."""
+        return self.stream(self._queries.Query, query_request(text, wait=wait, **fields), timeout, restart)
+
+    def chat(
+        self,
+        portfolio_id: str,
+        message: str,
+        *,
+        timeout: float | None = None,
+        restart: bool = False,
+        **fields: Unpack[ChatFields],
+    ) -> AsyncChatStream:
+        """Ask about a portfolio's documents; ``async for`` over the result for typed events.
+
+        ``fields`` are those of ChatRequest (conversation_id, agent_id, language, cache_policy, top_k, max_tokens, ephemeral).
+        """
+        request = chat_pb2.ChatRequest(portfolio_id=portfolio_id, message=message, **fields)
+        return AsyncChatStream(self._chats.Chat, request, self.metadata, self.seconds(timeout), restart=restart)

@@ -9,8 +9,8 @@ from typing import TypeAlias, Unpack
 from google.protobuf.duration_pb2 import Duration
 
 from hexar.v1 import common_pb2, query_pb2
-from hexar_client._fields import QueryFields
-from hexar_client._stream import Event, Restarted
+from hexar_client._rpc.fields import QueryFields
+from hexar_client._rpc.stream import Event, Restarted
 
 QueryBody: TypeAlias = (
     query_pb2.QueryStarted

@@ -11,9 +11,9 @@ import grpc
 
 from hexar.v1 import common_pb2, legal_pb2_grpc
 from hexar.v1 import legal_pb2 as pb
-from hexar_client._calls import AsyncCalls, Calls
-from hexar_client._fields import DraftFields
-from hexar_client._stream import AsyncStream, Stream
+from hexar_client._rpc.calls import AsyncCalls, Calls
+from hexar_client._rpc.fields import DraftFields
+from hexar_client._rpc.stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
 
 #: What events of a document hold; ``event.kind`` names which.

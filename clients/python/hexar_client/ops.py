@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from hexar.v1 import ops_pb2 as pb
 from hexar.v1 import ops_pb2_grpc
-from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._rpc.calls import AsyncCalls, Calls
 
 
 def _invalidation(kind: str, dependency: str, everything: bool) -> pb.InvalidateCacheRequest:

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias, Unpack, cast
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
-from hexar_client._calls import LONG_TIMEOUT, AsyncCalls, Calls
-from hexar_client._fields import ArticleFields, MatchFields, ReportFields
-from hexar_client._stream import AsyncStream, Event, Restarted, Stream
+from hexar_client._rpc.calls import LONG_TIMEOUT, AsyncCalls, Calls
+from hexar_client._rpc.fields import ArticleFields, MatchFields, ReportFields
+from hexar_client._rpc.stream import AsyncStream, Event, Restarted, Stream
 
 DiscoverBody: TypeAlias = (
     pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverFound | pb.DiscoverSummary | Restarted

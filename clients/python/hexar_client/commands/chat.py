@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import common_pb2
-from hexar_client._stream import Restarted
+from hexar_client._rpc.stream import Restarted
 from hexar_client.chat import ChatBody, ChatStream
 from hexar_client.commands import common
 

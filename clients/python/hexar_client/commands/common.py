@@ -10,7 +10,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from hexar_client._stream import Event
+from hexar_client._rpc.stream import Event
 from hexar_client.client import Client
 
 

@@ -97,7 +97,7 @@ def analyze(
                     live.update(progress_table(seen))
             show_analysis(console, seen, top)
     if report:
-        from hexar_client.report import write_report
+        from hexar_client.market.report import write_report
 
         write_report(Path(report), seen)
         if not json_lines:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import chat_pb2_grpc, common_pb2
-from hexar_client._calls import AsyncCalls, Calls
+from hexar_client._rpc.calls import AsyncCalls, Calls
 
 
 class Conversations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import as_file, files
 
 from rich.console import Console
 
@@ -10,7 +10,6 @@ from hexar_client import AsyncClient
 from hexar_client.chat import uploads
 from hexar_client.commands.chat import Printer
 
-DOCUMENTS = Path(__file__).with_name("documents")
 PORTFOLIO = "demo"
 QUESTIONS = (
     "How were the gauges of Tidewatch kept clean?",
@@ -23,7 +22,8 @@ QUESTIONS = (
 async def ask_portfolio(client: AsyncClient, console: Console) -> None:
     """Upload three documents, then print the answers as they come; the first question is asked twice."""
     console.rule("portfolio: ChatService.Chat")
-    added = await client.portfolios.add(PORTFOLIO, uploads([DOCUMENTS]), create=True)
+    with as_file(files("hexar.server.demo").joinpath("documents")) as documents:
+        added = await client.portfolios.add(PORTFOLIO, uploads([documents]), create=True)
     console.print(f"{added.added} documents were read, {added.rejected} refused", style="dim")
     for question in QUESTIONS:
         console.print(f"\n[bold]“{question}”[/]")

@@ -1,109 +1,14 @@
-"""Chat and portfolios: typed events, uploads from files, rows as messages of the contract."""
+"""Portfolios and their documents, blocking and asynchronous: rows as messages of the contract."""
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias, Unpack, cast
+from typing import Any, Unpack, cast
 
-from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import chat_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
-from hexar_client._calls import AsyncCalls, Calls, off_loop
-from hexar_client._fields import SearchFields
-from hexar_client._stream import AsyncStream, Event, Restarted, Stream
-
-ChatBody: TypeAlias = pb.ChatStarted | pb.ChatToken | pb.ChatCitation | pb.ChatSegmentReset | pb.ChatDone | Restarted
-
-#: Bytes of a document that travel in one message.
-PIECE = 256 * 1024
-#: Seconds that an upload may take where the caller does not say.
-UPLOAD_TIMEOUT = 300.0
-#: What is taken from a folder.
-SUFFIXES = frozenset((".md", ".markdown", ".txt", ".text", ".html", ".htm", ".pdf", ".csv", ".tsv", ".docx", ".xlsx"))
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One document to send: its name in the portfolio, and where its bytes are."""
-
-    document_id: str
-    source: Path | bytes
-    title: str = ""
-    url: str = ""
-
-    def read(self) -> bytes:
-        """The bytes."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-
-
-def uploads(paths: Iterable[str | Path]) -> Iterator[Upload]:
-    """Documents of files and folders. A file of a folder is named by its path below the folder."""
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and file.suffix.lower() in SUFFIXES:
-                    yield Upload(file.relative_to(path).as_posix(), file)
-        else:
-            yield Upload(path.name, path)
-
-
-def upload_frames(
-    portfolio_id: str, documents: Iterable[Upload], *, create: bool, sent: Callable[[Upload, int], None] | None = None
-) -> Iterator[portfolio_pb2.UpsertDocumentsRequest]:
-    """The messages of an upload. ``sent`` is told of every piece that was handed over, with its size in bytes."""
-    frame = portfolio_pb2.UpsertDocumentsRequest
-    yield frame(target=portfolio_pb2.UpsertTarget(portfolio_id=portfolio_id, create=create))
-    for document in documents:
-        media_type = mimetypes.guess_type(document.document_id)[0] or ""
-        yield frame(
-            document=portfolio_pb2.DocumentHeader(
-                document_id=document.document_id, title=document.title, url=document.url, media_type=media_type
-            )
-        )
-        data = document.read()
-        for at in range(0, len(data), PIECE):
-            piece = data[at : at + PIECE]
-            yield frame(data=piece)
-            if sent is not None:
-                sent(document, len(piece))
-
-
-def text_of(events: Iterable[Event[Any]]) -> str:
-    """The text of an answer: its tokens since the last segment_reset, or since it was begun anew."""
-    pieces: list[str] = []
-    for event in events:
-        if event.kind == "token":
-            pieces.append(event.body.text)
-        elif event.kind in ("segment_reset", "restarted"):
-            pieces.clear()
-    return "".join(pieces)
-
-
-def _note(state: Any, event: Event[Any]) -> None:
-    # A caller that comes back for the rest names the conversation that its first event began.
-    if event.kind == "started" and not state.request.conversation_id:
-        state.request.conversation_id = event.body.conversation_id
-
-
-class ChatStream(Stream[ChatBody]):
-    """The events of one chat answer."""
-
-    def __iter__(self) -> Iterator[Event[ChatBody]]:
-        for event in super().__iter__():
-            _note(self._state, event)
-            yield event
-
-
-class AsyncChatStream(AsyncStream[ChatBody]):
-    """As :class:`ChatStream`, on the event loop."""
-
-    async def __aiter__(self) -> AsyncIterator[Event[ChatBody]]:
-        async for event in super().__aiter__():
-            _note(self._state, event)
-            yield event
+from hexar_client._rpc.calls import AsyncCalls, Calls, off_loop
+from hexar_client._rpc.fields import SearchFields
+from hexar_client.chat.uploads import UPLOAD_TIMEOUT, Upload, upload_frames
 
 
 class Portfolios:

@@ -10,9 +10,9 @@ from typing import Any, Self, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from hexar_client._channel import Connection
-from hexar_client._guard import AsyncGuardedChannel, GuardedChannel
-from hexar_client._stream import AsyncStream, Stream
+from hexar_client._rpc.channel import Connection
+from hexar_client._rpc.guard import AsyncGuardedChannel, GuardedChannel
+from hexar_client._rpc.stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
 
 R = TypeVar("R", bound=Message)

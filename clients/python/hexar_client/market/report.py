@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 
 from hexar.v1 import market_pb2 as pb
-from hexar_client.market import Analysis, role_name
-from hexar_client.svg import Point, bars, lines
+from hexar_client.market.analysis import Analysis, role_name
+from hexar_client.market.svg import Point, bars, lines
 
 # A style sheet reads by its rules, one a line.
 _STYLE = """

@@ -1,0 +1,1 @@
+"""One module a system: what the demo asks, and how the answer is shown."""

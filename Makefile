@@ -33,7 +33,7 @@ check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf
 	$(BIN)/mypy --config-file pyproject.toml tests/clients/typed.py
 	MYPYPATH=clients/demo $(BIN)/mypy --config-file pyproject.toml clients/demo
 	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q tests/test_imports.py
+	$(BIN)/python -m pytest -q tests/project/test_imports.py
 	$(BIN)/buf lint proto
 
 format: $(STAMP) ## format the code

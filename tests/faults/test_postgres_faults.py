@@ -28,7 +28,7 @@ from tests.fix.pace import Pace
 from tests.fix.postgres_server import PostgresServer
 from tests.fix.redis_server import RedisServer
 from tests.fix.wire import Wire
-from tests.server.test_chat import LIGHTS, WARRANTY, Chat, text_of
+from tests.server.chat.test_chat import LIGHTS, WARRANTY, Chat, text_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 

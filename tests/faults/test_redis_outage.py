@@ -29,7 +29,7 @@ from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 from tests.fix.server_process import ServerProcess
 from tests.fix.wire import Wire
-from tests.server.test_chat import Chat, text_of
+from tests.server.chat.test_chat import Chat, text_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -21,7 +21,7 @@ from hexar.server.systems import TABLES
 from hexar.v1 import chat_pb2, parts_pb2, query_pb2
 from tests.fix.redis_server import RedisServer
 from tests.fix.server_process import ServerProcess
-from tests.server.test_chat import Chat
+from tests.server.chat.test_chat import Chat
 from tests.upstream import Upstream
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]

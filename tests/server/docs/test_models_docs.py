@@ -12,7 +12,7 @@ from hexar.agents.llm.models import KINDS
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.server.models import LlmConfig, build_models
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 @pytest.mark.parametrize("page", ["models.md", "chat.md"])

@@ -15,7 +15,7 @@ from hexar.server.demo.shops import DemoShops
 from hexar.server.system import contract
 from hexar.server.systems import SYSTEMS
 from hexar.v1 import chat_pb2, common_pb2, parts_pb2, portfolio_pb2, portfolio_pb2_grpc, query_pb2
-from tests.fix.messages import fields, repeated_singulars
+from tests.server.gear.messages import fields, repeated_singulars
 
 TEXT = b"The left headlight is replaced from the engine bay.\n\nThe warranty of the lamp is two years.\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("hexar.core", "hexar.agents", "hexar.server", "hexar_client")
 
 

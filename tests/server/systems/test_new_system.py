@@ -20,9 +20,9 @@ from hexar.server.commands.db import schema_differences
 from hexar.server.system import tables
 from hexar.server.systems import SYSTEMS, settings_type
 from hexar.v1 import ops_pb2, ops_pb2_grpc
-from tests.server.glossary.servicer import SERVICE, SYSTEM, GlossarySettings, pb
+from tests.server.systems.glossary.servicer import SERVICE, SYSTEM, GlossarySettings, pb
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BOTH = (*SYSTEMS, SYSTEM)
 
 

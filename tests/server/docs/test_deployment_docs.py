@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hexar.server.systems import settings_type
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 #: Read by the process itself, before or beside its settings; used by the compose file; for tests.
 OTHERS = {"HEXAR_CONFIG", "HEXAR_DATA", "HEXAR_BUILD", "HEXAR_DB_PASSWORD", "HEXAR_VENDORS_FILE"}
 

@@ -20,8 +20,8 @@ from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
 from tests.fix.redis_server import RedisServer
-from tests.server.test_errors import details, failure
-from tests.server.test_operations import environment
+from tests.server.calls.test_errors import details, failure
+from tests.server.calls.test_operations import environment
 
 TOKENS = {"tokens": [{"token": name, "tenant": name, "scopes": ["use", "ops"]} for name in ("acme", "globex", "initech")]}
 

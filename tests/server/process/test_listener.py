@@ -15,7 +15,7 @@ from hexar.server.transport.health import Health, handlers
 from hexar.v1 import portfolio_pb2
 from hexar_client import AsyncClient
 from hexar_client.errors import HexarError
-from tests.fix.http2 import Http2
+from tests.server.process.http2 import Http2
 
 HOSTILE_PATHS = [
     b"/\xff",

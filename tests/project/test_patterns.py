@@ -11,14 +11,16 @@ import pytest
 
 from hexar.agents.portfolio.documents.chunking import chunks
 from hexar.agents.portfolio.documents.formats import find_format, read
-from tests.fix.patterns import explosive
+from tests.project.patterns import explosive
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_no_compiled_pattern_explodes() -> None:
     """Every pattern that is compiled at import is looked at; a new one by itself."""
-    done = subprocess.run([sys.executable, "-m", "tests.fix.patterns"], check=True, capture_output=True, cwd=ROOT, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.project.patterns"], check=True, capture_output=True, cwd=ROOT, text=True
+    )
     count, found = json.loads(done.stdout.splitlines()[-1])
     print(f"n={count} patterns")
     assert count > 100

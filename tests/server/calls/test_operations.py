@@ -25,7 +25,7 @@ from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 async def reflect(channel: grpc.aio.Channel, version: str, **request: str) -> reflection_pb2.ServerReflectionResponse:

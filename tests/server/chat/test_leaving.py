@@ -13,7 +13,7 @@ from hexar.server.app import App
 from hexar.v1 import chat_pb2, chat_pb2_grpc
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
-from tests.server.test_chat import Chat, text_of
+from tests.server.chat.test_chat import Chat, text_of
 from tests.upstream import Upstream
 
 DOCUMENT = b"The pump moves forty litres a minute. It is driven by the belt of the engine.\n"

@@ -10,7 +10,7 @@ import pytest
 
 from hexar.server.app import App
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
-from tests.server.test_chat import Chat, text_of
+from tests.server.chat.test_chat import Chat, text_of
 
 OPERATIONS = 10_000
 WORKERS = 16

@@ -26,9 +26,9 @@ from hexar.server.rpc import Call, Handler
 from hexar.server.streaming import answer_spec, stream_answer
 from hexar.server.system import Servicer, System
 from hexar.v1 import ops_pb2
-from tests.server.glossary.tables import TABLES, meanings
+from tests.server.systems.glossary.tables import TABLES, meanings
 
-pb: Any = grpc.protos("tests/server/glossary/glossary.proto")
+pb: Any = grpc.protos("tests/server/systems/glossary/glossary.proto")
 
 SERVICE = "tests.glossary.GlossaryService"
 ANSWER = Kind("glossary_answer", HOUR)

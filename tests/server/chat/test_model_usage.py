@@ -14,7 +14,7 @@ from hexar.server.app import App
 from hexar.server.config import Settings
 from hexar.server.demo.shops import DemoShops
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
-from tests.server.test_chat import WARRANTY, Chat
+from tests.server.chat.test_chat import WARRANTY, Chat
 from tests.upstream import Upstream
 
 QUESTION = "What is the warranty of the Atlas 40 backpack?"

@@ -9,7 +9,7 @@ import pytest
 
 from hexar.server.app import App
 from hexar.v1 import chat_pb2
-from tests.server.test_chat import Chat, text_of
+from tests.server.chat.test_chat import Chat, text_of
 from tests.upstream import Upstream
 
 DOCUMENT = b"The pump moves forty litres a minute. It is driven by the belt of the engine.\n"

@@ -18,7 +18,7 @@ from hexar.v1 import legal_pb2 as pb
 from hexar.v1 import legal_pb2_grpc
 from hexar_client.legal import Document, draft_request
 from tests.fix.scripted_model import ScriptedModel
-from tests.server.test_legal import FIELDS, drafted
+from tests.server.legal.test_legal import FIELDS, drafted
 
 SERVICE = {
     "client": "Acme Robotics Inc.", "provider": "Beta Labs LLC", "effective_date": "1 May 2026", "services": "web design",

@@ -33,7 +33,7 @@ from tests.bench.harness import data_folder, options, report
 from tests.bench.kernels.complexity import trivial_figures
 from tests.bench.quality.answers import PORTFOLIOS, answered, xquad_figures
 
-PAIRS = Path(__file__).resolve().parents[2] / "agents" / "portfolio" / "semantic_pairs.jsonl"
+PAIRS = Path(__file__).resolve().parents[2] / "agents" / "portfolio" / "chat" / "semantic_pairs.jsonl"
 LANGUAGES = ("en", "es")
 
 Questions = list[tuple[str, str]]

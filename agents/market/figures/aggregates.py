@@ -31,6 +31,8 @@ PERIOD, SPAN = "period", "span"
 OTHER, PREVIOUS, CURRENT = 0, 1, 2
 #: A dimension with more values than this is ranked in the engine: only the best and the worst leave it.
 MANY = 2000
+#: A table with fewer rows is read twice for less than a cube costs.
+SMALL = 50_000
 #: A cube with more cells than this share of the rows saves nothing.
 CUBE_SHARE = 0.1
 _EVERY, _IN_WINDOW = frozenset((OTHER, PREVIOUS, CURRENT)), frozenset((OTHER, CURRENT))
@@ -159,6 +161,7 @@ class Frame:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _known: dict[Any, Future[Any]] = field(default_factory=dict)
     _foreseen: tuple[Keys, ...] = ()
+    _keys: _KeyValues = field(default_factory=lambda: _KeyValues())
 
     def __post_init__(self) -> None:
         extra = ("loss_rows", "loss") if "profit" in self.profile.roles else ()
@@ -266,16 +269,28 @@ class Frame:
     def _added(self) -> list[str]:
         return ["sum(n) AS n", *(f"sum({identifier(name)}) AS {identifier(name)}" for name in self.measures)]
 
+    def _told(self, sums: str) -> str:
+        """The columns in which sums leave the engine.
+
+        DuckDB makes a decimal for Python out of its text by the slowest way; the text alone is handed over several times as
+        fast.
+        """
+        if self.source.dialect != "duckdb":
+            return ", ".join([f"{sums}.n", *(f"{sums}.{identifier(name)}" for name in self.measures)])
+        return ", ".join([f"{sums}.n", *(f"CAST({sums}.{identifier(name)} AS VARCHAR)" for name in self.measures)])
+
     def _group(self, keys: Keys) -> Groups:
         listed = ", ".join(map(identifier, keys))
-        statement = f"SELECT {', '.join([*map(identifier, keys), *self._sums()])} FROM ({self._base(keys)}) AS g"
-        return self._collect(keys, self._scan(statement + (f" GROUP BY {listed}" if keys else "")))
+        sums = f"SELECT {', '.join([*map(identifier, keys), *self._sums()])} FROM ({self._base(keys)}) AS g"
+        sums += f" GROUP BY {listed}" if keys else ""
+        told = ", ".join([*map(identifier, keys), self._told("s")])
+        return self._collect(keys, self._scan(f"SELECT {told} FROM ({sums}) AS s"))
 
     def _shared(self) -> dict[Keys, Groups]:
         """All foreseen requests: those over few cells from one cube, the others together by another scan."""
         cube = self._cube_keys()
         small = [request for request in self._foreseen if set(request) <= cube]
-        if len(small) < 2:
+        if len(small) < 2 or self.profile.rows < SMALL:
             return self._sets(self._foreseen, cubed=False)
         found = self._sets(small, cubed=True)
         rest = [request for request in self._foreseen if request not in found]
@@ -291,16 +306,19 @@ class Frame:
             base = f"SELECT {', '.join([listed, *sums])} FROM ({base}) AS g GROUP BY {listed}"
             sums = self._added()
         # Which set a row is of; a NULL key may also be a row without a value.
-        shape = ", ".join(f"GROUPING({identifier(key)})" for key in keys)
-        statement = f"SELECT {shape}, {', '.join([listed, *sums])} FROM ({base}) AS c GROUP BY GROUPING SETS ({sets})"
-        rows: dict[Keys, list[tuple[Any, ...]]] = {request: [] for request in requests}
-        width = len(keys)
-        by_shape = {tuple(int(key not in request) for key in keys): request for request in requests}
-        place = {key: width + at for at, key in enumerate(keys)}
-        for row in self._scan(statement):
-            request = by_shape[tuple(map(int, row[:width]))]
-            rows[request].append((*(row[place[key]] for key in request), *row[2 * width :]))
-        return {request: self._collect(request, found) for request, found in rows.items()}
+        shape = " + ".join(f"{1 << at} * GROUPING({identifier(key)})" for at, key in enumerate(keys))
+        inner = f"SELECT {shape} AS shape, {', '.join([listed, *sums])} FROM ({base}) AS c GROUP BY GROUPING SETS ({sets})"
+        rows: dict[int, list[tuple[Any, ...]]] = {}
+        for row in self._scan(f"SELECT s.shape, {listed}, {self._told('s')} FROM ({inner}) AS s"):
+            rows.setdefault(int(row[0]), []).append(row)
+        place = {key: at for at, key in enumerate(keys, 1)}
+        values = range(1 + len(keys), 2 + len(keys) + len(self.measures))
+        found = {}
+        for request in requests:
+            mine = rows.get(sum(1 << at for at, key in enumerate(keys) if key not in request), ())
+            pick = operator.itemgetter(*(place[key] for key in request), *values)
+            found[request] = self._collect(request, map(pick, mine))
+        return found
 
     def _cube_keys(self) -> frozenset[str]:
         """The keys of a cube that has far fewer cells than the table has rows: those with few values first."""
@@ -333,7 +351,7 @@ class Frame:
             f"w AS (SELECT {name}, sum({value}) AS total FROM g WHERE span IN ({spans}) GROUP BY {name}), "
             f"r AS (SELECT {name}, row_number() OVER (ORDER BY total DESC, {name}) AS up, "
             f"row_number() OVER (ORDER BY total, {name}) AS down, count(*) OVER () AS known FROM w) "
-            f"SELECT g.{name}, g.span, g.n, {', '.join('g.' + identifier(m) for m in self.measures)}, r.known "
+            f"SELECT g.{name}, g.span, {self._told('g')}, r.known "
             f"FROM g JOIN r ON g.{name} IS NOT DISTINCT FROM r.{name} WHERE r.up <= {n} OR r.down <= {n}"
         )
         rows = self._scan(statement)
@@ -347,13 +365,21 @@ class Frame:
         for row in rows:
             if row[width] in (0, None):
                 continue
-            group = tuple(_key_value(value) for value in row[:width])
+            group = tuple(map(self._keys.__getitem__, row[:width]))
             if period >= 0 and group[period] == _NO_PERIOD:
                 continue
-            sums = Sums(int(row[width]), tuple(_decimal(value) for value in row[width + 1 :]))
+            sums = Sums(int(row[width]), _decimals(row[width + 1 :]))
             known = found.get(group)
             found[group] = sums if known is None else known + sums
         return found
+
+
+class _KeyValues(dict[Any, Any]):
+    """What a value of a key is told as; each is looked at once."""
+
+    def __missing__(self, value: Any) -> Any:
+        self[value] = told = _key_value(value)
+        return told
 
 
 def _key_value(value: Any) -> Any:
@@ -367,7 +393,8 @@ def _key_value(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) else value
 
 
-def _decimal(value: Any) -> Decimal:
-    if value is None:
-        return ZERO
-    return value if isinstance(value, Decimal) else Decimal(value)
+def _decimals(values: Sequence[Any]) -> tuple[Decimal, ...]:
+    """Sums as an engine hands them over, as text or as numbers; of no value, zero."""
+    if None in values:
+        values = [ZERO if value is None else value for value in values]
+    return tuple(map(Decimal, values))

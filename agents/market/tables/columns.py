@@ -14,7 +14,10 @@ from hexar.core.errors import InvalidArgument
 from hexar.v1 import market_pb2 as pb
 
 #: Rows among which a column's distinct values are sampled: the first ones, and as many spread over the rest.
-SAMPLED_ROWS, SAMPLED_VALUES = 5000, 1000
+SAMPLED_ROWS, LEAST_SAMPLED, SAMPLED_VALUES = 5000, 500, 1000
+#: Values that the sample of a table with many columns may have in all.
+SAMPLED_CELLS = 60_000
+_LONGEST = max(len(word.encode()) for word in EMPTY)
 #: Types that a file or a warehouse gives its columns, beside text.
 TYPES = {
     "DATE": Type.DATE, "TIMESTAMP": Type.DATE,
@@ -55,11 +58,16 @@ class Column:
         return self.number.name if self.number is not None else ""
 
     @property
-    def text(self) -> str:
-        """An expression for its text; NULL where there is no value."""
+    def raw(self) -> str:
+        """An expression for what stands in the file, as text."""
         if self.parts:
             return " || '-' || ".join(f"trim(CAST({identifier(part)} AS VARCHAR))" for part in self.parts)
-        return cleaned(self.name)
+        return f"CAST({identifier(self.name)} AS VARCHAR)"
+
+    @property
+    def text(self) -> str:
+        """The same without space around it, NULL where it means "no value"."""
+        return self.raw if self.parts else cleaned(self.name)
 
     def sql(self, kind: str = values.AMOUNT) -> str:
         """An expression for its value, with its type."""
@@ -68,10 +76,11 @@ class Column:
                 # Whole numbers and decimals are added up as they are: an expression over them only costs.
                 return in_range(identifier(self.name), kind) if self.floating else identifier(self.name)
             return f"CAST({identifier(self.name)} AS {'DATE' if self.kind is Type.DATE else 'VARCHAR'})"
+        # What means "no value" is no date and no number, and need not be taken out before.
         if self.kind is Type.DATE and self.date is not None:
-            return self.date.sql(self.text)
+            return self.date.sql(self.raw)
         if self.kind is Type.NUMBER and self.number is not None:
-            return self.number.sql(self.text, kind)
+            return self.number.sql(self.raw, kind)
         return self.text
 
 
@@ -83,8 +92,20 @@ def in_range(value: str, kind: str) -> str:
 
 def cleaned(name: str) -> str:
     """The text of a column without space around it, NULL where it means "no value"."""
-    text = f"trim(CAST({identifier(name)} AS VARCHAR))"
-    return f"CASE WHEN lower({text}) IN ({', '.join(map(literal, sorted(EMPTY)))}) THEN NULL ELSE {text} END"
+    raw = f"CAST({identifier(name)} AS VARCHAR)"
+    # Most values are longer than any word for "no value" and stand without space: the engine looks closer at the others only.
+    text = f"trim({raw})"
+    words = ", ".join(map(literal, sorted(EMPTY)))
+    return f"CASE WHEN {_bare(raw)} THEN {raw} WHEN lower({text}) IN ({words}) THEN NULL ELSE {text} END"
+
+
+def filled(name: str) -> str:
+    """One where a column has a value, NULL where it has none."""
+    return f"CASE WHEN {_bare(f'CAST({identifier(name)} AS VARCHAR)')} THEN 1 WHEN {cleaned(name)} IS NOT NULL THEN 1 END"
+
+
+def _bare(raw: str) -> str:
+    return f"strlen({raw}) > {_LONGEST} AND NOT prefix({raw}, ' ') AND NOT suffix({raw}, ' ')"
 
 
 def period_columns(columns: Sequence[str], given: Mapping[str, Sequence[str]]) -> list[str]:
@@ -136,11 +157,11 @@ def find_columns(
         if composed is not None:
             columns.append(composed)
     counts = ", ".join(
-        f"count({identifier(column.name) if column.typed else cleaned(column.name)})" for column in columns if not column.parts
+        f"count({identifier(column.name) if column.typed else filled(column.name)})" for column in columns if not column.parts
     )
     row = cursor.execute(f"SELECT {counts} FROM {relation}").fetchone()
-    for column, filled in zip((column for column in columns if not column.parts), row, strict=True):
-        column.empty = count - filled
+    for column, values_in_it in zip((column for column in columns if not column.parts), row, strict=True):
+        column.empty = count - values_in_it
     for column in columns:
         if column.role == "date" and not column.typed:
             _order(cursor, relation, column, columns, options)
@@ -156,18 +177,21 @@ def _samples(cursor: Any, relation: str, names: Sequence[str], count: int) -> di
     """Some distinct values of each column, out of the first rows; of a text also out of rows spread over the rest."""
     if not names:
         return {}
-    step = max(1, count // SAMPLED_ROWS)
+    most = max(LEAST_SAMPLED, min(SAMPLED_ROWS, SAMPLED_CELLS // (2 * len(names))))
+    step = max(1, count // most)
     # A Parquet file is not read from end to end for a sample.
-    where = f" WHERE rowid < {SAMPLED_ROWS} OR rowid % {step} = 0" if relation in ("raw", "unfolded") else ""
-    listed = ", ".join(map(identifier, names))
-    values_of = ", ".join(f"list(DISTINCT {cleaned(name)})" for name in names)
-    row = cursor.execute(
-        f"SELECT {values_of} FROM (SELECT {listed} FROM {relation}{where} LIMIT {2 * SAMPLED_ROWS})"
-    ).fetchone()
-    return {
-        name: [value for value in found or () if value is not None][:SAMPLED_VALUES]
-        for name, found in zip(names, row, strict=True)
-    }
+    where = f" WHERE rowid < {most} OR rowid % {step} = 0" if relation in ("raw", "unfolded") else ""
+    listed = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in names)
+    # The engine's own DISTINCT over every column takes several times as long.
+    rows = cursor.execute(f"SELECT {listed} FROM {relation}{where} LIMIT {2 * most}").fetchall()
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return {name: _spread(list(dict.fromkeys(values))) for name, values in zip(names, columns, strict=True)}
+
+
+def _spread(values: Sequence[str | None]) -> list[str]:
+    """Those that mean something out of at most so many, taken from the first to the last."""
+    found = values[:: -(-len(values) // SAMPLED_VALUES) or 1]
+    return [text for text in (value.strip() for value in found if value is not None) if text.lower() not in EMPTY]
 
 
 def _decimal(samples: Mapping[str, Sequence[str]], numbers: Mapping[str, values.NumberFormat | None]) -> str:
@@ -234,9 +258,9 @@ def _order(cursor: Any, relation: str, column: Column, columns: Sequence[Column]
     if options.date_order in (pb.DATE_ORDER_DMY, pb.DATE_ORDER_MDY):
         column.date = values.DMY if options.date_order == pb.DATE_ORDER_DMY else values.MDY
         return
-    text = column.text
+    text = column.raw
     row = cursor.execute(
-        f"SELECT count({text}), count({values.DMY.sql(text)}), count({values.MDY.sql(text)}) FROM {relation}"
+        f"SELECT count({column.text}), count({values.DMY.sql(text)}), count({values.MDY.sql(text)}) FROM {relation}"
     ).fetchone()
     counts = {values.DMY: int(row[1]), values.MDY: int(row[2])}
     column.date, both = values.order_of_days(counts.__getitem__, int(row[0]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hexar.agents.market.figures.sql import identifier
-from hexar.agents.market.tables.columns import Column
+from hexar.agents.market.tables.columns import Column, cleaned
 from hexar.agents.market.tables.currency import Money
 from hexar.agents.market.tables.roles import DIMENSIONS, Type
 from hexar.agents.market.tables.values import AMOUNT
@@ -100,7 +100,9 @@ def _value(parsed: Parsed, column: Column, role: str, name: str) -> str:
         parsed._inner.append(f"{named} AS {value}")
         return value
     parsed._inner.append(f"{column.sql(_PRICE if role in ('price', 'unit_cost') else AMOUNT)} AS {value}")
-    parsed._inner.append(f"{column.text if not column.typed else identifier(column.name)} AS {text}")
+    parsed._inner.append(f"{identifier(column.name) if column.typed else column.raw} AS {text}")
+    if not column.typed and not column.parts:
+        text = cleaned(f"t_{name}")
     reason = f"is no {column.kind.value}" + (f" written as {column.format_name}" if column.format_name else "")
     # A date outside of these years is a mistake, or a damaged file.
     missing = (

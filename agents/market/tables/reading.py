@@ -130,21 +130,18 @@ class TableReader:
 
     def _write(self, cursor: Any, raw: Raw, parsed: Parsed, copy: str) -> _Written:
         inner = parsed.inner(raw.relation)
-        if copy:
-            cursor.execute(f"CREATE TEMP TABLE parsed AS {inner}")
-            inner = "SELECT * FROM parsed"
         bad = parsed.bad
-        rejected, samples = 0, []
-        if bad:
-            rejected = cursor.execute(f"SELECT count(*) FROM ({inner}) WHERE {bad}").fetchone()[0]
-        if rejected:
-            samples = _samples(cursor, inner, parsed, raw.before)
-        select = parsed.canonical(inner, only_good=rejected > 0)
         if copy:
             path = self._folder / copy
-            cursor.execute(f"COPY ({select}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-            cursor.execute("DROP TABLE parsed")
+            select = parsed.canonical(inner, only_good=bool(bad))
+            options = "FORMAT parquet, COMPRESSION zstd"
+            kept = cursor.execute(f"COPY ({select}) TO {literal(str(path))} ({options})").fetchone()[0]
+            rejected = cursor.execute(f"SELECT count(*) FROM {raw.relation}").fetchone()[0] - kept
             select = f"SELECT * FROM read_parquet({literal(str(path))})"
+        else:
+            rejected = cursor.execute(f"SELECT count(*) FROM ({inner}) WHERE {bad}").fetchone()[0] if bad else 0
+            select = parsed.canonical(inner, only_good=rejected > 0)
+        samples = _samples(cursor, inner, parsed, raw.before) if rejected else []
         profile, notes = profile_of(lambda sql: cursor.execute(sql).fetchall(), select, parsed)
         return _Written(profile, rejected, samples, notes)
 

@@ -59,9 +59,10 @@ class DateFormat:
 
     def sql(self, value: str) -> str:
         """An expression of type DATE over the text ``value``; NULL where it is none; of a month or a quarter, the first."""
-        pattern = literal("^" + self.pattern + "$")
-        text = f"trim({value})"
-        part = {field: f"regexp_extract({text}, {pattern}, {at})" for at, field in enumerate(self.fields, 1)}
+        # All fields by one look: the engine does not see that several would be the same.
+        names = ", ".join(map(literal, self.fields))
+        found = f"regexp_extract(trim({value}), {literal('^' + self.pattern + '$')}, [{names}])"
+        part = {field: f"{found}[{literal(field)}]" for field in self.fields}
         if "W" in part:
             return f"CAST(try_strptime({part['Y']} || '-W' || lpad({part['W']}, 2, '0') || '-1', '%G-W%V-%u') AS DATE)"
         year = part["Y"]
@@ -76,9 +77,13 @@ class DateFormat:
         elif "Q" in part:
             month = f"CASE {part['Q']} WHEN '1' THEN '01' WHEN '2' THEN '04' WHEN '3' THEN '07' WHEN '4' THEN '10' END"
         else:
-            month = f"lpad({part['M']}, 2, '0')"
-        day = f"lpad({part['D']}, 2, '0')" if "D" in part else "'01'"
-        return f"TRY_CAST(({year}) || '-' || ({month}) || '-' || {day} AS DATE)"
+            month = part["M"]
+        day = part.get("D", "'01'")
+        slow = f"TRY_CAST(({year}) || '-' || ({month}) || '-' || {day} AS DATE)"
+        if self is not YMD:
+            return slow
+        plain = f"TRY_CAST({value} AS DATE)"
+        return f"CASE WHEN strlen({value}) = 10 AND {plain} IS NOT NULL THEN {plain} ELSE {slow} END"
 
 
 YMD = DateFormat("Y-m-d", r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME + r"Z?", "YMD")
@@ -159,10 +164,11 @@ class NumberFormat:
         """An expression of type ``kind`` over the text ``value``; NULL where it is no number of this format."""
         text = f"trim({value})"
         if self.plain:
-            return f"TRY_CAST({text} AS {kind})"
+            # The engine's own reading passes over space.
+            return f"TRY_CAST({value} AS {kind})"
         digits = f"regexp_replace({text}, {literal(_SIGN + '|[ ()+%’' + chr(39) + chr(0xA0) + chr(0x202F) + ']')}, '', 'g')"
         digits = f"replace({digits}, '−', '-')"
-        negative = f"({text} LIKE '(%)' OR {digits} LIKE '%-')"
+        negative = f"{text} LIKE '(%)' OR {digits} LIKE '-%' OR {digits} LIKE '%-'"
         bare = f"trim({digits}, '-')"
         group = "." if self.decimal == "," else ","
         # A separator of groups in another place than every third digit is no such number: "1,5" is not 15.
@@ -170,9 +176,9 @@ class NumberFormat:
         point = re.escape(self.decimal)
         shape = literal(rf"^({whole})?({point}\d*)?([eE][-+]?\d+)?$")
         plain = f"replace(replace({bare}, '{group}', ''), '{self.decimal}', '.')"
-        number = f"TRY_CAST(CASE WHEN regexp_matches({bare}, {shape}) THEN {plain} END AS DECIMAL(30, 8))"
-        signed = f"CASE WHEN {negative} OR {digits} LIKE '-%' THEN -{number} ELSE {number} END"
-        scaled = f"({signed}) / 100" if self.percent else signed
+        signed = f"CASE WHEN {negative} THEN '-' ELSE '' END || {plain}"
+        number = f"TRY_CAST(CASE WHEN regexp_matches({bare}, {shape}) THEN {signed} END AS DECIMAL(30, 8))"
+        scaled = f"{number} / 100" if self.percent else number
         return f"TRY_CAST({scaled} AS {kind})"
 
     def currency_sql(self, value: str) -> str:

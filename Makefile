@@ -8,11 +8,14 @@ STUBS := $(VENV)/.stubs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROTOS := $(wildcard proto/hexar/v1/*.proto)
 PYTEST_ARGS ?=
+# Processes that run tests, each with servers of its own; a file's tests stay in one of them.
+TEST_WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 # The stubs and packages as mypy sees them: the folders linked under their import names.
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sanitize check format bench instructions proto clean dist
+.PHONY: help demo run test chaos test-sanitize check format bench instructions proto clean dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +27,10 @@ run: $(KERNELS) ## serve with the demo shops until Ctrl-C
 	$(BIN)/python clients/demo --stay
 
 test: $(KERNELS) $(STUBS) ## run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+chaos: $(KERNELS) $(STUBS) ## run what takes longer: kills, outages, wheels, and more examples of each property
+	$(PYTEST) -m "chaos or hypothesis" --hypothesis-profile long $(PYTEST_ARGS)
 
 check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf lint
 	$(BIN)/ruff check .

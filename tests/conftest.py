@@ -7,8 +7,9 @@ import pytest
 from hypothesis import settings
 
 # A busy machine is no failure: how long a single example may take is not what these tests are about.
-settings.register_profile("hexar", deadline=None, print_blob=True)
-settings.load_profile("hexar")
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=60)
+settings.register_profile("long", settings.get_profile("quick"), max_examples=500)
+settings.load_profile("quick")
 
 pytest_plugins = ("tests.fix.pace", "tests.fix.redis_server", "tests.fix.redis_kinds", "tests.fix.postgres_server")
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from hexar.agents.answers.lists import columns_of, whole_list
 from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, words_of
-from hexar.agents.answers.questions import Asks, Question, follow, read_question
+from hexar.agents.answers.reading.questions import Asks, Question, follow, read_question
+from hexar.agents.answers.reading.units import Kind
+from hexar.agents.answers.reading.vocabulary import raw_words
 from hexar.agents.answers.selection import read_passages, score
-from hexar.agents.answers.units import Kind
-from hexar.agents.answers.vocabulary import raw_words
 from hexar.agents.answers.wording import PHRASES, written
 from hexar.core.text.language import detect
 from hexar.core.text.small_talk import fold, grammar

@@ -7,8 +7,8 @@ question about 1998.
 import re
 from collections.abc import Iterable
 
-from hexar.agents.answers.patterns import alternatives, tables
-from hexar.agents.answers.questions import Asks
+from hexar.agents.answers.reading.patterns import alternatives, tables
+from hexar.agents.answers.reading.questions import Asks
 from hexar.core.text.words import fold
 
 _TABLES = tables("evidence")

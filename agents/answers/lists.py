@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from hexar.agents.answers.matching import BEGINNING, Read, words_of
-from hexar.agents.answers.questions import Asks, Question
-from hexar.agents.answers.units import Kind
+from hexar.agents.answers.reading.questions import Asks, Question
+from hexar.agents.answers.reading.units import Kind
 
 #: Items of a list that are quoted at most.
 MAX_ITEMS = 60

@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hexar.agents.answers.questions import Question, Term
-from hexar.agents.answers.units import Kind, Unit
-from hexar.agents.answers.vocabulary import Word, read_words
+from hexar.agents.answers.reading.questions import Question, Term
+from hexar.agents.answers.reading.units import Kind, Unit
+from hexar.agents.answers.reading.vocabulary import Word, read_words
 
 #: How surely two words say the same: in concept, in beginning; near vectors count their cosine, of at least the floor.
 CONCEPT, BEGINNING, COSINE_FLOOR, COSINE_SHARE = 0.9, 0.7, 0.55, 0.9

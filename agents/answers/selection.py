@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from hexar.agents.answers.evidence import STRICT, finer, holds
-from hexar.agents.answers.injections import orders
 from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, match, words_of
-from hexar.agents.answers.questions import Asks, Question
-from hexar.agents.answers.units import Kind, units_of
+from hexar.agents.answers.reading.injections import orders
+from hexar.agents.answers.reading.questions import Asks, Question
+from hexar.agents.answers.reading.units import Kind, units_of
 from hexar.core.text.language import detect
 from hexar.core.text.words import fold
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from hexar.agents.answers.units import Kind, Unit
+from hexar.agents.answers.reading.units import Kind, Unit
 
 #: A sentence of at most so many words is quoted with its heading, where that says what the sentence leaves out.
 SHORT_WORDS = 10

@@ -14,16 +14,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from hexar.agents.parts import contract, rules
 from hexar.agents.parts.catalogue.reading import ArticleRow, Listed
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import VARIANTS_A_READ, Catalogues, CatalogueView
-from hexar.agents.parts.choosing import MAX_COMPARED, Choice, choices, sentence, varied
 from hexar.agents.parts.components.matching import BROADER, ComponentMatch, Target
 from hexar.agents.parts.components.phrases import ComponentPhrase
-from hexar.agents.parts.fitting import Asked, Fit, Fits, choose
+from hexar.agents.parts.fit import rules
+from hexar.agents.parts.fit.choosing import MAX_COMPARED, Choice, choices, sentence, varied
+from hexar.agents.parts.fit.fitting import Asked, Fit, Fits, choose
+from hexar.agents.parts.messages import contract
+from hexar.agents.parts.messages.validation import check_discover
 from hexar.agents.parts.plan import Component, DiscoveryPlan, catalogue_name, make_plan, resolve
-from hexar.agents.parts.validation import check_discover
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError, Unavailable
 from hexar.core.eventlog import Completion

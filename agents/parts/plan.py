@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hexar.agents.parts import contract
 from hexar.agents.parts.catalogue.records import Position, Side, Steering
 from hexar.agents.parts.catalogue.view import CatalogueView
 from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE
 from hexar.agents.parts.kinds import PARTS_LOOKUP
-from hexar.agents.parts.validation import DEFAULT_PARTS
+from hexar.agents.parts.messages import contract
+from hexar.agents.parts.messages.validation import DEFAULT_PARTS
 from hexar.agents.parts.vehicles.resolve import Resolution
 from hexar.agents.parts.vehicles.vin import read_vin
 from hexar.core.cachekey import cache_key, normalize_text

@@ -21,7 +21,6 @@ from hexar.agents.portfolio.chat.question_form import read
 from hexar.agents.portfolio.chat.semantic import SHADOW_SHARE, THRESHOLDS, SemanticCache, SemanticHit, agree
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.kinds import KINDS
-from hexar.agents.portfolio.language import terms
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.tables import TABLES
 from hexar.agents.portfolio.validation import check_name
@@ -30,6 +29,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
 from hexar.core.eventlog import AnswerSpec, Origin, extended
 from hexar.core.telemetry.metrics import counter, gauge
+from hexar.core.text.terms import terms
 from hexar.server.config import Strict
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.models import build_embeddings

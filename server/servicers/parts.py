@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import orjson
 
-from hexar.agents.parts import contract, match
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.tables import TABLES
 from hexar.agents.parts.catalogue.view import Catalogues, CatalogueView
-from hexar.agents.parts.compaction import compact
+from hexar.agents.parts.fit import match
 from hexar.agents.parts.kinds import KINDS
+from hexar.agents.parts.messages import contract
+from hexar.agents.parts.messages.compaction import compact
+from hexar.agents.parts.messages.validation import check_batch, check_match, check_page, check_vehicle
 from hexar.agents.parts.pipeline import AGENT, WORKERS, PartsPipeline
 from hexar.agents.parts.plan import KIND, DiscoveryPlan, catalogue_name, resolve
-from hexar.agents.parts.validation import check_batch, check_match, check_page, check_vehicle
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError, InvalidArgument, Unavailable

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from hexar.agents.legal.corpus.passages import Passage
 from hexar.agents.legal.state import Citation
-from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, detect, stem
+from hexar.core.text.terms import LANGUAGES, STOPWORDS, detect, stem
 from hexar.core.text.words import fold
 
 #: Words of a sentence that is looked at, without function words.

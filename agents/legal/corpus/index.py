@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from hexar.agents.legal.corpus.jurisdictions import display, lineage
 from hexar.agents.legal.corpus.passages import CorpusKey, Coverage, Passage
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.language import detect, terms, words
-from hexar.agents.portfolio.retrieval.rerank import Query, parse_query
+from hexar.agents.text.queries import Query, parse_query
 from hexar.core.search.fusion import combine
 from hexar.core.search.postings import GROUPS, Postings
+from hexar.core.text.terms import detect, terms, words
 from hexar.core.text.words import fold
 
 #: Passages that are scored one by one; of more that apply, those that words or vectors put in front.

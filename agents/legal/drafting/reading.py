@@ -15,7 +15,7 @@ from typing import Any
 from hexar.agents.legal.templates.model import DocumentType, Field, Kind
 from hexar.agents.legal.templates.readings import DURATION, MONEY, NotReadable, dates_in
 from hexar.agents.legal.templates.values import Raw, read_value
-from hexar.agents.portfolio.language import STOPWORDS, stem
+from hexar.core.text.terms import STOPWORDS, stem
 from hexar.core.text.words import fold
 
 #: Characters of a request between a value and the words of its field.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hexar.agents.legal.state import Finding, Section, Severity
-from hexar.agents.portfolio.language import detect
+from hexar.core.text.terms import detect
 
 _MARKS = re.compile(
     r"\*{1,3}|(?<![_\w])_{1,2}(?=[^\W_])|(?<=[^\W_])_{1,2}(?![\w_])|\\(?=[\\`*_{}\[\]()<>#+.!|~$-])|\[\^\w+\]:?|^#{1,6}[ \t]+|^>[ \t]?|\{#[\w-]+\}",

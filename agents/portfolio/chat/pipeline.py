@@ -29,7 +29,6 @@ from hexar.agents.portfolio.chat.semantic import SemanticCache, SemanticHit
 from hexar.agents.portfolio.chat.turns import Turns
 from hexar.agents.portfolio.documents.library import Library, dependency
 from hexar.agents.portfolio.kinds import CHAT_ANSWER
-from hexar.agents.portfolio.language import words
 from hexar.agents.portfolio.retrieval.finding import Finder, PassageQuery, Pool, Vector
 from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
 from hexar.agents.portfolio.retrieval.retriever import Retriever
@@ -43,6 +42,7 @@ from hexar.core.eventlog import Completion
 from hexar.core.ids import random_hex
 from hexar.core.resilience import BreakerOpen, BulkheadFull
 from hexar.core.store import Database
+from hexar.core.text.terms import words
 from hexar.v1 import chat_pb2, common_pb2
 
 log = structlog.get_logger(__name__)

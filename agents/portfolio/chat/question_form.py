@@ -25,7 +25,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from hexar.agents.portfolio.language import stem
+from hexar.core.text.terms import stem
 from hexar.core.text.words import fold
 
 _TOKEN = re.compile(

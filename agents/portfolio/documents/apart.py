@@ -54,16 +54,16 @@ def task(payload: bytes) -> bytes:
 def _fill(format: Format, data: bytes, builder: BlockBuilder) -> str:
     # Each parser is loaded where a document first needs it.
     if format is Format.PDF:
-        from hexar.agents.portfolio.documents.pdf import pdf_blocks
+        from hexar.agents.portfolio.documents.readers.pdf import pdf_blocks
 
         if not data[:1024].lstrip().startswith(b"%PDF-"):
             raise ValueError("the document is not a PDF")
         return pdf_blocks(data, builder)
     if format is Format.HTML:
-        from hexar.agents.portfolio.documents.html import html_blocks
+        from hexar.agents.portfolio.documents.readers.html import html_blocks
 
         return html_blocks(data.decode(), builder)
-    from hexar.agents.portfolio.documents.office import docx_blocks, xlsx_blocks
+    from hexar.agents.portfolio.documents.readers.office import docx_blocks, xlsx_blocks
 
     return (docx_blocks if format is Format.DOCX else xlsx_blocks)(data, builder)
 

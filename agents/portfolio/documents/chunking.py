@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hexar.agents.portfolio.documents.blocks import BlockKind, ParsedDocument
-from hexar.agents.portfolio.documents.markdown import heading_text
-from hexar.agents.portfolio.language import detect
+from hexar.agents.portfolio.documents.readers.markdown import heading_text
+from hexar.core.text.terms import detect
 
 #: Code points that a chunk aims at; only a unit that is longer makes a longer chunk.
 CHUNK_CHARACTERS = 4000

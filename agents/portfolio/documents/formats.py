@@ -14,13 +14,13 @@ import unicodedata
 
 from hexar.agents.portfolio.documents import apart
 from hexar.agents.portfolio.documents.blocks import Block, BlockBuilder, BlockKind, Format, ParsedDocument
-from hexar.agents.portfolio.documents.encodings import Undecodable, decode
-from hexar.agents.portfolio.documents.markdown import heading_text, markdown_blocks, text_blocks
-from hexar.agents.portfolio.documents.sheets import csv_blocks
-from hexar.agents.portfolio.language import detect
+from hexar.agents.portfolio.documents.readers.encodings import Undecodable, decode
+from hexar.agents.portfolio.documents.readers.markdown import heading_text, markdown_blocks, text_blocks
+from hexar.agents.portfolio.documents.readers.sheets import csv_blocks
 from hexar.core.deadline import Deadline
 from hexar.core.errors import InvalidArgument
 from hexar.core.processes import Cancel
+from hexar.core.text.terms import detect
 
 #: Bytes of one document as sent.
 MAX_BYTES = 25 * 1024 * 1024

@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from hexar.agents.llm.embeddings import Embeddings
 from hexar.agents.portfolio.documents import chunking
 from hexar.agents.portfolio.documents.blocks import ParsedDocument
-from hexar.agents.portfolio.language import detect, terms
 from hexar.agents.portfolio.retrieval.lexical import lexical_for
 from hexar.agents.portfolio.tables import chunks, documents, made_key, portfolios, vectors
 from hexar.core.errors import AlreadyExists, NotFound, Unavailable
 from hexar.core.store import Database
+from hexar.core.text.terms import detect, terms
 
 #: Keys named in one statement.
 BATCH = 500

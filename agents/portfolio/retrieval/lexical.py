@@ -1,13 +1,12 @@
 """BM25 over index terms: SQLite FTS5, one index a portfolio, or PostgreSQL tsvector. The only dialect branches are here.
 
-Terms are made by :mod:`hexar.agents.portfolio.language` and only split on blanks by the database, so that both databases
+Terms are made by :mod:`hexar.core.text.terms` and only split on blanks by the database, so that both databases
 match the same words. One FTS5 table a portfolio keeps the word statistics of one tenant out of another's ranking.
 
 A query of common words would make the database score a large part of a portfolio. So the words are counted first and only
 the rarest are asked for, up to :data:`POSTINGS` expected rows; reranking then weighs all words on what was found.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -143,8 +142,3 @@ Lexical = SqliteLexical | PostgresLexical
 def lexical_for(is_sqlite: bool) -> Lexical:
     """The lexical index of the configured store."""
     return SqliteLexical() if is_sqlite else PostgresLexical()
-
-
-def inverse_frequency(frequency: int, total: int) -> float:
-    """BM25's weight of a term that ``frequency`` of ``total`` chunks hold; never negative."""
-    return math.log(1.0 + (total - frequency + 0.5) / (frequency + 0.5))

@@ -11,13 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hexar.agents.portfolio.language import LANGUAGES
 from hexar.agents.portfolio.retrieval.passages import Passage
-from hexar.agents.portfolio.retrieval.rerank import Corpus
 from hexar.agents.portfolio.retrieval.vectors import VectorIndex
 from hexar.agents.portfolio.tables import chunks, documents
+from hexar.agents.text.rerank import Corpus
 from hexar.core.search.postings import Postings
 from hexar.core.search.similarity import WordTokens
+from hexar.core.text.terms import LANGUAGES
 
 #: Passages that are kept of a portfolio for all of whose passages there is no room: those that were found lately.
 LATELY = 4096

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +19,22 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import OperationalError
 
 from hexar.agents.llm.embeddings import Embeddings, StaticEmbeddings
-from hexar.agents.portfolio.documents.library import Library, embedding_text
-from hexar.agents.portfolio.language import LANGUAGES, detect
+from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.retrieval import pgvector
 from hexar.agents.portfolio.retrieval.lexical import LexicalHits
 from hexar.agents.portfolio.retrieval.passages import Mode, Passage, SearchResult
-from hexar.agents.portfolio.retrieval.rerank import ChunkMatch, Corpus, Features, Query, Reranker, parse_query, widened
-from hexar.agents.portfolio.retrieval.resident import Resident, Row
-from hexar.agents.portfolio.retrieval.vectors import EXACT_LIMIT, VectorIndex
-from hexar.agents.portfolio.tables import chunks, documents, portfolios, vectors
+from hexar.agents.portfolio.retrieval.refreshing import SHORT_CHUNKS, Refresher
+from hexar.agents.portfolio.retrieval.resident import Resident
+from hexar.agents.portfolio.retrieval.vectors import VectorIndex
+from hexar.agents.portfolio.tables import chunks, documents, portfolios
+from hexar.agents.text.queries import Query, parse_query, widened
+from hexar.agents.text.rerank import ChunkMatch, Corpus, Features, Reranker
 from hexar.core.errors import NotFound, Unavailable
 from hexar.core.search.fusion import Fused, fuse
 from hexar.core.search.hits import Hits
 from hexar.core.search.postings import GROUPS
-from hexar.core.search.similarity import WordTokens
-from hexar.core.store import STORE_ERRORS, Database
+from hexar.core.store import Database
+from hexar.core.text.terms import detect
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +51,12 @@ RESIDENT = 64
 RESIDENT_BYTES = 512 * 1024 * 1024
 #: Postings that one search of words in memory scores at most: about a millisecond.
 POSTINGS = 300_000
-#: Chunks and query words up to which a search takes so little time that it may run on the event loop.
-SHORT_CHUNKS, SHORT_WORDS = 2000, 24
+#: Query words up to which a search takes so little time that it may run on the event loop.
+SHORT_WORDS = 24
 #: Chunks whose passages and features stay in memory.
 REMEMBERED = 4096
 #: What a side finds that is not asked.
 NOTHING = Hits()
-#: Chunks that are embedded after the fact in one step, where they were kept without vectors.
-BACKFILL = 256
-
 
 # Built once: composing a statement costs more than running it.
 _PORTFOLIO = sa.select(portfolios.c.key, portfolios.c.version).where(
@@ -94,15 +91,13 @@ class Retriever:
         self._database = database
         self._library = library
         self._reranker = Reranker(words)
-        self._folder = folder
+        self._refresher = Refresher(database, library, self._reranker, folder, resident_bytes)
         self._limit = resident
         self._limit_bytes = resident_bytes
         self._resident: OrderedDict[int, Resident] = OrderedDict()
         self._names: dict[tuple[str, str], Resident] = {}
         self._remembered: OrderedDict[int, tuple[int, Passage, Features]] = OrderedDict()
         self._lock = threading.Lock()
-        self._closed = False
-        self._builder = ThreadPoolExecutor(1, thread_name_prefix="vectors")
 
     @property
     def embeddings(self) -> Embeddings | None:
@@ -212,7 +207,7 @@ class Retriever:
         scores: list[float] = []
         if answered is Mode.HYBRID and keys:
             lexical, window, rarity = terms.weigh(keys, query.groups[:GROUPS])
-            tokens = [row.tokens if row.tokenised else self._tokens(row) for row in rows]
+            tokens = [row.tokens if row.tokenised else self._refresher.tokens(row) for row in rows]
             scores = self._reranker.combined(query, lexical, window, cosines, tokens, rarity)
         best = fused.best(scores, top_k)
         return [rows[at].passage.found(score, first, second, cosines[at]) for at, score, first, second in best], answered
@@ -281,15 +276,7 @@ class Retriever:
 
     def close(self) -> None:
         """Wait for a graph that is being built."""
-        self._closed = True
-        self._builder.shutdown(wait=True)
-
-    def _tokens(self, row: Row) -> WordTokens | None:
-        """The tokens of a chunk's words, made when they are first needed."""
-        if not row.tokenised:
-            row.tokens = self._reranker.tokens("\n".join((*row.passage.headings, row.passage.text)))
-            row.tokenised = True
-        return row.tokens
+        self._refresher.close()
 
     def _reranked(
         self,
@@ -330,20 +317,17 @@ class Retriever:
         with self._lock:
             resident = self._resident.get(key)
             if resident is None:
-                provider = self._library.embeddings
-                path = self._folder / f"{key}-{provider.identity}.usearch" if self._folder and provider else None
-                resident = Resident(key, VectorIndex(provider.dimension if provider else 1, path=path))
+                resident = self._refresher.empty(key)
                 self._resident[key] = resident
             self._resident.move_to_end(key)
         if resident.version != version:
             with resident.lock:
                 # A reader whose snapshot is older than what is in memory searches the newer vectors.
                 if resident.version < version:
-                    self._refresh(connection, key, resident)
+                    self._refresher.refresh(connection, key, resident)
                     resident.version = version
             self._make_room()
-        if resident.index.wants_graph and not self._closed:
-            self._builder.submit(resident.index.build_graph)
+        self._refresher.build_graph(resident)
         return resident
 
     def _known(self, tenant: str, portfolio_id: str) -> Resident | None:
@@ -379,104 +363,6 @@ class Retriever:
                 used -= gone.nbytes
             held = set(map(id, self._resident.values()))
             self._names = {name: resident for name, resident in self._names.items() if id(resident) in held}
-
-    def _refresh(self, connection: sa.Connection, key: int, resident: Resident) -> None:
-        mine = chunks.c.portfolio_key == key
-        total, length = connection.execute(sa.select(sa.func.count(), sa.func.sum(chunks.c.term_count)).where(mine)).one()
-        resident.corpus = Corpus(int(total), float(length or 0) / max(1, int(total)))
-        provider = self._library.embeddings
-        dimension = provider.dimension if provider is not None else 0
-        sizes = {whole: resident.expected(int(total), int(length or 0), dimension, whole=whole) for whole in (True, False)}
-        if sizes[False] <= self._limit_bytes:
-            resident.bring(connection, whole=sizes[True] <= self._limit_bytes)
-            resident.stored = False
-        else:
-            resident.drop_terms()
-            # SQLite cannot search vectors: there they stay in memory, whatever they take.
-            resident.stored = not self._database.is_sqlite and provider is not None
-            spoken = connection.execute(sa.select(documents.c.language).where(documents.c.portfolio_key == key).distinct())
-            resident.languages = tuple(sorted(language for language in spoken.scalars() if language in LANGUAGES))
-        self._vectors(connection, key, resident)
-        if resident.whole and resident.terms is not None and resident.corpus.total <= SHORT_CHUNKS:
-            for row in resident.rows.values():
-                self._tokens(row)
-            resident.short = True
-
-    def _vectors(self, connection: sa.Connection, key: int, resident: Resident) -> None:
-        mine = chunks.c.portfolio_key == key
-        total = resident.corpus.total
-        provider = self._library.embeddings
-        if provider is None:
-            return
-        condition = sa.and_(vectors.c.portfolio_key == key, vectors.c.identity == provider.identity)
-        held = resident.index.keys()
-        if resident.stored:
-            resident.index.change(held, np.zeros(0, np.int64), np.zeros((0, provider.dimension), np.float32))
-            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
-            lacking = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
-            if lacking and not self._closed:
-                self._builder.submit(self._backfill, key, resident, lacking)
-            if total > EXACT_LIMIT and not self._closed:
-                self._builder.submit(self._index_in_store, provider)
-            return
-        wanted = set(connection.execute(sa.select(vectors.c.chunk_key).where(condition)).scalars())
-        added = sorted(wanted - held)
-        rows = np.zeros((len(added), provider.dimension), np.float32)
-        place = {chunk: i for i, chunk in enumerate(added)}
-        statement = sa.select(vectors.c.chunk_key, vectors.c.vector).where(condition)
-        if len(added) < len(wanted) // 2:
-            statement = statement.where(vectors.c.chunk_key >= (added[0] if added else 0))
-        if added:
-            for chunk, data in connection.execute(statement):
-                if chunk in place:
-                    rows[place[chunk]] = np.frombuffer(data, np.float16)
-        missing: list[int] = []
-        if total > len(wanted):
-            without = chunks.c.key.not_in(sa.select(vectors.c.chunk_key).where(condition))
-            missing = list(connection.execute(sa.select(chunks.c.key).where(mine, without)).scalars())
-        if added or held - wanted:
-            resident.index.change(held - wanted, np.asarray(added, np.int64), rows)
-        if missing and not self._closed:
-            self._builder.submit(self._backfill, key, resident, missing)
-
-    def _index_in_store(self, provider: Embeddings) -> None:
-        """Have the store index the vectors of ``provider``; until it has, every vector is compared."""
-        try:
-            pgvector.build_index(self._database, provider.identity, provider.dimension)
-        except STORE_ERRORS as error:
-            log.warning("vectors_not_indexed", error=type(error).__name__)
-
-    def _backfill(self, key: int, resident: Resident, missing: Sequence[int]) -> None:
-        """Embed chunks that were kept while no provider answered, or under another provider."""
-        provider = self._library.embeddings
-        if provider is None:
-            return
-        for at in range(0, len(missing), BACKFILL):
-            part = missing[at : at + BACKFILL]
-            with self._database.read() as connection:
-                statement = sa.select(chunks.c.key, chunks.c.headings, chunks.c.text).where(chunks.c.key.in_(part))
-                found = connection.execute(statement).all()
-            try:
-                rows = provider.embed([embedding_text("", headings, text) for _, headings, text in found])
-            except Unavailable:
-                return  # the next change of the portfolio, or the next start, tries again
-            with self._database.write() as connection:
-                alive = set(connection.execute(sa.select(chunks.c.key).where(chunks.c.key.in_(part))).scalars())
-                named = sa.and_(vectors.c.identity == provider.identity, vectors.c.chunk_key.in_(part))
-                alive -= set(connection.execute(sa.select(vectors.c.chunk_key).where(named)).scalars())
-                values = [
-                    {"chunk_key": row[0], "identity": provider.identity, "portfolio_key": key, "vector": data.tobytes()}
-                    for row, data in zip(found, rows.astype(np.float16), strict=True)
-                    if row[0] in alive
-                ]
-                if values:
-                    connection.execute(sa.insert(vectors), values)
-            with resident.lock:
-                if resident.stored:
-                    continue
-                held = resident.index.keys()
-                kept = [i for i, row in enumerate(found) if row[0] in alive - held]
-                resident.index.change((), np.asarray([found[i][0] for i in kept], np.int64), rows[kept])
 
 
 def _heads(fused: Fused, top_k: int) -> Fused:

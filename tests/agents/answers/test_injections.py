@@ -3,7 +3,7 @@
 import pytest
 
 from hexar.agents.answers.composer import choose
-from hexar.agents.answers.injections import gives_orders
+from hexar.agents.answers.reading.injections import gives_orders
 from hexar.agents.llm import Passage
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hexar.agents.answers.units import Kind, sentences_of, units_of
+from hexar.agents.answers.reading.units import Kind, sentences_of, units_of
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.parts import compaction
-from hexar.agents.parts.compaction import compact
+from hexar.agents.parts.messages import compaction
+from hexar.agents.parts.messages.compaction import compact
 from hexar.core.eventlog import FinishedLog
 from hexar.core.eventlog.frames import number
 from hexar.v1 import parts_pb2 as pb

@@ -8,8 +8,8 @@ import pytest
 from hexar.agents.parts.catalogue.reading import Listed
 from hexar.agents.parts.catalogue.records import Position, Side, Steering
 from hexar.agents.parts.components.matching import GroupRow, Target
-from hexar.agents.parts.fitting import Asked, choose, side_of
-from hexar.agents.parts.rules import Damage, Kind, implied, rules
+from hexar.agents.parts.fit.fitting import Asked, choose, side_of
+from hexar.agents.parts.fit.rules import Damage, Kind, implied, rules
 
 TARGET = Target("headlight", "headlight", frozenset({"Headlight"}), (1,), (GroupRow(1, 1, "Headlight", 9),))
 

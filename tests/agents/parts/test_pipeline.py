@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from hexar.agents.parts.catalogue.records import Side
 from hexar.agents.parts.catalogue.view import Catalogues
-from hexar.agents.parts.match import articles, categories, match_names, variants, warm
+from hexar.agents.parts.fit.match import articles, categories, match_names, variants, warm
+from hexar.agents.parts.messages.validation import check_page
 from hexar.agents.parts.pipeline import PartsPipeline
-from hexar.agents.parts.validation import check_page
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, InvalidArgument, NotFound, Unavailable
 from hexar.core.resilience.dispatch import Dispatcher

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hexar.agents.parts.catalogue.reading import CatalogueStore
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import Catalogues
-from hexar.agents.parts.choosing import choices
 from hexar.agents.parts.components.phrases import read
+from hexar.agents.parts.fit.choosing import choices
+from hexar.agents.parts.fit.match import match_names
+from hexar.agents.parts.fit.rules import Damage, implied
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.agents.parts.match import match_names
-from hexar.agents.parts.rules import Damage, implied
 from hexar.agents.parts.vehicles.resolve import ManufacturerRow, ModelRow, VariantRow, VehicleIndex
 from hexar.core.fuzzy import FuzzyIndex
 from hexar.core.resilience.dispatch import Dispatcher

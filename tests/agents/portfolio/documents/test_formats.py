@@ -10,8 +10,8 @@ from pypdf import PdfReader, PdfWriter
 
 from hexar.agents.portfolio.documents import Rejected, read
 from hexar.agents.portfolio.documents.blocks import BlockKind
-from hexar.agents.portfolio.documents.hyphens import join_lines, words_of
-from hexar.agents.portfolio.documents.sheets import _delimiter
+from hexar.agents.portfolio.documents.readers.hyphens import join_lines, words_of
+from hexar.agents.portfolio.documents.readers.sheets import _delimiter
 
 
 def pdf(*pages: list[tuple[float, float, str]], size: int = 10) -> bytes:

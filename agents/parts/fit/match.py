@@ -7,14 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, or_
 
-from hexar.agents.parts import contract
 from hexar.agents.parts.catalogue import tables
 from hexar.agents.parts.catalogue.records import Steering
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
 from hexar.agents.parts.components.matching import BROADER, MIN_SCORE, ComponentMatch
 from hexar.agents.parts.components.phrases import ComponentPhrase
-from hexar.agents.parts.fitting import Asked, choose
-from hexar.agents.parts.validation import DEFAULT_MATCHES
+from hexar.agents.parts.fit.fitting import Asked, choose
+from hexar.agents.parts.messages import contract
+from hexar.agents.parts.messages.validation import DEFAULT_MATCHES
 from hexar.agents.parts.vehicles.resolve import Resolution
 from hexar.core.errors import InvalidArgument, NotFound
 from hexar.core.paging import PageTokens

@@ -12,20 +12,16 @@ comparable by its mean and spread over the candidates:
 The weights lie on a plateau: halving or doubling any one changes recall@1 by less than a percentage point.
 """
 
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from typing import NamedTuple
 
-from hexar.agents.answers.vocabulary import translations
 from hexar.agents.llm.embeddings import StaticEmbeddings
-from hexar.agents.portfolio.language import LANGUAGES, STOPWORDS, respelled, stem, words
-from hexar.agents.portfolio.retrieval.lexical import inverse_frequency
+from hexar.agents.text.queries import Query
 from hexar.core.search.fusion import combine
 from hexar.core.search.similarity import WordTokens
-from hexar.core.text.words import fold
+from hexar.core.text.terms import words
 
 #: BM25 parameters, as SQLite has them.
 K1, B = 1.2, 0.75
@@ -33,22 +29,6 @@ K1, B = 1.2, 0.75
 WORD_FLOOR = 0.35
 #: Of BM25, window, cosine and words.
 _WEIGHTS = (1.0, 1.0, 0.3, 0.5)
-#: Stop words in whichever language a text is.
-_STOPWORDS_OF_ALL = STOPWORDS["en"] & STOPWORDS["es"]
-
-
-class Query(NamedTuple):
-    """A query as words: ``groups[i]`` are the index terms that word ``surface[i]`` may stand as, one a language."""
-
-    text: str
-    language: str
-    surface: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
-
-    @property
-    def terms(self) -> list[str]:
-        """All index terms, each once."""
-        return list(dict.fromkeys(chain.from_iterable(self.groups)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,65 +55,6 @@ class Corpus:
 
     total: int
     average: float
-
-
-def parse_query(text: str, language: str, languages: Sequence[str]) -> Query:
-    """The words of a query without the stop words of its language, stemmed for every one of ``languages``."""
-    standing = _standing(language if language in LANGUAGES else "", tuple(languages))
-    surface: list[str] = []
-    groups: list[tuple[str, ...]] = []
-    for word in dict.fromkeys(words(text)):
-        if word.isalnum():
-            group = standing(word)
-            if not group:
-                continue
-        else:
-            parts = [fold(part) for part in word.replace("-", ".").replace("/", ".").split(".") if part]
-            group = ("_".join(parts),)
-            for part in parts:
-                if part not in surface:
-                    surface.append(part)
-                    groups.append((part,))
-        surface.append(word)
-        groups.append(group)
-    return Query(text, language, tuple(surface), tuple(groups))
-
-
-def widened(query: Query, languages: Sequence[str], frequency: Callable[[str], int]) -> Query:
-    """``query`` with other spellings, else with words of the portfolio's other language, for the words that it does not hold.
-
-    ``frequency`` counts the chunks that hold a term.
-    """
-    groups: list[tuple[str, ...]] = []
-    for word, group in zip(query.surface, query.groups, strict=True):
-        found: tuple[str, ...] = ()
-        if not any(map(frequency, group)):
-            found = tuple(filter(frequency, respelled(word))) if "es" in languages else ()
-            if not found and query.language in LANGUAGES:
-                others = [each for each in languages if each != query.language]
-                found = tuple(term for each in others for term in translations(word, query.language, each) if frequency(term))
-        groups.append((*group, *found))
-    return query._replace(groups=tuple(groups))
-
-
-@lru_cache(maxsize=8)
-def _standing(language: str, languages: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
-    """What gives the index terms that a word of letters and digits may stand as; none for a stop word.
-
-    It remembers words for these languages alone, so that the word is the whole key.
-    """
-    stop = STOPWORDS.get(language, _STOPWORDS_OF_ALL)
-    stemmed = [each for each in languages if each in LANGUAGES] or [language]
-
-    @lru_cache(maxsize=20_000)
-    def standing(word: str) -> tuple[str, ...]:
-        folded = fold(word)
-        if folded in stop:
-            return ()
-        stems = [stem(word, each) for each in stemmed]
-        return tuple(dict.fromkeys((*stems, folded) if len(stems) > 1 else stems))
-
-    return standing
 
 
 class Reranker:
@@ -214,3 +135,8 @@ class Reranker:
                 before = here
             window.append(most)
         return lexical, window
+
+
+def inverse_frequency(frequency: int, total: int) -> float:
+    """BM25's weight of a term that ``frequency`` of ``total`` chunks hold; never negative."""
+    return math.log(1.0 + (total - frequency + 0.5) / (frequency + 0.5))

@@ -16,7 +16,7 @@ from functools import cache
 from hexar.agents.parts.catalogue.reading import ArticleRow
 from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
-from hexar.agents.parts.fitting import Fit
+from hexar.agents.parts.fit.fitting import Fit
 
 #: Parts whose specifications are read, facts told, and values told of each.
 MAX_COMPARED, MAX_CHOICES, MAX_VALUES = 1000, 3, 12

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from hexar.agents.answers.patterns import alternatives, tables
-from hexar.agents.answers.units import Unit
+from hexar.agents.answers.reading.patterns import alternatives, tables
+from hexar.agents.answers.reading.units import Unit
 from hexar.core.text.words import fold
 
 _TABLES = tables("injections")["orders"]

@@ -6,8 +6,8 @@ from enum import Enum
 from functools import cache
 from itertools import pairwise
 
-from hexar.agents.answers.patterns import alternatives, tables
-from hexar.agents.answers.vocabulary import Word, names_in, read_words, stems
+from hexar.agents.answers.reading.patterns import alternatives, tables
+from hexar.agents.answers.reading.vocabulary import Word, names_in, read_words, stems
 from hexar.core.text.words import fold
 
 

@@ -5,8 +5,8 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
+from hexar.agents.answers.data import DATA
 from hexar.core.text.stems import LANGUAGES, STOPWORDS, respelled, stem
 from hexar.core.text.words import fold
 
@@ -36,7 +36,7 @@ class Word:
 @cache
 def _irregular(language: str) -> dict[str, str]:
     """Folded form → base form."""
-    lines = tomllib.loads(Path(__file__).with_name("irregular.toml").read_text("utf-8"))[language]
+    lines = tomllib.loads((DATA / "irregular.toml").read_text("utf-8"))[language]
     rows = (line.split() for line in lines.strip().splitlines())
     return {form: row[0] for row in rows for form in row}
 
@@ -44,7 +44,7 @@ def _irregular(language: str) -> dict[str, str]:
 @cache
 def _concepts() -> dict[str, dict[tuple[str, ...], frozenset[int]]]:
     """For each language: a word, or the words of a phrase, as stems → the numbers of its concepts."""
-    lines = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text("utf-8"))["concepts"].strip().splitlines()
+    lines = tomllib.loads((DATA / "concepts.toml").read_text("utf-8"))["concepts"].strip().splitlines()
     found: dict[str, dict[tuple[str, ...], frozenset[int]]] = {language: {} for language in LANGUAGES}
     for number, line in enumerate(lines):
         for language, names in zip(LANGUAGES, line.split("|"), strict=True):

@@ -14,8 +14,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from hexar.agents.portfolio.documents.blocks import BlockBuilder, BlockKind
-from hexar.agents.portfolio.documents.hyphens import join_lines, words_of
-from hexar.agents.portfolio.documents.layout import GUTTER, Line, Run, lines, without_repeated
+from hexar.agents.portfolio.documents.readers.hyphens import join_lines, words_of
+from hexar.agents.portfolio.documents.readers.layout import GUTTER, Line, Run, lines, without_repeated
 
 #: Pages of one document, and characters of all.
 MAX_PAGES = 2000

@@ -2,13 +2,14 @@
 
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
+
+from hexar.agents.answers.data import DATA
 
 
 def tables(name: str) -> dict[str, Any]:
-    """The tables of ``name.toml`` beside this module."""
-    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))
+    """The tables of ``data/name.toml``."""
+    return tomllib.loads((DATA / f"{name}.toml").read_text("utf-8"))
 
 
 def alternatives(lines: str) -> re.Pattern[str]:

@@ -1,0 +1,1 @@
+"""Questions and documents as words, units and what they ask or say."""

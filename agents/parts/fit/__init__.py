@@ -1,0 +1,1 @@
+"""Which parts fit, which are meant, and what must be known to choose among them."""

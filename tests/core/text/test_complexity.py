@@ -168,6 +168,12 @@ def test_hostile_length_is_bounded(unit: str) -> None:
     assert classify(text).level is not Level.TRIVIAL
 
 
+@pytest.mark.parametrize("word", ["well", "good", "so", "i", "you"])
+def test_a_row_of_one_word_is_read_once(word: str) -> None:
+    """Many phrases may begin and end in such a row: who tries every way to cut it would not come to an end."""
+    assert grammar().recognise([word] * (grammar().max_words - 1) + ["verte"]) is None
+
+
 def test_a_broken_lexicon_is_refused() -> None:
     """A phrase with unbalanced marks is an error when the grammar is built, not a wrong answer later."""
     with pytest.raises(ValueError, match="not well formed"):

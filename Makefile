@@ -32,12 +32,14 @@ test: $(KERNELS) $(STUBS) ## run the tests
 chaos: $(KERNELS) $(STUBS) ## run what takes longer: kills, outages, wheels, and more examples of each property
 	$(PYTEST) -m "chaos or hypothesis" --hypothesis-profile long $(PYTEST_ARGS)
 
-check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, the contracts of imports, buf lint
+check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of imports, buf lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
 	$(BIN)/mypy --config-file pyproject.toml tests/clients/typed.py
 	MYPYPATH=clients/demo $(BIN)/mypy --config-file pyproject.toml clients/demo
+	for example in clients/examples/python/*.py; do $(BIN)/mypy --config-file pyproject.toml $$example || exit 1; done
+	$(BIN)/basedpyright
 	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/project/test_imports.py
 	$(BIN)/buf lint proto

@@ -3,7 +3,9 @@
 A line with ``type: ignore`` is one that must not pass: where it does, mypy reports the comment as unused.
 """
 
-from hexar.v1 import common_pb2, parts_pb2, query_pb2
+from typing import assert_type
+
+from hexar.v1 import chat_pb2, common_pb2, parts_pb2, query_pb2
 from hexar_client import AsyncClient, Client, Ranking, filters
 from hexar_client.market import analysis, options
 from hexar_client.parts import report
@@ -15,8 +17,21 @@ def blocking(client: Client) -> None:
     with client.query("boots", filters=filters(in_stock=True), limit=5, vendors=["alpine"], user_id=None) as stream:
         for event in stream:
             ranking.apply(event)
-            if isinstance(event.body, query_pb2.ProductUpsert):
-                print(event.body.product.product_id)
+            if event.kind == "upsert":
+                assert_type(event.body, query_pb2.ProductUpsert)
+                print(event.body.produkt)  # type: ignore[attr-defined]
+            elif event.kind == "restarted":
+                print(event.body.reason)
+            elif event.kind == "snapshots":  # type: ignore[comparison-overlap]
+                pass
+    for said in client.chat("docs", "why"):
+        match said.kind:
+            case "token":
+                assert_type(said.body, chat_pb2.ChatToken)
+            case "done":
+                assert_type(said.body, chat_pb2.ChatDone)
+            case _:
+                pass
     client.query("boots", limt=5)  # type: ignore[call-arg]
     client.query("boots", limit="five")  # type: ignore[arg-type]
     client.chat("docs", "why", top_k=3, cache_policy=common_pb2.CACHE_POLICY_REFRESH)

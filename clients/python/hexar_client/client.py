@@ -20,7 +20,7 @@ from hexar_client.chat import (
     Conversations,
     Portfolios,
 )
-from hexar_client.gear import QueryBody, query_request
+from hexar_client.gear import QueryEvents, query_request
 from hexar_client.legal import AsyncLegal, Legal
 from hexar_client.market import AsyncMarket, Market
 from hexar_client.ops import AsyncOps, Ops
@@ -70,7 +70,7 @@ class Client(Calls):
         wait: float = 0.0,
         restart: bool = False,
         **fields: Unpack[QueryFields],
-    ) -> Stream[QueryBody]:
+    ) -> Stream[QueryEvents]:
         """Ask for products; iterate the result for typed events.
 
         ``fields`` are those of QueryRequest (filters, user_id, user, limit, cache_policy, vendors); ``wait`` is how many
@@ -131,7 +131,7 @@ class AsyncClient(AsyncCalls):
         wait: float = 0.0,
         restart: bool = False,
         **fields: Unpack[QueryFields],
-    ) -> AsyncStream[QueryBody]:
+    ) -> AsyncStream[QueryEvents]:
         """Ask for products; ``async for`` over the result gives typed events. Arguments as for Client.query."""
         return self.stream(self._queries.Query, query_request(text, wait=wait, **fields), timeout, restart)
 

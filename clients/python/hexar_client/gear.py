@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TypeAlias, Unpack
+from typing import Literal, TypeAlias, Unpack
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -12,6 +12,19 @@ from hexar.v1 import common_pb2, query_pb2
 from hexar_client._rpc.fields import QueryFields
 from hexar_client._rpc.stream import Event, Restarted
 
+#: One event of a query: ``event.kind`` says what ``event.body`` is.
+QueryEvents: TypeAlias = (
+    Event[Literal["started"], query_pb2.QueryStarted]
+    | Event[Literal["upsert"], query_pb2.ProductUpsert]
+    | Event[Literal["move"], query_pb2.ProductMove]
+    | Event[Literal["retract"], query_pb2.ProductRetract]
+    | Event[Literal["vendor"], query_pb2.VendorStatus]
+    | Event[Literal["ranked"], query_pb2.QueryRanked]
+    | Event[Literal["completed"], query_pb2.QueryCompleted]
+    | Event[Literal["snapshot"], query_pb2.ProductSnapshot]
+    | Event[Literal["restarted"], Restarted]
+)
+#: What these events hold.
 QueryBody: TypeAlias = (
     query_pb2.QueryStarted
     | query_pb2.ProductUpsert
@@ -23,8 +36,6 @@ QueryBody: TypeAlias = (
     | query_pb2.ProductSnapshot
     | Restarted
 )
-#: One event of a query, with its typed body.
-QueryEvents: TypeAlias = Event[QueryBody]
 
 
 def money(amount: Decimal | float | int | str, currency: str) -> common_pb2.Money:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack
+from typing import Any, Literal, TypeAlias, Unpack
 
 import grpc
 
@@ -13,14 +13,41 @@ from hexar.v1 import common_pb2, legal_pb2_grpc
 from hexar.v1 import legal_pb2 as pb
 from hexar_client._rpc.calls import AsyncCalls, Calls
 from hexar_client._rpc.fields import DraftFields
-from hexar_client._rpc.stream import AsyncStream, Stream
+from hexar_client._rpc.stream import AsyncStream, Event, Restarted, Stream
 from hexar_client.errors import convert_rpc
 
-#: What events of a document hold; ``event.kind`` names which.
+#: One event of a document: ``event.kind`` says what ``event.body`` is.
+DraftEvents: TypeAlias = (
+    Event[Literal["started"], pb.DraftStarted]
+    | Event[Literal["progress"], pb.LegalProgress]
+    | Event[Literal["authority"], pb.Authority]
+    | Event[Literal["section"], pb.SectionBegun]
+    | Event[Literal["token"], pb.SectionToken]
+    | Event[Literal["segment_reset"], pb.SectionReset]
+    | Event[Literal["check"], pb.Check]
+    | Event[Literal["citation"], pb.LegalCitation]
+    | Event[Literal["removed_citation"], pb.RemovedCitation]
+    | Event[Literal["file"], pb.DocumentFile]
+    | Event[Literal["completed"], pb.DraftCompleted]
+    | Event[Literal["read_field"], pb.ReadField]
+    | Event[Literal["restarted"], Restarted]
+)
+#: What these events hold.
 DraftBody: TypeAlias = (
-    pb.DraftStarted | pb.LegalProgress | pb.Authority | pb.SectionBegun | pb.SectionToken | pb.SectionReset | pb.Check
-    | pb.LegalCitation | pb.RemovedCitation | pb.DocumentFile | pb.DraftCompleted | pb.ReadField
-)  # fmt: skip
+    pb.DraftStarted
+    | pb.LegalProgress
+    | pb.Authority
+    | pb.SectionBegun
+    | pb.SectionToken
+    | pb.SectionReset
+    | pb.Check
+    | pb.LegalCitation
+    | pb.RemovedCitation
+    | pb.DocumentFile
+    | pb.DraftCompleted
+    | pb.ReadField
+    | Restarted
+)
 #: What a field may be given as; a text is understood for every kind.
 Value: TypeAlias = Any
 
@@ -128,13 +155,13 @@ class Legal:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 
-    def draft(self, request: pb.DraftRequest, **options: Any) -> Stream[DraftBody]:
+    def draft(self, request: pb.DraftRequest, **options: Any) -> Stream[DraftEvents]:
         """One document (see :func:`draft_request`); iterate for typed events."""
         return self._client.stream(self._stub.Draft, request, **options)
 
     def revise(
         self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
-    ) -> Stream[DraftBody]:
+    ) -> Stream[DraftEvents]:
         """A new document made from a kept one."""
         request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
         for name, value in (fields or {}).items():
@@ -207,13 +234,13 @@ class AsyncLegal:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 
-    def draft(self, request: pb.DraftRequest, **options: Any) -> AsyncStream[DraftBody]:
+    def draft(self, request: pb.DraftRequest, **options: Any) -> AsyncStream[DraftEvents]:
         """As :meth:`Legal.draft`."""
         return self._client.stream(self._stub.Draft, request, **options)
 
     def revise(
         self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
-    ) -> AsyncStream[DraftBody]:
+    ) -> AsyncStream[DraftEvents]:
         """As :meth:`Legal.revise`."""
         request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
         for name, value in (fields or {}).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, TypeAlias, Unpack, cast
+from typing import Any, Literal, TypeAlias, Unpack, cast
 
 from hexar.v1 import parts_pb2 as pb
 from hexar.v1 import parts_pb2_grpc
@@ -11,11 +11,19 @@ from hexar_client._rpc.calls import LONG_TIMEOUT, AsyncCalls, Calls
 from hexar_client._rpc.fields import ArticleFields, MatchFields, ReportFields
 from hexar_client._rpc.stream import AsyncStream, Event, Restarted, Stream
 
-DiscoverBody: TypeAlias = (
-    pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverFound | pb.DiscoverSummary | Restarted
+#: One event of a discovery: ``event.kind`` says what ``event.body`` is.
+DiscoverEvents: TypeAlias = (
+    Event[Literal["vehicle"], pb.VehicleResolution]
+    | Event[Literal["component"], pb.ComponentResult]
+    | Event[Literal["propagation"], pb.Propagation]
+    | Event[Literal["summary"], pb.DiscoverSummary]
+    | Event[Literal["found"], pb.DiscoverFound]
+    | Event[Literal["restarted"], Restarted]
 )
-#: One event of a discovery, with its typed body.
-DiscoverEvents: TypeAlias = Event[DiscoverBody]
+#: What these events hold.
+DiscoverBody: TypeAlias = (
+    pb.VehicleResolution | pb.ComponentResult | pb.Propagation | pb.DiscoverSummary | pb.DiscoverFound | Restarted
+)
 
 SEVERITIES = {"minor": pb.SEVERITY_MINOR, "moderate": pb.SEVERITY_MODERATE, "severe": pb.SEVERITY_SEVERE}
 
@@ -54,7 +62,7 @@ class Parts:
 
     def discover(
         self, request: pb.DiscoverRequest, timeout: float | None = None, *, restart: bool = False
-    ) -> Stream[DiscoverBody]:
+    ) -> Stream[DiscoverEvents]:
         """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Discover, request, timeout, restart)
 
@@ -102,7 +110,7 @@ class AsyncParts:
 
     def discover(
         self, request: pb.DiscoverRequest, timeout: float | None = None, *, restart: bool = False
-    ) -> AsyncStream[DiscoverBody]:
+    ) -> AsyncStream[DiscoverEvents]:
         """The parts for one report; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Discover, request, timeout, restart)
 

@@ -30,7 +30,10 @@ from google.protobuf.message import Message
 
 from hexar_client.errors import Aborted, Cancelled, ClientClosed, HexarError, StreamConsumed, Unavailable, convert_rpc
 
+#: The name of an event's kind, as a literal; its body; the event with both.
+K = TypeVar("K", bound=str)
 B = TypeVar("B")
+E = TypeVar("E", bound="Event[Any, Any]")
 
 ANSWER_ID = "hexar-answer-id"
 CACHE = "hexar-cache"
@@ -57,11 +60,14 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Event(Generic[B]):
-    """One event of a stream: its number, the name of its kind, its typed body, and the message it came in."""
+class Event(Generic[K, B]):
+    """One event of a stream: its number, the name of its kind, its typed body, and the message it came in.
+
+    A stream yields a union of these, one for each kind: after ``if event.kind == "token":`` a type checker knows the body.
+    """
 
     seq: int
-    kind: str
+    kind: K
     body: B
     message: Any = field(default=None, compare=False, repr=False)
 
@@ -117,13 +123,13 @@ class _State:
         # How the answer was got is said by the first call.
         self.cache = self.cache or str(values.get(CACHE, ""))
 
-    def accept(self, message: Any) -> Event[Any]:
+    def accept(self, message: Any) -> Any:
         self._failures = 0
         self.last_seq = getattr(message, "seq", 0)
         kind = message.WhichOneof("event") or ""
         return Event(self.last_seq, kind, getattr(message, kind) if kind else None, message)
 
-    def restarted(self, error: HexarError) -> Event[Any] | None:
+    def restarted(self, error: HexarError) -> Any:
         """The event that tells of a new beginning; None where ``error`` asks for none, or where there may be none."""
         if not isinstance(error, Aborted) or not self._restarts or not self.answer_id:
             return None
@@ -144,7 +150,7 @@ class _State:
         return min(self.remaining, PAUSE * 1.5 ** (self._failures - 1) * random.uniform(0.5, 1.0))
 
 
-class _Handle(ABC, Generic[B]):
+class _Handle(ABC, Generic[E]):
     """What a caller holds of a stream, whichever way it is driven."""
 
     def __init__(
@@ -216,10 +222,10 @@ class _Handle(ABC, Generic[B]):
         """Let the call that says good-bye end by itself."""
 
 
-class Stream(_Handle[B]):
+class Stream(_Handle[E]):
     """The events of one answer, to be iterated once. Leaving the loop, or a ``with`` block, cancels the call."""
 
-    def __iter__(self) -> Iterator[Event[B]]:
+    def __iter__(self) -> Iterator[E]:
         self._begin()
         state = self._state
         try:
@@ -256,10 +262,10 @@ class Stream(_Handle[B]):
             _leaving.discard(call)
 
 
-class AsyncStream(_Handle[B]):
+class AsyncStream(_Handle[E]):
     """As :class:`Stream`, on the event loop."""
 
-    async def __aiter__(self) -> AsyncIterator[Event[B]]:
+    async def __aiter__(self) -> AsyncIterator[E]:
         self._begin()
         state = self._state
         try:

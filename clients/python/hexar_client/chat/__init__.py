@@ -1,7 +1,7 @@
 """Chat and portfolios: typed events, uploads from files, rows as messages of the contract."""
 
 from hexar_client.chat.conversations import Agents, AsyncAgents, AsyncConversations, Conversations
-from hexar_client.chat.events import AsyncChatStream, ChatBody, ChatStream, text_of
+from hexar_client.chat.events import AsyncChatStream, ChatBody, ChatEvents, ChatStream, text_of
 from hexar_client.chat.portfolios import AsyncPortfolios, Portfolios
 from hexar_client.chat.uploads import PIECE, SUFFIXES, UPLOAD_TIMEOUT, Upload, upload_frames, uploads
 
@@ -15,6 +15,7 @@ __all__ = [
     "AsyncConversations",
     "AsyncPortfolios",
     "ChatBody",
+    "ChatEvents",
     "ChatStream",
     "Conversations",
     "Portfolios",

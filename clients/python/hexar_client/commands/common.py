@@ -39,7 +39,7 @@ def plain(message: Message) -> dict[str, Any]:
     return values
 
 
-def print_event(event: Event[Any]) -> None:
+def print_event(event: Event[Any, Any]) -> None:
     """One event as one line of JSON."""
     print(json.dumps({"seq": event.seq, event.kind: plain(event.body)}, ensure_ascii=False), flush=True)
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack, cast
+from typing import Any, Literal, TypeAlias, Unpack, cast
 
 from hexar.v1 import market_pb2 as pb
 from hexar_client._rpc.fields import AnalysisFields, TableFields
 from hexar_client._rpc.stream import Event, Restarted
 
+#: One event of an analysis: ``event.kind`` says what ``event.body`` is.
+AnalyzeEvents: TypeAlias = (
+    Event[Literal["started"], pb.AnalyzeStarted]
+    | Event[Literal["tool"], pb.ToolResult]
+    | Event[Literal["recommendation"], pb.Recommendation]
+    | Event[Literal["completed"], pb.AnalyzeCompleted]
+    | Event[Literal["progress"], pb.AnalyzeProgress]
+    | Event[Literal["analyst"], pb.AnalystResult]
+    | Event[Literal["restarted"], Restarted]
+)
+#: What these events hold.
 AnalyzeBody: TypeAlias = (
     pb.AnalyzeStarted
     | pb.ToolResult
@@ -20,8 +31,6 @@ AnalyzeBody: TypeAlias = (
     | pb.AnalystResult
     | Restarted
 )
-#: One event of an analysis, with its typed body.
-AnalyzeEvents: TypeAlias = Event[AnalyzeBody]
 
 CHUNK = 1 << 20
 UPLOAD_TIMEOUT = 300.0

@@ -13,7 +13,7 @@ from hexar.v1 import market_pb2_grpc
 from hexar_client._rpc.calls import LONG_TIMEOUT, AsyncCalls, Calls
 from hexar_client._rpc.stream import AsyncStream, Stream
 from hexar_client.errors import convert_rpc
-from hexar_client.market.analysis import UPLOAD_TIMEOUT, Analysis, AnalyzeBody, parts
+from hexar_client.market.analysis import UPLOAD_TIMEOUT, Analysis, AnalyzeEvents, parts
 
 
 class Market:
@@ -25,7 +25,7 @@ class Market:
 
     def analyze(
         self, request: pb.AnalyzeRequest, timeout: float | None = None, *, restart: bool = False
-    ) -> Stream[AnalyzeBody]:
+    ) -> Stream[AnalyzeEvents]:
         """An analysis; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Analyze, request, self._client.seconds(timeout, LONG_TIMEOUT), restart)
 
@@ -82,7 +82,7 @@ class AsyncMarket:
 
     def analyze(
         self, request: pb.AnalyzeRequest, timeout: float | None = None, *, restart: bool = False
-    ) -> AsyncStream[AnalyzeBody]:
+    ) -> AsyncStream[AnalyzeEvents]:
         """An analysis; iterate the result for typed events. ``restart`` as for Client.query."""
         return self._client.stream(self._stub.Analyze, request, self._client.seconds(timeout, LONG_TIMEOUT), restart)
 

@@ -1,0 +1,59 @@
+"""A server on a thread of its own, with the demo shops, the demo's catalogue and its corpus: every system has an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hexar.agents.legal.corpus.corpora import Corpora
+from hexar.agents.legal.corpus.files import files_of
+from hexar.agents.legal.demo import CORPUS
+from hexar.agents.parts.demo import PATH as CATALOGUE
+from hexar.agents.parts.importers.run import import_catalogue
+from hexar.core.cache.versions import Versions
+from hexar.server.app import App
+from hexar.server.config import Settings
+from hexar.server.demo import DemoShops
+from hexar.server.store import open_database, prepare_database
+from hexar.server.systems import TABLES, make_settings
+
+
+@contextmanager
+def demo_server(folder: Path) -> Iterator[str]:
+    """Serve over a store in ``folder``; the address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        with DemoShops() as shops:
+            (folder / "vendors.yaml").write_text(shops.vendors_yaml(), encoding="utf-8")
+            settings = make_settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml", log_level="error")
+            _fill(settings)
+
+            async def begin() -> App:
+                app = App(settings)
+                await app.start()
+                return app
+
+            app = asyncio.run_coroutine_threadsafe(begin(), loop).result(60)
+            try:
+                yield f"127.0.0.1:{app.port}"
+            finally:
+                asyncio.run_coroutine_threadsafe(app.stop(0), loop).result(60)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _fill(settings: Settings) -> None:
+    database = open_database(settings)
+    try:
+        prepare_database(settings, database, TABLES)
+        import_catalogue(database, CATALOGUE)
+        Corpora(database, Versions(database), None).replace("", "", files_of(CORPUS))
+    finally:
+        database.close()

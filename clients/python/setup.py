@@ -24,8 +24,6 @@ setup(
         "grpcio>=1.80",
         "grpcio-status>=1.80",
         "protobuf>=6.33",
-        "typer>=0.16",
-        "rich>=14.0",
     ],
     zip_safe=False,
 )

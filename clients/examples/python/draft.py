@@ -12,7 +12,7 @@ def main(address: str) -> None:
     document = Document()
     with Client(address) as client:
         for event in client.legal.draft(draft_request("nda", "US-CA", request=REQUEST)):
-            document.feed(event.kind, event.body)
+            document.apply(event)
     print(document.markdown)
     if document.completed is not None:
         print(f"valid: {document.completed.valid}; open: {', '.join(document.completed.open_fields) or 'nothing'}")

@@ -39,6 +39,7 @@ class Client(Calls):
         certificate: the client's own, for a server that asks for one: private key and certificate chain, PEM bytes.
         timeout: seconds that a call may take where it is not said; None: 30 for a unary call, 60 for most streams.
         metadata: sent with every call beside the token.
+        retries: how often a call is repeated that could not be answered; streams resume besides.
     """
 
     def __init__(
@@ -50,8 +51,12 @@ class Client(Calls):
         certificate: tuple[bytes, bytes] | None = None,
         timeout: float | None = None,
         metadata: Iterable[tuple[str, str]] = (),
+        retries: int = 3,
     ) -> None:
-        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata)))
+        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata), retries))
+        self._add_services()
+
+    def _add_services(self) -> None:
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = Portfolios(self)
@@ -111,8 +116,12 @@ class AsyncClient(AsyncCalls):
         certificate: tuple[bytes, bytes] | None = None,
         timeout: float | None = None,
         metadata: Iterable[tuple[str, str]] = (),
+        retries: int = 3,
     ) -> None:
-        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata)))
+        super().__init__(Connection(target, token, tls, certificate, timeout, tuple(metadata), retries))
+        self._add_services()
+
+    def _add_services(self) -> None:
         self._queries: Any = query_pb2_grpc.QueryServiceStub(self.channel)
         self._chats: Any = chat_pb2_grpc.ChatServiceStub(self.channel)
         self.portfolios = AsyncPortfolios(self)

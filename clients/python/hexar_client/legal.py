@@ -11,8 +11,8 @@ import grpc
 
 from hexar.v1 import common_pb2, legal_pb2_grpc
 from hexar.v1 import legal_pb2 as pb
-from hexar_client._rpc.calls import AsyncCalls, Calls
-from hexar_client._rpc.fields import DraftFields
+from hexar_client._rpc.calls import STREAM_TIMEOUT, AsyncCalls, Calls, off_loop
+from hexar_client._rpc.fields import AuthorityFields, CiteFields, DraftFields, ReviseFields
 from hexar_client._rpc.stream import AsyncStream, Event, Restarted, Stream
 from hexar_client.errors import convert_rpc
 
@@ -93,7 +93,7 @@ def draft_request(
 
 
 class Document:
-    """A document put together from its events: ``feed`` each in order."""
+    """A document put together from its events: ``apply`` each in order."""
 
     def __init__(self) -> None:
         self.started: pb.DraftStarted | None = None
@@ -105,8 +105,15 @@ class Document:
         self.files: dict[int, bytes] = {}
         self.completed: pb.DraftCompleted | None = None
 
+    def apply(self, event: DraftEvents) -> None:
+        """Take the next event; one that begins anew voids those before."""
+        if event.kind == "restarted":
+            self.__init__()  # type: ignore[misc]
+        else:
+            self.feed(event.kind, event.body)
+
     def feed(self, kind: str, body: Any) -> None:
-        """Take the next event."""
+        """Take the next event by its kind and body."""
         match kind:
             case "section":
                 self.sections.append((body, ""))
@@ -155,12 +162,12 @@ class Legal:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 
-    def draft(self, request: pb.DraftRequest, **options: Any) -> Stream[DraftEvents]:
+    def draft(self, request: pb.DraftRequest, timeout: float | None = None, *, restart: bool = False) -> Stream[DraftEvents]:
         """One document (see :func:`draft_request`); iterate for typed events."""
-        return self._client.stream(self._stub.Draft, request, **options)
+        return self._client.stream(self._stub.Draft, request, self._client.seconds(timeout, STREAM_TIMEOUT), restart)
 
     def revise(
-        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Unpack[ReviseFields]
     ) -> Stream[DraftEvents]:
         """A new document made from a kept one."""
         request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
@@ -168,7 +175,7 @@ class Legal:
             request.fields[name].CopyFrom(field_value(value))
         return self._client.stream(self._stub.Revise, request)
 
-    def draft_bulk(self, requests: Iterable[pb.DraftRequest], timeout: float = LONG_TIMEOUT) -> Iterator[pb.DraftBulkEvent]:
+    def draft_bulk(self, requests: Iterable[pb.DraftRequest], timeout: float | None = None) -> Iterator[pb.DraftBulkEvent]:
         """Many documents; events of each as they are made, the last one sums up."""
         messages = (pb.DraftBulkRequest(draft=request) for request in requests)
         yield from self._long(self._stub.DraftBulk, messages, timeout)
@@ -185,44 +192,38 @@ class Legal:
         response: pb.ReviewResponse = self._client.unary(self._stub.Review, request)
         return response
 
-    def cite(self, text: str, jurisdiction: str, **rest: Any) -> pb.CiteResponse:
+    def cite(self, text: str, jurisdiction: str, **rest: Unpack[CiteFields]) -> pb.CiteResponse:
         """Authorities for a finished text, and its citations that are no support."""
         request = pb.CiteRequest(text=text, jurisdiction=jurisdiction, **rest)
         response: pb.CiteResponse = self._client.unary(self._stub.Cite, request)
         return response
 
-    def search(self, query: str, jurisdiction: str = "", **rest: Any) -> pb.SearchAuthoritiesResponse:
+    def search(self, query: str, jurisdiction: str = "", **rest: Unpack[AuthorityFields]) -> pb.SearchAuthoritiesResponse:
         """Search a corpus; ``rest`` are limit, topic, corpus, as_of."""
         request = pb.SearchAuthoritiesRequest(query=query, jurisdiction=jurisdiction, **rest)
         response: pb.SearchAuthoritiesResponse = self._client.unary(self._stub.SearchAuthorities, request)
         return response
 
-    def document_types(self) -> list[pb.DocumentType]:
-        """All document types by name."""
-        found: list[pb.DocumentType] = []
-        token = ""
-        while True:
-            page = common_pb2.PageRequest(token=token)
-            response = self._client.unary(self._stub.ListDocumentTypes, pb.ListDocumentTypesRequest(page=page))
-            found.extend(response.document_types)
-            token = response.page.next_token
-            if not token:
-                return found
+    def document_types(self) -> Iterator[pb.DocumentType]:
+        """All document types by name, page by page."""
+        request = pb.ListDocumentTypesRequest()
+        return self._client.pages(self._stub.ListDocumentTypes, request, lambda page: page.document_types)
 
-    def corpora(self) -> list[pb.Corpus]:
-        """The corpora that can be searched, at most 1000."""
-        page = common_pb2.PageRequest(size=1000)
-        return list(self._client.unary(self._stub.ListCorpora, pb.ListCorporaRequest(page=page)).corpora)
+    def corpora(self) -> Iterator[pb.Corpus]:
+        """The corpora that can be searched, page by page."""
+        return self._client.pages(self._stub.ListCorpora, pb.ListCorporaRequest(), lambda page: page.corpora)
 
     def import_corpus(
-        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float = LONG_TIMEOUT
+        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float | None = None
     ) -> Iterator[pb.ImportCorpusResponse]:
         """Replace a corpus by the files at ``path``; the last response carries it."""
         yield from self._long(self._stub.ImportCorpus, import_requests(path, corpus, jurisdiction), timeout)
 
-    def _long(self, method: Any, messages: Iterable[Any], timeout: float) -> Iterator[Any]:
+    def _long(self, method: Any, messages: Iterable[Any], timeout: float | None) -> Iterator[Any]:
         try:
-            yield from method(iter(messages), timeout=timeout, metadata=self._client.metadata)
+            yield from method(
+                iter(messages), timeout=self._client.seconds(timeout, LONG_TIMEOUT), metadata=self._client.metadata
+            )
         except grpc.RpcError as error:
             raise convert_rpc(error) from None
 
@@ -234,12 +235,14 @@ class AsyncLegal:
         self._client = client
         self._stub: Any = legal_pb2_grpc.LegalServiceStub(client.channel)
 
-    def draft(self, request: pb.DraftRequest, **options: Any) -> AsyncStream[DraftEvents]:
+    def draft(
+        self, request: pb.DraftRequest, timeout: float | None = None, *, restart: bool = False
+    ) -> AsyncStream[DraftEvents]:
         """As :meth:`Legal.draft`."""
-        return self._client.stream(self._stub.Draft, request, **options)
+        return self._client.stream(self._stub.Draft, request, self._client.seconds(timeout, STREAM_TIMEOUT), restart)
 
     def revise(
-        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Any
+        self, draft_id: str, instruction: str = "", fields: Mapping[str, Value] | None = None, **rest: Unpack[ReviseFields]
     ) -> AsyncStream[DraftEvents]:
         """As :meth:`Legal.revise`."""
         request = pb.ReviseRequest(draft_id=draft_id, instruction=instruction, **rest)
@@ -248,7 +251,7 @@ class AsyncLegal:
         return self._client.stream(self._stub.Revise, request)
 
     async def draft_bulk(
-        self, requests: Iterable[pb.DraftRequest], timeout: float = LONG_TIMEOUT
+        self, requests: Iterable[pb.DraftRequest], timeout: float | None = None
     ) -> AsyncIterator[pb.DraftBulkEvent]:
         """As :meth:`Legal.draft_bulk`."""
         messages = (pb.DraftBulkRequest(draft=request) for request in requests)
@@ -267,40 +270,39 @@ class AsyncLegal:
         response: pb.ReviewResponse = await self._client.unary(self._stub.Review, request)
         return response
 
-    async def cite(self, text: str, jurisdiction: str, **rest: Any) -> pb.CiteResponse:
+    async def cite(self, text: str, jurisdiction: str, **rest: Unpack[CiteFields]) -> pb.CiteResponse:
         """As :meth:`Legal.cite`."""
         request = pb.CiteRequest(text=text, jurisdiction=jurisdiction, **rest)
         response: pb.CiteResponse = await self._client.unary(self._stub.Cite, request)
         return response
 
-    async def search(self, query: str, jurisdiction: str = "", **rest: Any) -> pb.SearchAuthoritiesResponse:
+    async def search(self, query: str, jurisdiction: str = "", **rest: Unpack[AuthorityFields]) -> pb.SearchAuthoritiesResponse:
         """As :meth:`Legal.search`."""
         request = pb.SearchAuthoritiesRequest(query=query, jurisdiction=jurisdiction, **rest)
         response: pb.SearchAuthoritiesResponse = await self._client.unary(self._stub.SearchAuthorities, request)
         return response
 
-    async def document_types(self) -> list[pb.DocumentType]:
-        """All document types by name, at most 1000."""
-        page = common_pb2.PageRequest(size=1000)
-        response = await self._client.unary(self._stub.ListDocumentTypes, pb.ListDocumentTypesRequest(page=page))
-        return list(response.document_types)
+    def document_types(self) -> AsyncIterator[pb.DocumentType]:
+        """All document types by name, page by page."""
+        request = pb.ListDocumentTypesRequest()
+        return self._client.pages(self._stub.ListDocumentTypes, request, lambda page: page.document_types)
 
-    async def corpora(self) -> list[pb.Corpus]:
-        """As :meth:`Legal.corpora`."""
-        page = common_pb2.PageRequest(size=1000)
-        response = await self._client.unary(self._stub.ListCorpora, pb.ListCorporaRequest(page=page))
-        return list(response.corpora)
+    def corpora(self) -> AsyncIterator[pb.Corpus]:
+        """The corpora that can be searched, page by page."""
+        return self._client.pages(self._stub.ListCorpora, pb.ListCorporaRequest(), lambda page: page.corpora)
 
     async def import_corpus(
-        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float = LONG_TIMEOUT
+        self, path: Path, corpus: str = "", jurisdiction: str = "", timeout: float | None = None
     ) -> AsyncIterator[pb.ImportCorpusResponse]:
         """As :meth:`Legal.import_corpus`."""
         async for response in self._long(self._stub.ImportCorpus, import_requests(path, corpus, jurisdiction), timeout):
             yield response
 
-    async def _long(self, method: Any, messages: Iterable[Any], timeout: float) -> AsyncIterator[Any]:
+    async def _long(self, method: Any, messages: Iterable[Any], timeout: float | None) -> AsyncIterator[Any]:
         try:
-            async for response in method(iter(messages), timeout=timeout, metadata=self._client.metadata):
+            async for response in method(
+                off_loop(messages), timeout=self._client.seconds(timeout, LONG_TIMEOUT), metadata=self._client.metadata
+            ):
                 yield response
         except grpc.RpcError as error:
             raise convert_rpc(error) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 from hexar.v1 import ops_pb2 as pb
@@ -54,6 +55,15 @@ class Ops:
         """A page of jobs, the newest first."""
         return cast("pb.ListJobsResponse", self._client.unary(self._stub.ListJobs, request or pb.ListJobsRequest()))
 
+    def all_jobs(self, *, state: pb.JobState | None = None, kind: str = "") -> Iterator[pb.Job]:
+        """All jobs, the newest first, page by page."""
+        return self._client.pages(self._stub.ListJobs, pb.ListJobsRequest(state=state, kind=kind), lambda page: page.jobs)
+
+    def watch_job(self, job_id: str, timeout: float | None = None) -> Iterator[pb.Job]:
+        """A job each time that its state changes, until it has ended."""
+        for event in self._client.stream(self._stub.WatchJob, pb.WatchJobRequest(id=job_id), timeout):
+            yield event.message.job
+
     def job(self, job_id: str) -> pb.Job:
         """One job."""
         return cast("pb.Job", self._client.unary(self._stub.GetJob, pb.GetJobRequest(id=job_id)).job)
@@ -101,6 +111,15 @@ class AsyncOps:
         """A page of jobs, the newest first."""
         response = await self._client.unary(self._stub.ListJobs, request or pb.ListJobsRequest())
         return cast("pb.ListJobsResponse", response)
+
+    def all_jobs(self, *, state: pb.JobState | None = None, kind: str = "") -> AsyncIterator[pb.Job]:
+        """All jobs, the newest first, page by page."""
+        return self._client.pages(self._stub.ListJobs, pb.ListJobsRequest(state=state, kind=kind), lambda page: page.jobs)
+
+    async def watch_job(self, job_id: str, timeout: float | None = None) -> AsyncIterator[pb.Job]:
+        """A job each time that its state changes, until it has ended."""
+        async for event in self._client.stream(self._stub.WatchJob, pb.WatchJobRequest(id=job_id), timeout):
+            yield event.message.job
 
     async def job(self, job_id: str) -> pb.Job:
         """One job."""

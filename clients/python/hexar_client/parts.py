@@ -90,15 +90,35 @@ class Parts:
         request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
         return cast("pb.WarmUpVehicleResponse", self._client.unary(self._stub.WarmUpVehicle, request))
 
+    def catalogues(self) -> Iterator[pb.Catalogue]:
+        """All catalogues by name, page by page."""
+        request = pb.ListCataloguesRequest()
+        return self._client.pages(self._stub.ListCatalogues, request, lambda page: page.catalogues)
+
+    def manufacturers(self, catalogue: str = "") -> Iterator[pb.Manufacturer]:
+        """All makes of a catalogue, page by page. NotFound."""
+        request = pb.ListManufacturersRequest(catalogue=catalogue)
+        return self._client.pages(self._stub.ListManufacturers, request, lambda page: page.manufacturers)
+
+    def models(self, manufacturer_id: str, *, catalogue: str = "", year: int = 0) -> Iterator[pb.Model]:
+        """All models of a make, those built in ``year`` where it is given, page by page. NotFound."""
+        request = pb.ListModelsRequest(catalogue=catalogue, manufacturer_id=manufacturer_id, year=year)
+        return self._client.pages(self._stub.ListModels, request, lambda page: page.models)
+
+    def variants(self, model_id: str, *, catalogue: str = "", year: int = 0) -> Iterator[pb.Variant]:
+        """All variants of a model, those built in ``year`` where it is given, page by page. NotFound."""
+        request = pb.ListVariantsRequest(catalogue=catalogue, model_id=model_id, year=year)
+        return self._client.pages(self._stub.ListVariants, request, lambda page: page.variants)
+
+    def categories(self, variant_id: str, *, catalogue: str = "") -> Iterator[pb.CategoryTree]:
+        """All categories in which a variant has parts, page by page. NotFound."""
+        request = pb.ListCategoriesRequest(catalogue=catalogue, variant_id=variant_id)
+        return self._client.pages(self._stub.ListCategories, request, lambda page: page.categories)
+
     def articles(self, **filters: Unpack[ArticleFields]) -> Iterator[pb.Article]:
         """All articles that the filters of ListArticlesRequest leave, page by page."""
         request = pb.ListArticlesRequest(**filters)
-        while True:
-            response = cast("pb.ListArticlesResponse", self._client.unary(self._stub.ListArticles, request))
-            yield from response.articles
-            if not response.page.next_token:
-                return
-            request.page.token = response.page.next_token
+        return self._client.pages(self._stub.ListArticles, request, lambda page: page.articles)
 
 
 class AsyncParts:
@@ -140,13 +160,32 @@ class AsyncParts:
         request = pb.WarmUpVehicleRequest(catalogue=catalogue, vehicle=vehicle, background=background)
         return cast("pb.WarmUpVehicleResponse", await self._client.unary(self._stub.WarmUpVehicle, request))
 
-    async def articles(self, **filters: Unpack[ArticleFields]) -> AsyncIterator[pb.Article]:
+    def catalogues(self) -> AsyncIterator[pb.Catalogue]:
+        """All catalogues by name, page by page."""
+        request = pb.ListCataloguesRequest()
+        return self._client.pages(self._stub.ListCatalogues, request, lambda page: page.catalogues)
+
+    def manufacturers(self, catalogue: str = "") -> AsyncIterator[pb.Manufacturer]:
+        """All makes of a catalogue, page by page. NotFound."""
+        request = pb.ListManufacturersRequest(catalogue=catalogue)
+        return self._client.pages(self._stub.ListManufacturers, request, lambda page: page.manufacturers)
+
+    def models(self, manufacturer_id: str, *, catalogue: str = "", year: int = 0) -> AsyncIterator[pb.Model]:
+        """All models of a make, those built in ``year`` where it is given, page by page. NotFound."""
+        request = pb.ListModelsRequest(catalogue=catalogue, manufacturer_id=manufacturer_id, year=year)
+        return self._client.pages(self._stub.ListModels, request, lambda page: page.models)
+
+    def variants(self, model_id: str, *, catalogue: str = "", year: int = 0) -> AsyncIterator[pb.Variant]:
+        """All variants of a model, those built in ``year`` where it is given, page by page. NotFound."""
+        request = pb.ListVariantsRequest(catalogue=catalogue, model_id=model_id, year=year)
+        return self._client.pages(self._stub.ListVariants, request, lambda page: page.variants)
+
+    def categories(self, variant_id: str, *, catalogue: str = "") -> AsyncIterator[pb.CategoryTree]:
+        """All categories in which a variant has parts, page by page. NotFound."""
+        request = pb.ListCategoriesRequest(catalogue=catalogue, variant_id=variant_id)
+        return self._client.pages(self._stub.ListCategories, request, lambda page: page.categories)
+
+    def articles(self, **filters: Unpack[ArticleFields]) -> AsyncIterator[pb.Article]:
         """All articles that the filters of ListArticlesRequest leave, page by page."""
         request = pb.ListArticlesRequest(**filters)
-        while True:
-            response = cast("pb.ListArticlesResponse", await self._client.unary(self._stub.ListArticles, request))
-            for article in response.articles:
-                yield article
-            if not response.page.next_token:
-                return
-            request.page.token = response.page.next_token
+        return self._client.pages(self._stub.ListArticles, request, lambda page: page.articles)

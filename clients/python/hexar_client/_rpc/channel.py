@@ -9,15 +9,25 @@ from dataclasses import dataclass
 
 import grpc
 
-SERVICES = ("Query", "Chat", "Portfolio", "Parts", "Market", "Legal", "Ops")
-#: gRPC retries what never reached a handler. Calls that did are not repeated by the channel: streams resume instead.
+from hexar.v1 import chat_pb2, legal_pb2, market_pb2, ops_pb2, parts_pb2, portfolio_pb2, query_pb2
+
+CONTRACT = (query_pb2, chat_pb2, portfolio_pb2, parts_pb2, market_pb2, legal_pb2, ops_pb2)
+#: The methods whose answers are streams. gRPC repeats them where nothing was answered yet; later they resume (stream.py).
+#: What has one answer is repeated by Calls.unary, which knows what may be done twice.
+STREAMS = [
+    {"service": service.full_name, "method": method.name}
+    for file in CONTRACT
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    if method.server_streaming
+]
 SERVICE_CONFIG = json.dumps(
     {
         # One connection a client, to any of the addresses; another one where that is lost.
         "loadBalancingConfig": [{"pick_first": {"shuffleAddressList": True}}],
         "methodConfig": [
             {
-                "name": [{"service": f"hexar.v1.{name}Service"} for name in SERVICES],
+                "name": STREAMS,
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.1s",
@@ -31,7 +41,6 @@ SERVICE_CONFIG = json.dumps(
 )
 OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.service_config", SERVICE_CONFIG),
-    ("grpc.enable_retries", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
@@ -43,7 +52,7 @@ class Connection:
     """Where and how to connect. ``tls`` is True, or the PEM bytes of the authority to trust; ``token`` is sent as bearer.
 
     ``certificate`` is the client's private key and chain, ``timeout`` the seconds of a call that says none, ``more`` is sent
-    beside the token.
+    beside the token, ``retries`` is how often a call is repeated that the server did not answer.
 
     ``target`` is "host:port", or several of them; ValueError where there is none. The names of several are resolved here, to
     IPv4 addresses; certificates are checked for the first one's name.
@@ -55,12 +64,15 @@ class Connection:
     certificate: tuple[bytes, bytes] | None = None
     timeout: float | None = None
     more: tuple[tuple[str, str], ...] = ()
+    retries: int = 3
 
     def __post_init__(self) -> None:
         if not self.target:
             raise ValueError("at least one target is needed")
         if self.certificate is not None and not self.tls:
             raise ValueError("a certificate needs tls")
+        if self.retries < 0:
+            raise ValueError("retries must not be negative")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -79,9 +91,8 @@ class Connection:
         return "ipv4:" + ",".join(dict.fromkeys(found))
 
     def _options(self) -> tuple[tuple[str, str | int], ...]:
-        if isinstance(self.target, str):
-            return OPTIONS
-        return (*OPTIONS, ("grpc.default_authority", self.target[0]))
+        options = (*OPTIONS, ("grpc.enable_retries", int(self.retries > 0)))
+        return options if isinstance(self.target, str) else (*options, ("grpc.default_authority", self.target[0]))
 
     def _credentials(self) -> grpc.ChannelCredentials | None:
         if not self.tls:

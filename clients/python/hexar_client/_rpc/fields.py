@@ -110,3 +110,25 @@ class DraftFields(TypedDict, total=False):
     as_of: legal_pb2.CalendarDate | None
     formats: Iterable[legal_pb2.LegalFormat | str] | None
     strict: bool | None
+
+
+class ReviseFields(TypedDict, total=False):
+    """Fields of ReviseRequest beside the draft, the instruction and its own fields."""
+
+    formats: Iterable[legal_pb2.LegalFormat | str] | None
+
+
+class CiteFields(TypedDict, total=False):
+    """Fields of CiteRequest beside text and jurisdiction."""
+
+    corpus: legal_pb2.CorpusRef | None
+    as_of: legal_pb2.CalendarDate | None
+
+
+class AuthorityFields(TypedDict, total=False):
+    """Fields of SearchAuthoritiesRequest beside query and jurisdiction."""
+
+    limit: int | None
+    topic: str | None
+    corpus: legal_pb2.CorpusRef | None
+    as_of: legal_pb2.CalendarDate | None

@@ -20,7 +20,7 @@ CLOSED = "the client is closed"
 class _Method:
     """A method of a stub: found on the channel when it is first called."""
 
-    __slots__ = ("_args", "_channel", "_found", "_kind", "_kwargs")
+    __slots__ = ("_args", "_channel", "_found", "_kind", "_kwargs", "name")
 
     def __init__(self, channel: _Guard, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._channel = channel
@@ -28,6 +28,8 @@ class _Method:
         self._args = args
         self._kwargs = kwargs
         self._found: Any = None
+        #: The method's name in its service: "GetPortfolio".
+        self.name = str(args[0]).rpartition("/")[2] if args else ""
 
     def _method(self) -> Any:
         channel = self._channel.opened()

@@ -25,14 +25,14 @@ class Portfolios:
         documents: Iterable[Upload],
         *,
         create: bool = True,
-        timeout: float = UPLOAD_TIMEOUT,
+        timeout: float | None = None,
         sent: Callable[[Upload, int], None] | None = None,
     ) -> portfolio_pb2.UpsertDocumentsResponse:
         """Upload documents; what cannot be read is in the summary, the rest is kept."""
         frames: Any = upload_frames(portfolio_id, documents, create=create, sent=sent)
         return cast(
             "portfolio_pb2.UpsertDocumentsResponse",
-            self._client.unary(self._portfolios.UpsertDocuments, frames, timeout),
+            self._client.unary(self._portfolios.UpsertDocuments, frames, self._client.seconds(timeout, UPLOAD_TIMEOUT)),
         )
 
     def create(self, portfolio_id: str = "", title: str = "") -> portfolio_pb2.Portfolio:
@@ -98,14 +98,14 @@ class AsyncPortfolios:
         documents: Iterable[Upload],
         *,
         create: bool = True,
-        timeout: float = UPLOAD_TIMEOUT,
+        timeout: float | None = None,
         sent: Callable[[Upload, int], None] | None = None,
     ) -> portfolio_pb2.UpsertDocumentsResponse:
         """Upload documents, read off the event loop; what cannot be read is in the summary, the rest is kept."""
         frames: Any = off_loop(upload_frames(portfolio_id, documents, create=create, sent=sent))
         return cast(
             "portfolio_pb2.UpsertDocumentsResponse",
-            await self._client.unary(self._portfolios.UpsertDocuments, frames, timeout),
+            await self._client.unary(self._portfolios.UpsertDocuments, frames, self._client.seconds(timeout, UPLOAD_TIMEOUT)),
         )
 
     async def create(self, portfolio_id: str = "", title: str = "") -> portfolio_pb2.Portfolio:

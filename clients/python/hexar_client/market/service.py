@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import grpc
-
 from hexar.v1 import market_pb2 as pb
 from hexar.v1 import market_pb2_grpc
-from hexar_client._rpc.calls import LONG_TIMEOUT, AsyncCalls, Calls
+from hexar_client._rpc.calls import LONG_TIMEOUT, AsyncCalls, Calls, off_loop
 from hexar_client._rpc.stream import AsyncStream, Stream
-from hexar_client.errors import convert_rpc
 from hexar_client.market.analysis import UPLOAD_TIMEOUT, Analysis, AnalyzeEvents, parts
 
 
@@ -36,12 +33,10 @@ class Market:
             made.apply(event)
         return made
 
-    def upload(self, made: pb.TableOptions, *files: str | Path, timeout: float = UPLOAD_TIMEOUT) -> pb.Table:
+    def upload(self, made: pb.TableOptions, *files: str | Path, timeout: float | None = None) -> pb.Table:
         """Bring a table of one or more files."""
-        try:
-            response = self._stub.UploadTable(parts(made, files), timeout=timeout, metadata=self._client.metadata)
-        except grpc.RpcError as error:
-            raise convert_rpc(error) from None
+        frames: Any = parts(made, files)
+        response = self._client.unary(self._stub.UploadTable, frames, self._client.seconds(timeout, UPLOAD_TIMEOUT))
         return cast("pb.UploadTableResponse", response).table
 
     def register(self, made: pb.TableOptions, *paths: str, warehouse: str = "", relation: str = "") -> pb.Table:
@@ -55,13 +50,7 @@ class Market:
 
     def tables(self) -> Iterator[pb.Table]:
         """All tables by name, page by page."""
-        request = pb.ListTablesRequest()
-        while True:
-            response = cast("pb.ListTablesResponse", self._client.unary(self._stub.ListTables, request))
-            yield from response.tables
-            if not response.page.next_token:
-                return
-            request.page.token = response.page.next_token
+        return self._client.pages(self._stub.ListTables, pb.ListTablesRequest(), lambda page: page.tables)
 
     def delete(self, name: str) -> None:
         """Forget a table."""
@@ -93,12 +82,10 @@ class AsyncMarket:
             made.apply(event)
         return made
 
-    async def upload(self, made: pb.TableOptions, *files: str | Path, timeout: float = UPLOAD_TIMEOUT) -> pb.Table:
-        """Bring a table of one or more files."""
-        try:
-            response = await self._stub.UploadTable(parts(made, files), timeout=timeout, metadata=self._client.metadata)
-        except grpc.RpcError as error:
-            raise convert_rpc(error) from None
+    async def upload(self, made: pb.TableOptions, *files: str | Path, timeout: float | None = None) -> pb.Table:
+        """Bring a table of one or more files, read off the event loop."""
+        frames: Any = off_loop(parts(made, files))
+        response = await self._client.unary(self._stub.UploadTable, frames, self._client.seconds(timeout, UPLOAD_TIMEOUT))
         return cast("pb.UploadTableResponse", response).table
 
     async def register(self, made: pb.TableOptions, *paths: str, warehouse: str = "", relation: str = "") -> pb.Table:
@@ -111,16 +98,9 @@ class AsyncMarket:
         response = await self._client.unary(self._stub.GetTable, pb.GetTableRequest(name=name))
         return cast("pb.GetTableResponse", response).table
 
-    async def tables(self) -> AsyncIterator[pb.Table]:
+    def tables(self) -> AsyncIterator[pb.Table]:
         """All tables by name, page by page."""
-        request = pb.ListTablesRequest()
-        while True:
-            response = cast("pb.ListTablesResponse", await self._client.unary(self._stub.ListTables, request))
-            for table in response.tables:
-                yield table
-            if not response.page.next_token:
-                return
-            request.page.token = response.page.next_token
+        return self._client.pages(self._stub.ListTables, pb.ListTablesRequest(), lambda page: page.tables)
 
     async def delete(self, name: str) -> None:
         """Forget a table."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hexar.server.config import Settings
+from hexar.server.engine.system import System, contract, kinds, method_names, tables
 from hexar.server.servicers import chat, legal, market, parts, query
-from hexar.server.system import System, contract, kinds, method_names, tables
+from hexar.server.settings.config import Settings
 
 #: One line a system.
 SYSTEMS: tuple[System, ...] = (query.SYSTEM, chat.SYSTEM, parts.SYSTEM, market.SYSTEM, legal.SYSTEM)

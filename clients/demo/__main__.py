@@ -26,11 +26,11 @@ from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import AlreadyExists
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import NAMES, DemoShops
-from hexar.server.startup import failed, load_settings, prepare, run_loop
-from hexar.server.store import open_database, prepare_database
+from hexar.server.engine.store import open_database, prepare_database
+from hexar.server.process.app import App
+from hexar.server.process.startup import failed, load_settings, prepare, run_loop
+from hexar.server.settings.config import Settings
 from hexar.server.systems import TABLES
 from hexar_client import AsyncClient
 

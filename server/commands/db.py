@@ -15,8 +15,8 @@ from hexar.core.errors import HexarError
 from hexar.core.store import Database, Tables, metadata
 from hexar.core.store.migrations import current, heads, named
 from hexar.core.store.migrations import upgrade as migrate
-from hexar.server.startup import load_settings
-from hexar.server.store import open_database
+from hexar.server.engine.store import open_database
+from hexar.server.process.startup import load_settings
 from hexar.server.systems import TABLES
 
 app = typer.Typer(no_args_is_help=True, help="Migrate the store, and look at its schema.")

@@ -22,8 +22,8 @@ from hexar.agents.legal.templates.library import Library
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
 from hexar.core.store import Database
-from hexar.server.startup import load_settings
-from hexar.server.store import StoreNotReady, open_database, prepare_database
+from hexar.server.engine.store import StoreNotReady, open_database, prepare_database
+from hexar.server.process.startup import load_settings
 from hexar.server.systems import TABLES
 
 #: Problems printed; all are counted.

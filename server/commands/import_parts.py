@@ -17,8 +17,8 @@ from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE, import_catalogue
 from hexar.agents.parts.plan import dependency
 from hexar.core.cache.versions import Versions
 from hexar.core.errors import HexarError
-from hexar.server.startup import load_settings
-from hexar.server.store import StoreNotReady, open_database, prepare_database
+from hexar.server.engine.store import StoreNotReady, open_database, prepare_database
+from hexar.server.process.startup import load_settings
 from hexar.server.systems import TABLES
 
 #: Problems printed; the report counts all of them by reason.

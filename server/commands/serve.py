@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hexar.server.commands.several import run_several
-from hexar.server.config import Settings
-from hexar.server.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.process.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.settings.config import Settings
 
 
 def serve(
@@ -30,7 +30,7 @@ def serve(
 
 def run(settings: Settings) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
-    from hexar.server.app import App
+    from hexar.server.process.app import App
 
     prepare(settings)
     run_loop(App(settings).run(), cpu_affinity=settings.cpu_affinity)

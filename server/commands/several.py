@@ -6,8 +6,8 @@ import asyncio
 import sys
 from typing import Literal, NoReturn
 
-from hexar.server.config import Settings
-from hexar.server.startup import ConfigurationError, configure_logging, failed
+from hexar.server.process.startup import ConfigurationError, configure_logging, failed
+from hexar.server.settings.config import Settings
 
 
 def check_shared(settings: Settings, what: str) -> None:
@@ -25,7 +25,7 @@ def run_several(
     """Run ``count`` processes until SIGTERM or SIGINT, then end this one."""
     if sys.platform == "win32":
         raise failed(ConfigurationError("workers: several processes on one port need SO_REUSEPORT; Windows has none"), 2)
-    from hexar.server.supervision.supervisor import NotStarted, Supervisor
+    from hexar.server.process.supervision.supervisor import NotStarted, Supervisor
 
     try:
         check_shared(settings, f"a server of {count} processes" if role == "serve" else "hexar worker")

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from hexar.server.commands.several import check_shared, run_several
-from hexar.server.config import Settings
-from hexar.server.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.process.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.settings.config import Settings
 
 
 def worker(
@@ -38,7 +38,7 @@ def worker(
 
 def run(settings: Settings, *, health: bool) -> None:
     """Run jobs in this process until SIGTERM or SIGINT."""
-    from hexar.server.worker import JobProcess
+    from hexar.server.process.worker import JobProcess
 
     prepare(settings)
     run_loop(JobProcess(settings, health=health).run())

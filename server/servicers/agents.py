@@ -11,7 +11,7 @@ from hexar.agents.portfolio.validation import check_agent, check_name, page_size
 from hexar.core.errors import FailedPrecondition, InvalidArgument
 from hexar.core.paging import PageTokens
 from hexar.core.store import Database
-from hexar.server.rpc import Call, Handler
+from hexar.server.calls.rpc import Call, Handler
 from hexar.v1 import chat_pb2, common_pb2
 
 SERVICE = "hexar.v1.ChatService/"

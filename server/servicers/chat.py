@@ -30,15 +30,15 @@ from hexar.core.errors import HexarError
 from hexar.core.eventlog import AnswerSpec, Origin, extended
 from hexar.core.telemetry.metrics import counter, gauge
 from hexar.core.text.terms import terms
-from hexar.server.config import Strict
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
 from hexar.server.engine import MEGABYTE, Engine
-from hexar.server.models import build_embeddings
-from hexar.server.rpc import Call, Handler
+from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.agents import AgentHandlers
 from hexar.server.servicers.conversations import ConversationHandlers
 from hexar.server.servicers.portfolio import PortfolioHandlers
-from hexar.server.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.settings.config import Strict
+from hexar.server.settings.models import build_embeddings
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 
 log = structlog.get_logger(__name__)

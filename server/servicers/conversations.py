@@ -9,7 +9,7 @@ from hexar.agents.portfolio.chat.conversations import Conversations
 from hexar.agents.portfolio.validation import check_made_id, check_name, page_size
 from hexar.core.paging import PageTokens
 from hexar.core.store import Database
-from hexar.server.rpc import Call, Handler
+from hexar.server.calls.rpc import Call, Handler
 from hexar.v1 import chat_pb2, common_pb2
 
 SERVICE = "hexar.v1.ChatService/"

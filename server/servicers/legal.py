@@ -44,13 +44,13 @@ from hexar.core.errors import Unavailable
 from hexar.core.eventlog import AnswerSpec
 from hexar.core.resilience.policies import RetryPolicy
 from hexar.core.store import STORE_ERRORS
-from hexar.server.config import Strict
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import answer_spec, stream_answer
 from hexar.server.engine import Engine
-from hexar.server.rpc import Call, Handler
+from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.legal_bulk import BulkDrafts
 from hexar.server.servicers.legal_imports import CorpusImports
-from hexar.server.streaming import answer_spec, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.settings.config import Strict
 from hexar.v1 import legal_pb2 as pb
 
 T = TypeVar("T")

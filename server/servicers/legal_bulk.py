@@ -12,8 +12,8 @@ from hexar.agents.legal.plan import DraftPlan
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Code, HexarError, InvalidArgument, ResourceExhausted
 from hexar.core.eventlog import AnswerSpec
+from hexar.server.calls.rpc import Call
 from hexar.server.engine import Engine
-from hexar.server.rpc import Call
 from hexar.v1 import common_pb2
 from hexar.v1 import legal_pb2 as pb
 

@@ -12,8 +12,8 @@ from hexar.agents.legal.corpus.store import DEFAULT
 from hexar.agents.legal.requests import MAX_NAME, Violations
 from hexar.core.errors import InvalidArgument, Unavailable
 from hexar.core.store import STORE_ERRORS
+from hexar.server.calls.rpc import Call
 from hexar.server.engine import Engine
-from hexar.server.rpc import Call
 from hexar.v1 import legal_pb2 as pb
 
 #: Bytes and files of one call, seconds between two reports of progress, and problems that a report carries.

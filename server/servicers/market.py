@@ -23,12 +23,12 @@ from hexar.core.errors import Unavailable
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.core.store.database import store_url
-from hexar.server.config import Strict
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import answer_spec, stream_answer
 from hexar.server.engine import Engine
-from hexar.server.rpc import Call, Handler
+from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.market_upload import Upload
-from hexar.server.streaming import answer_spec, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.settings.config import Strict
 from hexar.v1 import market_pb2 as pb
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from hexar.core.ledger import Period, Usage
 from hexar.core.paging import PageTokens
 from hexar.core.resilience import BreakerState
 from hexar.core.telemetry.metrics import LatencySummary
-from hexar.server.process import Process
-from hexar.server.rpc import Call, Handler
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.engine.process import Process
 from hexar.v1 import common_pb2
 from hexar.v1 import ops_pb2 as pb
 

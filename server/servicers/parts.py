@@ -28,10 +28,10 @@ from hexar.core.jobs.model import JobContext
 from hexar.core.paging import PageTokens
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.engine import Engine
-from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import RequestMemo, answer_spec, send_answer, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.engine.system import Servicer, System
 from hexar.v1 import parts_pb2 as pb
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from hexar.core.paging import PageTokens
 from hexar.core.processes import Cancel
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.core.store import Database
-from hexar.server.rpc import Call, Handler
+from hexar.server.calls.rpc import Call, Handler
 from hexar.server.tuning.memory import give_back, give_back_soon
 from hexar.v1 import common_pb2, portfolio_pb2
 

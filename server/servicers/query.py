@@ -22,10 +22,10 @@ from hexar.core.eventlog import AnswerSpec
 from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
 from hexar.core.resilience.dispatch import BulkheadConfig
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.engine import Engine, WarmJob
-from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import RequestMemo, answer_spec, send_answer, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.engine.system import Servicer, System
 from hexar.v1 import ops_pb2, query_pb2
 
 PATH = "hexar.v1.QueryService/Query"

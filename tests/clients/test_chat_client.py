@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar.v1 import chat_pb2, portfolio_pb2
 from hexar_client import AsyncClient, Client

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 import hexar_client
 from hexar.core.telemetry.metrics import Metrics
-from hexar.server.app import App
+from hexar.server.calls.interceptors import Observe, errors, request_id
+from hexar.server.calls.rpc import Call, ServiceHandler
 from hexar.server.demo import DemoShops
-from hexar.server.interceptors import Observe, errors, request_id
-from hexar.server.rpc import Call, ServiceHandler
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, query_pb2
 from hexar_client import AsyncClient, Client, Ranking, filters, money

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from hexar.server.app import App
 from hexar.server.demo.shops import DemoShops
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, parts_pb2
 from hexar_client import AsyncClient, Cancelled, Client, ClientClosed, Ranking, StreamConsumed

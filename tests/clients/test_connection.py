@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar_client import AsyncClient, Client, DeadlineExceeded, Unauthenticated, Unavailable
 

@@ -12,8 +12,8 @@ import pytest
 from hexar.core.errors import Aborted as RunLost
 from hexar.core.errors import Unavailable as Refused
 from hexar.core.telemetry.metrics import Metrics
-from hexar.server.interceptors import Observe, errors, request_id
-from hexar.server.rpc import Call, ServiceHandler
+from hexar.server.calls.interceptors import Observe, errors, request_id
+from hexar.server.calls.rpc import Call, ServiceHandler
 from hexar.v1 import query_pb2
 from hexar_client import Aborted, AsyncClient, Client, Ranking, Restarted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar.v1 import chat_pb2
 from hexar_client import AsyncClient, Client, NotFound

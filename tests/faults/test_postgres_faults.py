@@ -20,8 +20,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
-from hexar.server.app import App
 from hexar.server.demo import DemoShops
+from hexar.server.process.app import App
 from hexar.server.systems import TABLES, make_settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, portfolio_pb2, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace

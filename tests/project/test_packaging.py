@@ -87,7 +87,7 @@ def test_the_wheels_install_and_run_from_any_folder(wheels: Path, tmp_path: Path
     constraints = ("--constraint", str(ROOT / "constraints.txt"))
     run(str(python), "-m", "pip", "install", "--quiet", *constraints, "--find-links", str(wheels), "hexar", "hexar-client")
     probe = (
-        "import hexar.core.cachekey as c, hexar.core.fuzzy as f, hexar.server.app, hexar.v1.query_pb2, hexar_client;"
+        "import hexar.core.cachekey as c, hexar.core.fuzzy as f, hexar.server.process.app, hexar.v1.query_pb2, hexar_client;"
         "assert f.default_tables(); print(c.__file__)"
     )
     assert str(tmp_path / "clean") in run(str(python), "-c", probe, cwd=tmp_path)

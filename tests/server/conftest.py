@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from hexar.server.app import App
-from hexar.server.config import Settings
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.server.systems import make_settings
 
 

@@ -370,8 +370,8 @@ def main() -> None:
 
 
 SERVER = """
-from hexar.server.app import App
-from hexar.server.startup import prepare, run_loop
+from hexar.server.process.app import App
+from hexar.server.process.startup import prepare, run_loop
 from hexar.server.systems import make_settings
 settings = make_settings()
 prepare(settings)

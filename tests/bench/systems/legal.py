@@ -27,7 +27,7 @@ from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
 from hexar.agents.legal.demo import CORPUS
 from hexar.agents.legal.layers import LAYERS, Layers
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.servicers.legal import LegalServicer
 from hexar.server.systems import make_settings
 from hexar.v1 import legal_pb2 as pb

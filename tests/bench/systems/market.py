@@ -318,7 +318,7 @@ async def cached(folder: Path, path: Path) -> float:
     """A first answer over a replayed one, through a server and a real channel."""
     import grpc
 
-    from hexar.server.app import App
+    from hexar.server.process.app import App
     from hexar.server.systems import make_settings
 
     app = App(make_settings(port=0, data_dir=folder / "data", drain_seconds=0, log_level="error", market={"roots": [folder]}))

@@ -12,11 +12,11 @@ from google.rpc import error_details_pb2, status_pb2
 
 from hexar.core.errors import HexarError, StreamBroken
 from hexar.core.telemetry.metrics import Metrics
-from hexar.server.app import App
-from hexar.server.config import Settings
-from hexar.server.interceptors import Admission, Observe, errors, request_id
-from hexar.server.interceptors.errors import STATUS as STATUS_OF
-from hexar.server.rpc import Call, ServiceHandler
+from hexar.server.calls.interceptors import Admission, Observe, errors, request_id
+from hexar.server.calls.interceptors.errors import STATUS as STATUS_OF
+from hexar.server.calls.rpc import Call, ServiceHandler
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.server.systems import SYSTEMS
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 

@@ -18,9 +18,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from pydantic import ValidationError
 
 from hexar.core.telemetry.metrics import Metrics, Window
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace

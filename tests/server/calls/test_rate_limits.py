@@ -16,8 +16,8 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
-from hexar.server.app import App
-from hexar.server.config import Settings
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
 from tests.fix.redis_server import RedisServer
 from tests.server.calls.test_errors import details, failure

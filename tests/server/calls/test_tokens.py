@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
-from hexar.server.app import App
-from hexar.server.auth.keys import KeySet, check_source, static_key
-from hexar.server.auth.settings import AuthConfig, JwtConfig, TokenConfig
-from hexar.server.config import Settings
+from hexar.server.calls.auth.keys import KeySet, check_source, static_key
+from hexar.server.calls.auth.settings import AuthConfig, JwtConfig, TokenConfig
 from hexar.server.contract import CONTRACT
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 
 #: When the tests were collected: they may run much later, so that what is to come is a day away.
 NOW, DAY = int(time.time()), 86_400
@@ -209,7 +209,7 @@ def jwks(**keys: Any) -> str:
 
 def test_a_jwks_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that the issuer adds is found soon after its first token, and one that it takes away is gone."""
-    monkeypatch.setattr("hexar.server.auth.keys.RETRY", 0.0)
+    monkeypatch.setattr("hexar.server.calls.auth.keys.RETRY", 0.0)
     path = tmp_path / "jwks.json"
     path.write_text(jwks(one=PRIVATE["ES256"]))
     verify = JwtConfig(jwks=str(path), algorithms=["ES256"]).verifier()

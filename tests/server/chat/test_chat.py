@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.v1 import chat_pb2, chat_pb2_grpc, common_pb2, portfolio_pb2, portfolio_pb2_grpc
 
 WARRANTY = b"""# Atlas 40 backpack

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
 from tests.server.chat.test_chat import Chat, text_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.v1 import chat_pb2, chat_pb2_grpc
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer

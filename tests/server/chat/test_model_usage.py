@@ -10,9 +10,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo.shops import DemoShops
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.server.chat.test_chat import WARRANTY, Chat
 from tests.upstream import Upstream

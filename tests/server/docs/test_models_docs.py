@@ -10,7 +10,7 @@ from hexar.agents.llm import Models
 from hexar.agents.llm.dialect import DIALECTS
 from hexar.agents.llm.models import KINDS
 from hexar.core.resilience.dispatch import Dispatcher
-from hexar.server.models import LlmConfig, build_models
+from hexar.server.settings.models import LlmConfig, build_models
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 
 from hexar.agents.parts import demo
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.server.app import App
 from hexar.server.demo.shops import DemoShops
-from hexar.server.system import contract
+from hexar.server.engine.system import contract
+from hexar.server.process.app import App
 from hexar.server.systems import SYSTEMS
 from hexar.v1 import chat_pb2, common_pb2, parts_pb2, portfolio_pb2, portfolio_pb2_grpc, query_pb2
 from tests.server.gear.messages import fields, repeated_singulars

@@ -11,9 +11,9 @@ import pytest
 
 from hexar.agents.gear.fold import Shown, fold
 from hexar.core.jobs import JobState
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import common_pb2, query_pb2, query_pb2_grpc
 from hexar_client import AsyncClient, Ranking
 from tests.fix.pace import Pace
@@ -161,7 +161,7 @@ async def test_a_replay_decodes_nothing(start: Start, monkeypatch: pytest.Monkey
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("decoded on the path of a replay")
 
-    monkeypatch.setattr("hexar.server.rpc.parse", forbidden)
+    monkeypatch.setattr("hexar.server.calls.rpc.parse", forbidden)
     monkeypatch.setattr("orjson.loads", forbidden)
     monkeypatch.setattr("hexar.core.eventlog.answers.unpack", forbidden)
     assert await raw(app, request) == kept

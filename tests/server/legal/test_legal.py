@@ -15,7 +15,7 @@ from grpc_status import rpc_status
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
 from hexar.agents.legal.demo import CORPUS
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.v1 import legal_pb2 as pb
 from hexar.v1 import legal_pb2_grpc
 from hexar_client.legal import Document, draft_request

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
 from hexar.agents.legal.demo import CORPUS
-from hexar.server.app import App
 from hexar.server.commands.imports import app as import_app
+from hexar.server.process.app import App
 from hexar_client.cli import app as client_app
 
 

@@ -12,7 +12,7 @@ import pytest
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
 from hexar.agents.legal.demo import CORPUS
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.servicers.legal import LegalServicer
 from hexar.v1 import legal_pb2 as pb
 from hexar.v1 import legal_pb2_grpc

@@ -14,8 +14,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from hexar.agents.market.demo import write_table
-from hexar.server.app import App
-from hexar.server.config import Settings
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import common_pb2, market_pb2_grpc
 from hexar.v1 import market_pb2 as pb
 

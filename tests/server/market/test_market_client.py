@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hexar.agents.market.demo import write_table
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar_client import AsyncClient
 from hexar_client.cli import app as cli
 from hexar_client.market import analysis, options

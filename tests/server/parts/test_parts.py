@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from hexar.agents.parts import demo
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.server.app import App
 from hexar.server.commands.imports import app as import_app
+from hexar.server.process.app import App
 from hexar.v1 import common_pb2, parts_pb2_grpc
 from hexar.v1 import parts_pb2 as pb
 

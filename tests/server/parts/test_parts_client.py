@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from hexar.agents.parts import demo
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.v1 import parts_pb2 as pb
 from hexar_client.cli import app as command
 from hexar_client.client import Client

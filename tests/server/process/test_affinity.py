@@ -20,7 +20,7 @@ import pytest
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar.server.systems import make_settings
 from hexar.server.tuning import loop_factory
 from hexar.server.tuning.affinity import CpuAffinity, cores_first, is_completions

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
-from hexar.server.supervision.figures import Families, Totals, read
+from hexar.server.process.supervision.figures import Families, Totals, read
 
 
 class Source:

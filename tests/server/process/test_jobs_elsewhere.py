@@ -10,9 +10,9 @@ import grpc
 import pytest
 
 from hexar.core.jobs import JobState
-from hexar.server.app import App
-from hexar.server.config import JobsConfig, Settings
 from hexar.server.demo import DemoShops
+from hexar.server.process.app import App
+from hexar.server.settings.config import JobsConfig, Settings
 from hexar.v1 import common_pb2, ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.fleet import Fleet
 from tests.fix.redis_server import RedisServer

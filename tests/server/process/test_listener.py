@@ -8,10 +8,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from hexar.server.app import App
-from hexar.server.config import Settings
-from hexar.server.transport import Listener, accepting, make_server
-from hexar.server.transport.health import Health, handlers
+from hexar.server.calls.transport import Listener, accepting, make_server
+from hexar.server.calls.transport.health import Health, handlers
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import portfolio_pb2
 from hexar_client import AsyncClient
 from hexar_client.errors import HexarError

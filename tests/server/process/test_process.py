@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from hexar.server.process import YOUNG_OBJECTS, collect_young
+from hexar.server.engine.process import YOUNG_OBJECTS, collect_young
 
 
 class Knot:

@@ -20,7 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.server.demo import DemoShops
-from hexar.server.supervision.address import Address
+from hexar.server.process.supervision.address import Address
 from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc
 from hexar_client import AsyncClient
 from hexar_client.chat import Upload

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hexar.server.app import App
-from hexar.server.config import Settings
-from hexar.server.store import StoreNotReady
+from hexar.server.engine.store import StoreNotReady
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 
 
 @pytest.mark.parametrize(

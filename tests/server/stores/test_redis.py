@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hexar.server.engine import build_engine
-from hexar.server.system import kinds
+from hexar.server.engine.system import kinds
 from hexar.server.systems import SYSTEMS, make_settings
 from tests.fix.redis_server import RedisServer
 

@@ -12,10 +12,10 @@ import pytest
 
 from hexar.agents.parts import demo
 from hexar.agents.parts.importers.run import import_catalogue
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
-from hexar.server.store import open_database
+from hexar.server.engine.store import open_database
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, parts_pb2, parts_pb2_grpc, portfolio_pb2, query_pb2
 from hexar.v1.query_pb2_grpc import QueryServiceStub
 from tests.fix.postgres_server import PostgresServer

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from hexar.core.store import Database
 from hexar.core.store.migrations import current, heads, upgrade
-from hexar.server.app import App
 from hexar.server.commands.db import schema_differences
-from hexar.server.system import tables
+from hexar.server.engine.system import tables
+from hexar.server.process.app import App
 from hexar.server.systems import SYSTEMS, settings_type
 from hexar.v1 import ops_pb2, ops_pb2_grpc
 from tests.server.systems.glossary.servicer import SERVICE, SYSTEM, GlossarySettings, pb
@@ -151,7 +151,14 @@ def test_its_table_is_migrated_beside_the_others(store_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["core/cache/kinds.py", "core/store/schema.py", "server/config.py", "server/models.py", "server/engine.py"]
+    "path",
+    [
+        "core/cache/kinds.py",
+        "core/store/schema.py",
+        "server/settings/config.py",
+        "server/settings/models.py",
+        "server/engine/engine.py",
+    ],
 )
 def test_what_all_systems_share_names_none(path: str) -> None:
     """Neither a system nor what it caches or lets be set is spelt out where a new one would have to be added."""

@@ -20,11 +20,11 @@ from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
 from hexar.core.store import Database, insert_or
 from hexar.core.telemetry.metrics import counter
-from hexar.server.config import Strict
+from hexar.server.calls.rpc import Call, Handler
+from hexar.server.calls.streaming import answer_spec, stream_answer
 from hexar.server.engine import Engine, WarmJob
-from hexar.server.rpc import Call, Handler
-from hexar.server.streaming import answer_spec, stream_answer
-from hexar.server.system import Servicer, System
+from hexar.server.engine.system import Servicer, System
+from hexar.server.settings.config import Strict
 from hexar.v1 import ops_pb2
 from tests.server.systems.glossary.tables import TABLES, meanings
 

@@ -1,0 +1,269 @@
+"""From a service in the contract to handlers on a grpc.aio server.
+
+Handlers take raw bytes and decode them here, so that bytes that are no message end as INVALID_ARGUMENT instead of UNKNOWN,
+and so that a replayed answer is written without ever being decoded. The interceptors are composed once, when the server is
+built: a call passes through plain coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from hexar.core.deadline import Deadline
+from hexar.core.errors import DeadlineExceeded, InvalidArgument, Unimplemented
+from hexar.server.calls.transport.texts import check_strings
+
+M = TypeVar("M", bound=Message)
+
+#: A caller's deadline is capped here, seconds: unary calls and streams.
+UNARY_SECONDS = 30.0
+STREAM_SECONDS = 300.0
+#: Seconds until the first message of a call has come, and between two of a client's stream.
+FIRST_SECONDS = 10.0
+IDLE_SECONDS = 20.0
+#: What is still read, and thrown away, of a client's stream that ends with an error: bytes and seconds. A client whose write
+#: fails because the call has ended reports INTERNAL in place of the status (grpc.aio does), so it is let finish.
+DRAIN_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 3.0
+#: The same for a caller who is not known, bytes.
+DRAIN_STRANGER_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the contract. ``path`` is as on the wire, without the leading slash."""
+
+    path: str
+    service: str
+    name: str
+    client_streaming: bool
+    server_streaming: bool
+
+    @classmethod
+    def of(cls, descriptor: MethodDescriptor) -> Method:
+        """The method of a protobuf descriptor."""
+        service = descriptor.containing_service.full_name
+        return cls(
+            f"{service}/{descriptor.name}", service, descriptor.name, descriptor.client_streaming, descriptor.server_streaming
+        )
+
+
+class Call:
+    """One RPC in progress: what came with it, and how to answer."""
+
+    __slots__ = (
+        "_context",
+        "_ended",
+        "_headers",
+        "_headers_sent",
+        "_metadata",
+        "_reading",
+        "deadline",
+        "first_event_at",
+        "last_seq",
+        "method",
+        "request",
+        "request_id",
+        "scopes",
+        "started",
+        "tenant",
+        "trailers",
+    )
+
+    def __init__(self, method: Method, context: Any) -> None:
+        self.method = method
+        #: The serialized request of a method that has one, once it was received.
+        self.request: bytes | None = None
+        self._context = context
+        #: True once the client has said that it sends no more; and while a read is not answered.
+        self._ended = False
+        self._reading = False
+        self._metadata: dict[str, str | bytes] | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._headers_sent = False
+        self.started = time.monotonic()
+        self.first_event_at: float | None = None
+        #: The number of the last event that was written; told to a caller whose stream breaks.
+        self.last_seq = 0
+        self.tenant = "default"
+        self.scopes: frozenset[str] = frozenset()
+        self.request_id = ""
+        #: Metadata that ends the call.
+        self.trailers: list[tuple[str, str | bytes]] = []
+        cap = STREAM_SECONDS if method.server_streaming or method.client_streaming else UNARY_SECONDS
+        given = context.time_remaining()
+        self.deadline = Deadline(self.started + (cap if given is None else min(cap, given)))
+
+    @property
+    def metadata(self) -> Mapping[str, str | bytes]:
+        """The request's metadata; of a repeated name, the last value."""
+        if self._metadata is None:
+            self._metadata = dict(self._context.invocation_metadata() or ())
+        return self._metadata
+
+    def text(self, name: str) -> str:
+        """The metadata value ``name`` as text; empty where it is missing."""
+        value = self.metadata.get(name, "")
+        return value if isinstance(value, str) else value.decode("utf-8", "replace")
+
+    def header(self, name: str, value: str) -> None:
+        """Add to the initial metadata; before the first event."""
+        self._headers.append((name, value))
+
+    async def send(self, events: Sequence[bytes], *, opening: bool = False) -> None:
+        """Write events of a stream, in order; waits while the client does not read.
+
+        ``opening``: they only announce the answer. The first event that the figures know is the first one behind them.
+        """
+        if not self._headers_sent:
+            self._headers_sent = True
+            if self._headers:
+                await self._context.send_initial_metadata(tuple(self._headers))
+        write = self._context.write
+        for event in events:
+            await write(event)
+            if self.first_event_at is None and not opening:
+                self.first_event_at = time.monotonic()
+
+    async def finish_headers(self) -> None:
+        """Send the initial metadata of a call that wrote no event."""
+        if not self._headers_sent and self._headers:
+            self._headers_sent = True
+            await self._context.send_initial_metadata(tuple(self._headers))
+
+    def set_trailers(self) -> None:
+        """Hand the collected trailers to gRPC."""
+        if self.trailers:
+            self._context.set_trailing_metadata(tuple(self.trailers))
+
+    async def abort(self, code: grpc.StatusCode, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> None:
+        """End the call with an error status; raises gRPC's own abort error."""
+        await self._context.abort(code, message, tuple(trailers))
+
+    async def receive(self) -> None:
+        """Wait for the request of a method that has one. Raises InvalidArgument where none comes, DeadlineExceeded."""
+        if self.request is None and not self.method.client_streaming:
+            self.request = await self._read(FIRST_SECONDS)
+            if self.request is None:
+                raise InvalidArgument("request", "the call ended without a message")
+
+    async def _read(self, seconds: float) -> bytes | None:
+        """The next message; None where the client ended. Raises DeadlineExceeded after ``seconds`` without one."""
+        self._reading = True
+        try:
+            async with asyncio.timeout(seconds):
+                data = await self._context.read()
+        except TimeoutError:
+            raise DeadlineExceeded(f"no message came for {seconds:g} seconds") from None
+        self._reading = False
+        if data is grpc.aio.EOF:
+            self._ended = True
+            return None
+        return cast("bytes", data)
+
+    async def drain(self, limit: int) -> None:
+        """Read what a streaming client still sends, up to ``limit`` bytes and for a short time, and throw it away."""
+        if not self.method.client_streaming or self._reading:
+            return
+        until = time.monotonic() + DRAIN_SECONDS
+        with suppress(Exception):  # whatever ends the connection, the status comes next
+            while not self._ended and limit > 0 and time.monotonic() < until:
+                limit -= len(await self._read(until - time.monotonic()) or b"") + 64
+
+    def decode(self, message: type[M]) -> M:
+        """The request as ``message``. Raises InvalidArgument where the bytes are none, or a text in it is not usable."""
+        assert self.request is not None, f"{self.method.path} streams its requests"
+        decoded = parse(message, self.request)
+        check_strings(decoded)
+        return decoded
+
+    async def decode_stream(self, message: type[M]) -> AsyncIterator[M]:
+        """The requests of a client stream, one by one; their texts are for the method to check."""
+        seconds = FIRST_SECONDS
+        while (data := await self._read(seconds)) is not None:
+            yield parse(message, data)
+            seconds = IDLE_SECONDS
+
+
+#: A unary method returns its serialized response; a streaming one sends and returns None.
+Handler = Callable[[Call], Awaitable[bytes | None]]
+#: An interceptor wraps a method's handler once, when the server is built.
+Interceptor = Callable[[Method, Handler], Handler]
+
+
+def receive(method: Method, handler: Handler) -> Handler:
+    """The interceptor that waits for the request of a method that has one.
+
+    What is outside of it (who calls, how often) is known from the headers alone, and refuses before anything is read.
+    """
+    if method.client_streaming:
+        return handler
+
+    async def call_with_request(call: Call) -> bytes | None:
+        await call.receive()
+        return await handler(call)
+
+    return call_with_request
+
+
+def parse(message: type[M], data: bytes) -> M:
+    """``data`` as ``message``, or InvalidArgument."""
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        raise InvalidArgument("request", f"the bytes are not a {message.DESCRIPTOR.full_name}") from None
+
+
+async def _unimplemented(call: Call) -> bytes | None:
+    raise Unimplemented(f"{call.method.path} is in the contract, but this server does not answer it yet")
+
+
+class ServiceHandler(grpc.GenericRpcHandler):
+    """All methods of the services of some .proto files; those without a handler answer UNIMPLEMENTED."""
+
+    def __init__(
+        self, files: Iterable[FileDescriptor], handlers: Mapping[str, Handler], interceptors: Sequence[Interceptor]
+    ) -> None:
+        self.services: list[str] = []
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        unused = set(handlers)
+        for file in files:
+            for service in file.services_by_name.values():
+                self.services.append(service.full_name)
+                for descriptor in service.methods:
+                    method = Method.of(descriptor)
+                    unused.discard(method.path)
+                    handler = receive(method, handlers.get(method.path, _unimplemented))
+                    for interceptor in reversed(interceptors):
+                        handler = interceptor(method, handler)
+                    self._handlers["/" + method.path] = _grpc_handler(method, handler)
+        self.methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = self._handlers
+        if unused:
+            raise ValueError(f"no such method in the contract: {', '.join(sorted(unused))}")
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler of the method that a client names, for gRPC."""
+        return self._handlers.get(details.method)
+
+
+def _grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+    async def unary(_: Any, context: Any) -> bytes | None:
+        return await handler(Call(method, context))
+
+    async def streaming(_: Any, context: Any) -> None:
+        await handler(Call(method, context))
+
+    # No serializers: what goes in and out are bytes. Every method is a stream of requests to gRPC, which is the same on the
+    # wire: so the handler begins with the headers, and it is ours how long a request is waited for, and whose.
+    if method.server_streaming:
+        return grpc.stream_stream_rpc_method_handler(streaming)
+    return grpc.stream_unary_rpc_method_handler(unary)

@@ -1,0 +1,154 @@
+"""What every process of the server has in common: an engine, the systems over it, figures, and an end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import start_http_server
+
+from hexar.server.engine import Engine, build_engine
+from hexar.server.engine.system import Servicer, System, kinds, tables
+from hexar.server.settings.config import Settings
+
+log = structlog.get_logger(__name__)
+
+VERSION = "0.1.0"
+#: So many objects are looked at for cycles in a quiet moment: that takes 1 to 2 ms.
+YOUNG_OBJECTS = 5_000
+
+
+def collect_young() -> None:
+    """Look for cycles among the objects that were made since the last time, where there are some thousands."""
+    if gc.get_count()[0] >= YOUNG_OBJECTS:
+        gc.collect(0)
+
+
+class ListenerLost(Exception):
+    """The process listens no more; it ends at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerIndex:
+    """Which of how many processes this is, counted from 1."""
+
+    number: int = 1
+    of: int = 1
+
+
+class Process(ABC):
+    """One process over one engine. A subclass says what it listens for."""
+
+    def __init__(self, settings: Settings, *, index: WorkerIndex | None = None, systems: Sequence[System]) -> None:
+        self.settings = settings
+        self.systems = systems
+        self.index = index or WorkerIndex()
+        self.engine: Engine = build_engine(settings, kinds=kinds(systems), tables=tables(systems))
+        self.version = VERSION
+        #: The ports that are listened on, once started; 0: none.
+        self.port = 0
+        self.metrics_port = 0
+        self.instance = f"{socket.gethostname()}:{os.getpid()}"
+        self.started_at = time.time()
+        self.ready = False
+        #: Called in :meth:`stop` when the last call has ended, while the engine is still open.
+        self.drained: Callable[[], Awaitable[None]] | None = None
+        self.servicers: list[Servicer] = [system.servicer(self.engine) for system in systems if system.servicer is not None]
+        for servicer in self.servicers:
+            self._register(servicer)
+        self._stopped = False
+        self._exporter: Any = None
+
+    def _register(self, servicer: Servicer) -> None:
+        self.engine.metrics.gauges.add(servicer.gauges)
+        for kind, handler in servicer.jobs().items():
+            self.engine.jobs.handler(kind, handler)
+
+    async def start(self) -> None:
+        """Open the engine and the systems, then listen. Raises OSError where the address cannot be had."""
+        self.engine.open()
+        for servicer in self.servicers:
+            await servicer.open()
+        self.engine.start_workers()
+        await self.listen()
+        self.ready = True
+        if self.settings.metrics_port is not None:
+            self._exporter = start_http_server(
+                self.settings.metrics_port, self.settings.host, registry=self.engine.metrics.registry
+            )
+            self.metrics_port = self._exporter[0].server_port
+        log.info("listening", host=self.settings.host, port=self.port, instance=self.instance)
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Refuse new calls, let running ones end for ``grace`` seconds, then release everything; once."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.ready = False
+        self.engine.gate.draining = True
+        self.engine.answers.drain()
+        await self.drain(self.settings.drain_seconds if grace is None else grace)
+        if self.drained is not None:
+            await self.drained()
+        await self.engine.end_work()
+        for servicer in reversed(self.servicers):
+            await servicer.close()
+        await self.engine.close()
+        if self._exporter is not None:
+            exporter, thread = self._exporter
+            exporter.shutdown()
+            exporter.server_close()
+            thread.join()
+        log.info("stopped", instance=self.instance)
+
+    @abstractmethod
+    async def listen(self) -> None:
+        """Begin to serve; set :attr:`port`."""
+
+    @abstractmethod
+    async def drain(self, grace: float) -> None:
+        """Take no more calls, and let running ones end for ``grace`` seconds."""
+
+    @property
+    def leave_seconds(self) -> float:
+        """Seconds that :meth:`leave` takes at most: every connection was told to go (at its age, give or take a tenth)."""
+        return self.settings.limits.connection_seconds * 1.1 + 2.0
+
+    @abstractmethod
+    async def lost(self) -> None:
+        """Return when nothing listens any more, without having been told to stop."""
+
+    async def leave(self) -> None:  # noqa: B027  # who shares no port has nobody to hand over
+        """Let others that share the port have the callers: return when none is connected and no answer is made here."""
+
+    async def run(self, stopping: asyncio.Event | None = None, started: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Serve until SIGTERM, SIGINT or ``stopping``, then drain. ``started`` is called once it serves."""
+        stopping = stopping or asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await self.start()
+        # What is there now stays: the collector need not look at it again each time.
+        gc.collect()
+        gc.freeze()
+        self.engine.loop_lag.quiet = collect_young
+        if started is not None:
+            await started()
+        lost = asyncio.create_task(self.lost())
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait((lost, told), return_when=asyncio.FIRST_COMPLETED)
+        if not told.done():
+            # Nothing of what runs here can be reached; whoever started the process starts another.
+            raise ListenerLost
+        lost.cancel()
+        log.info("draining", seconds=self.settings.drain_seconds)
+        await self.stop()

@@ -1,0 +1,95 @@
+"""What every command that runs a process does first: settings, logs, the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hexar.server.settings.config import Settings
+from hexar.server.systems import make_settings
+from hexar.server.tuning import loop_factory
+
+
+class ConfigurationError(Exception):
+    """The configuration is wrong; the text names the setting, one line a problem."""
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The configuration, with ``overrides`` that are not None in its place. Raises ConfigurationError."""
+    try:
+        return make_settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(map(_problem, error.errors()))) from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    # What concerns several fields names them itself.
+    return f"{'.'.join(map(str, error['loc']))}: {text}" if error["loc"] else text
+
+
+def load_settings(**overrides: object) -> Settings:
+    """As `read_settings`; a wrong one ends the command with a message and exit code 2."""
+    try:
+        return read_settings(**overrides)
+    except ConfigurationError as error:
+        raise failed(error, 2) from None
+
+
+def failed(error: Exception, code: int) -> SystemExit:
+    """The end of a command that cannot go on, said on standard error."""
+    for line in (str(error) or type(error).__name__).splitlines():
+        print(f"hexar: {line}", file=sys.stderr)
+    return SystemExit(code)
+
+
+def configure_logging(settings: Settings, worker: int | None = None) -> None:
+    """Structured logs on standard error: one line an event, JSON where asked for. ``worker``: whose lines these are."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+
+    def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if worker is not None:
+            event.setdefault("worker", worker)
+        return event
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            named,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def prepare(settings: Settings, worker: int | None = None) -> None:
+    """Logs, how often threads take turns, and how often the garbage collector looks for cycles."""
+    configure_logging(settings, worker)
+    # Agents' threads hand tokens to the loop: with the default of 5 ms a busy thread delays it noticeably (docs/adr/0005).
+    sys.setswitchinterval(0.001)
+    # A stream makes thousands of objects and hardly a cycle. Each look at the old ones holds every stream up; the young ones
+    # are looked at in quiet moments, some thousands at a time, so that a rush is over before their number is reached.
+    gc.set_threshold(60_000, 50, 50)
+
+
+def run_loop(work: Coroutine[Any, Any, None], *, cpu_affinity: bool = False) -> None:
+    """Run ``work`` on the event loop of this system; ``cpu_affinity``: on one that can keep to a CPU."""
+    with asyncio.Runner(loop_factory=loop_factory(cpu_affinity=cpu_affinity)) as runner:
+        runner.run(work)

@@ -14,10 +14,10 @@ from hexar.agents.legal.demo import CORPUS
 from hexar.agents.parts.demo import PATH as CATALOGUE
 from hexar.agents.parts.importers.run import import_catalogue
 from hexar.core.cache.versions import Versions
-from hexar.server.app import App
-from hexar.server.config import Settings
 from hexar.server.demo import DemoShops
-from hexar.server.store import open_database, prepare_database
+from hexar.server.engine.store import open_database, prepare_database
+from hexar.server.process.app import App
+from hexar.server.settings.config import Settings
 from hexar.server.systems import TABLES, make_settings
 
 

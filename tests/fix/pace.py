@@ -32,8 +32,8 @@ while True:
         worst = 0.0
 """
 #: Processes and threads that a measured thing passes through, each of which may be late: a caller, the server's loop, one of its
-#: threads, the other server, and back.
-TURNS = 5
+#: threads, the other server, and back; each of them twice, to be on the safe side.
+TURNS = 10
 
 
 class Pace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.gear.candidates import Batch, ParsedQuery
@@ -218,7 +218,6 @@ shops = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(shops, st.integers(100, 900))
 def test_every_product_is_shown_or_counted(rows: list[dict[str, object]], limit: int) -> None:
     """Each condition counts the products that fail it; those that fail it alone are what the answer would gain."""

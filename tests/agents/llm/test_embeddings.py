@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -74,7 +74,6 @@ texts = st.lists(words | st.text(st.characters(exclude_categories=["Cs"]), max_s
 
 
 @given(batch=st.lists(texts, max_size=4))
-@settings(max_examples=150)
 def test_embed_equals_the_oracle(static: StaticEmbeddings, batch: list[str]) -> None:
     """A row for each text in its order, whether its words were met before or not."""
     for _ in range(2):

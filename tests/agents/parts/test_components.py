@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.records import Position, Side
@@ -61,7 +61,6 @@ def test_sides_and_positions_are_read_exactly(text: str, words: str, side: Side,
     assert (set(reading.words), reading.side, reading.position) == (set(words.split()), side, position)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
     """No text raises, and reading what was read changes no word's meaning to another side."""

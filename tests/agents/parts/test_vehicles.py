@@ -1,7 +1,7 @@
 """From descriptions and VINs to variants."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.view import CatalogueView
@@ -102,7 +102,6 @@ def test_an_unknown_make_tells_the_nearest_models(index: VehicleIndex) -> None:
     assert found.alternatives[0].model.name.startswith("VAUXHALL ASTRA")
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.text(max_size=120), st.integers(0, 2100))
 def test_any_description_can_be_resolved(index: VehicleIndex, text: str, year: int) -> None:
     """Nothing raises, and whatever is returned covers the year."""

@@ -17,7 +17,7 @@ from random import Random
 from types import MappingProxyType
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hexar.core.cachekey import MAX_BYTES, MAX_DEPTH, MAX_MARKS, SCHEMA_VERSION, cache_key, cachekey, encode
@@ -378,7 +378,6 @@ junk = st.recursive(
 
 
 @given(junk, junk, junk)
-@settings(max_examples=400)
 def test_fuzz_any_object(tenant: object, kind: object, fields: object) -> None:
     """Any object gives 32 bytes or a refusal that names the argument, the same each time, as the oracle does."""
     outcomes: list[bytes | str] = []

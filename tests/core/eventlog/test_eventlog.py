@@ -249,24 +249,28 @@ async def test_nobody_joins_an_answer_that_was_given_up(caches: Caches) -> None:
     """A caller who comes while the cancelled work still ends gets an answer of its own."""
     answers = answers_of(caches)
     runs = 0
+    begun, ending, go = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def produce(events: EventLog) -> Completion:
         nonlocal runs
         runs += 1
         events.append(b"x")
         if runs == 1:
+            begun.set()
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             finally:
                 # Work that takes its time to end.
-                await asyncio.sleep(0.3)
+                ending.set()
+                await go.wait()
         return Completion()
 
-    left = await answers.open(spec(produce, caches), Deadline.after(10))
-    await asyncio.sleep(0.05)
+    left = await answers.open(spec(produce, caches), Deadline.after(60))
+    await begun.wait()
     left.close()
-    await asyncio.sleep(0.15)
-    next_one = await answers.open(spec(produce, caches), Deadline.after(10))
+    await ending.wait()
+    next_one = await answers.open(spec(produce, caches), Deadline.after(60))
+    go.set()
     assert next_one.answer_id != left.answer_id
     assert len(await read(next_one)) == 1
     await eventually(lambda: answers.live == 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
@@ -54,7 +54,6 @@ def found(index: FuzzyIndex, query: str, **options: Any) -> list[tuple[int, floa
 @given(names, queries, st.integers(1, 12), st.sampled_from([0.0, 0.3, 0.8]), st.booleans())
 @example(["headlight head light", "head light", "headlight"], "headlight head light", 3, 0.0, True)
 @example(["head light", "headlight"], "headlihgt", 3, 0.0, False)
-@settings(max_examples=400, deadline=None)
 def test_search_equals_brute_force(names: Sequence[str], query: str, limit: int, min_score: float, tables: bool) -> None:
     """The result is the oracle's: the same names, the same order, the same bits of the score."""
     options = TABLES if tables else {}
@@ -64,7 +63,6 @@ def test_search_equals_brute_force(names: Sequence[str], query: str, limit: int,
 
 
 @given(names, queries)
-@settings(max_examples=150, deadline=None)
 def test_bounds_lose_nothing(names: Sequence[str], query: str) -> None:
     """Searching with bounds equals scoring every name."""
     index = FuzzyIndex(names, **TABLES)
@@ -90,7 +88,6 @@ short = st.text("abcdeñж1", min_size=1, max_size=70)
 
 
 @given(short, st.lists(st.tuples(st.integers(0, 69), st.sampled_from(["", "a", "ж1", "swap"])), max_size=3))
-@settings(max_examples=400, deadline=None)
 def test_closeness_is_rapidfuzz_similarity(text: str, edits: list[tuple[int, str]]) -> None:
     """For tokens within the allowed edits closeness is RapidFuzz's OSA similarity, and 0 beyond them."""
     other = text
@@ -116,7 +113,6 @@ def test_closeness_is_rapidfuzz_similarity(text: str, edits: list[tuple[int, str
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
 def test_folding_equals_the_oracle(text: str) -> None:
     """Names are folded and cut into tokens as the oracle does it: a name is found by any spelling of itself."""
     assert oracle_fuzzy.tokenize(fold(text)) == oracle_fuzzy.tokenize(text)
@@ -124,7 +120,6 @@ def test_folding_equals_the_oracle(text: str) -> None:
 
 
 @given(names)
-@settings(max_examples=100, deadline=None)
 def test_a_name_finds_itself(names: Sequence[str]) -> None:
     """A name scores exactly 1.0 for itself, and no score is above 1."""
     index = FuzzyIndex(names, **TABLES)

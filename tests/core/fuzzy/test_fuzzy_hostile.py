@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.fuzzy import MAX_QUERY_TOKENS, FuzzyIndex, Match, closeness
@@ -101,7 +101,6 @@ def test_no_distribution_is_pathological(names: list[str]) -> None:
 
 
 @given(st.lists(st.text(max_size=20), max_size=8), st.text(max_size=40), st.integers(1, 5))
-@settings(max_examples=300, deadline=None)
 def test_any_text_is_safe(names: list[str], query: str, limit: int) -> None:
     """Any text may be a name or a query; both ways of searching agree."""
     index = FuzzyIndex(names, synonyms={"a": "b"}, constraints={"g": {"x": ["l", "é"], "y": ["r"]}})
@@ -119,7 +118,6 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_damaged_files_are_refused(saved: tuple[Path, bytes], data: st.DataObject) -> None:
     """Whatever bit is flipped, byte is lost or added: a ValueError that names the file."""
     path, sound = saved
@@ -139,7 +137,6 @@ def test_damaged_files_are_refused(saved: tuple[Path, bytes], data: st.DataObjec
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
 def test_forged_files_do_not_crash(saved: tuple[Path, bytes], data: st.DataObject) -> None:
     """A file that was changed on purpose, checksums put right, is refused or answers; it never reads out of bounds."""
     path, sound = saved

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.merge import DEFAULT_THRESHOLD, Prepared, cluster, same_product
@@ -160,14 +160,12 @@ ROW = st.dictionaries(
 )
 
 
-@settings(max_examples=400)
 @given(left=ROW, right=ROW)
 def test_the_kernel_equals_the_oracle(left: dict[str, str], right: dict[str, str]) -> None:
     """The compiled score is the plain one."""
     assert same_product(left, right) == pytest.approx(oracle_matching.same_product(left, right), abs=1e-9)
 
 
-@settings(max_examples=300)
 @given(left=ROW, right=ROW)
 def test_the_score_is_symmetric_and_within_bounds(left: dict[str, str], right: dict[str, str]) -> None:
     """Left and right may change places, to the last bit, and no input leads out of 0..1."""
@@ -323,7 +321,6 @@ def veto(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
     return False
 
 
-@settings(max_examples=300)
 @given(listings=LISTINGS, threshold=st.sampled_from([0.0, 0.3, DEFAULT_THRESHOLD, 0.9]))
 def test_clusters_are_an_ordered_partition_without_vetoes(listings: list[dict[str, str]], threshold: float) -> None:
     """Each listing is in one cluster, in ascending order, with none that it must not meet."""
@@ -335,7 +332,6 @@ def test_clusters_are_an_ordered_partition_without_vetoes(listings: list[dict[st
             assert listings[i] == listings[j] or not veto(listings[i], listings[j])
 
 
-@settings(max_examples=200)
 @given(listings=LISTINGS, data=st.data())
 def test_clusters_do_not_depend_on_the_order_of_the_input(listings: list[dict[str, str]], data: st.DataObject) -> None:
     """A permutation of the listings permutes the clusters."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,7 +52,6 @@ def same(found: Ranking, expected: list[tuple[int, float, list[float], list[bool
 
 @pytest.mark.parametrize("portable", [False, True], ids=["vector", "portable"])
 @given(table=tables())
-@settings(max_examples=200)
 def test_ranking_equals_the_oracle(table: dict[str, Any], portable: bool) -> None:
     """Indices, scores, contributions and missing flags are the oracle's, to the last bit, on both paths."""
     found = top_k(**table, _portable=portable)

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.search.fusion import Fused, combine, fuse
@@ -19,7 +19,6 @@ def placed(fused: Fused) -> list[tuple[int, int, int]]:
 
 
 @given(first=keys, second=keys, constant=st.sampled_from([0.0, 1.0, 60.0]), limit=st.integers(0, 70))
-@settings(max_examples=300)
 def test_fused_orders_equal_the_oracle(first: list[int], second: list[int], constant: float, limit: int) -> None:
     """The same keys with the same places in the same order; a key that a list repeats counts where it stands first."""
     fused = fuse(Hits(first), Hits(second, [at / 2 for at in range(len(second))]), constant, limit)
@@ -32,7 +31,6 @@ def test_fused_orders_equal_the_oracle(first: list[int], second: list[int], cons
 
 
 @given(data=st.data(), first=keys, second=keys, limit=st.integers(0, 30), count=st.integers(0, 40))
-@settings(max_examples=200)
 def test_the_best_equal_the_oracle(data: st.DataObject, first: list[int], second: list[int], limit: int, count: int) -> None:
     """Keys with a score in its order, ties by key, then the others as they were fused; scores fall."""
     fused = fuse(Hits(first), Hits(second), 60.0, limit)
@@ -70,7 +68,6 @@ scores = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 
 
 @given(data=st.data(), documents=st.integers(0, 25), rows=st.integers(0, 5))
-@settings(max_examples=200)
 def test_combined_scores_equal_the_oracle(data: st.DataObject, documents: int, rows: int) -> None:
     """The weighed standard scores of every document; rows without spread count nothing."""
     row = st.lists(scores, min_size=documents, max_size=documents) | st.just([1.5] * documents)

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.search.postings import GROUPS, Postings
@@ -30,7 +30,6 @@ def built(steps: list[tuple[str, int, str]]) -> tuple[Postings, oracle.Postings]
 
 
 @given(steps=changes, asked=st.lists(words, max_size=6), limit=st.integers(0, 8))
-@settings(max_examples=150)
 def test_search_equals_the_oracle(steps: list[tuple[str, int, str]], asked: list[str], limit: int) -> None:
     """The same documents with the same scores in the same order, ties by key."""
     ours, theirs = built(steps)
@@ -44,7 +43,6 @@ def test_search_equals_the_oracle(steps: list[tuple[str, int, str]], asked: list
 
 
 @given(steps=changes, asked=groups)
-@settings(max_examples=150)
 def test_weighing_equals_the_oracle(steps: list[tuple[str, int, str]], asked: list[list[str]]) -> None:
     """BM25 over groups, the best window of two lines, and the rarities; a key that is not held weighs nothing."""
     ours, theirs = built(steps)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.search.similarity import WordSimilarity, WordTokens, _dot, nearest
@@ -16,7 +16,6 @@ halves = st.integers(-6, 6).map(lambda value: value / 2)
 
 
 @given(size=st.integers(0, 300), seed=st.integers(0, 2**32))
-@settings(max_examples=200)
 def test_registers_of_any_width_give_one_product(size: int, seed: int) -> None:
     """Bit by bit the same with and without special instructions, and right, also for what fills no register."""
     random = np.random.default_rng(seed)
@@ -26,7 +25,6 @@ def test_registers_of_any_width_give_one_product(size: int, seed: int) -> None:
 
 
 @given(rows=st.integers(0, 40), columns=st.integers(1, 40), count=st.integers(0, 50), seed=st.integers(0, 2**32))
-@settings(max_examples=100)
 def test_nearest_equals_the_oracle(rows: int, columns: int, count: int, seed: int) -> None:
     """The same keys with the same products in the same order, ties by key, for columns that fill no vector register too."""
     random = np.random.default_rng(seed)
@@ -51,7 +49,6 @@ def test_a_product_that_is_no_number_comes_last() -> None:
     products=st.lists(st.sampled_from([0.0, 1.0, 1e-45]) | st.floats(width=32, allow_nan=False), max_size=80),
     count=st.integers(0, 80),
 )
-@settings(max_examples=200)
 def test_the_best_are_chosen_however_products_are_spread(products: list[float], count: int) -> None:
     """Equal products, products next to each other, far from all others, and infinite ones."""
     matrix = np.array(products, np.float32).reshape(-1, 1)
@@ -66,7 +63,6 @@ def words(tokens: int, least: int = 0) -> st.SearchStrategy[Words]:
 
 
 @given(data=st.data(), columns=st.integers(1, 36))
-@settings(max_examples=100)
 def test_late_interaction_equals_the_oracle(data: st.DataObject, columns: int) -> None:
     """Words of several tokens, tokens that repeat over documents, no document, and two queries one after the other."""
     table = np.array(
@@ -131,7 +127,6 @@ def test_shapes_that_do_not_match_are_refused() -> None:
 
 
 @given(rows=st.integers(1, 20), columns=st.integers(1, 40), count=st.integers(0, 12), seed=st.integers(0, 2**32))
-@settings(max_examples=100)
 def test_unit_sum_equals_the_oracle(rows: int, columns: int, count: int, seed: int) -> None:
     """A row of length one, whatever stood there before, and the length of the sum; no token is a row of zeros."""
     random = np.random.default_rng(seed)

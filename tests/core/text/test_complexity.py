@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.complexity import SIZES, Complexity, Level, classify
@@ -134,7 +134,6 @@ def test_language(text: str, language: str) -> None:
     assert classify(text).language == language
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_has_a_level(text: str) -> None:
     """No text raises, the answer is the same each time, and it has a reason."""
@@ -144,7 +143,6 @@ def test_any_text_has_a_level(text: str) -> None:
     assert (result.top_k, result.max_tokens) == SIZES[result.level]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.sampled_from([text for text, _ in SMALL_TALK]), st.sampled_from(["invoice", "contrato", "kubernetes", "2024"]))
 def test_content_after_small_talk_is_seen(small_talk: str, content: str) -> None:
     """A content word behind small talk makes the message a question."""

@@ -6,7 +6,7 @@ from re import Pattern
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.core.text.words import alphabetic, alphanumeric, coded, fold
@@ -27,7 +27,6 @@ texts = st.lists(marks | st.sampled_from(["AB-12", "4.5", "it's", "l’été", "
 
 @pytest.mark.parametrize(("kernel", "pattern"), PATTERNS)
 @given(text=texts)
-@settings(max_examples=300)
 def test_words_are_what_the_pattern_finds(kernel: Callable[[str], list[str]], pattern: Pattern[str], text: str) -> None:
     """The same words in the same order."""
     assert kernel(text) == pattern.findall(text)
@@ -44,7 +43,6 @@ def test_every_character_is_of_the_class_that_the_pattern_gives_it(
 
 
 @given(text=texts)
-@settings(max_examples=300)
 def test_fold_equals_the_oracle(text: str) -> None:
     """Case and accents fold away, whether the text is ASCII, Latin or neither."""
     assert fold(text) == oracle.fold(text)

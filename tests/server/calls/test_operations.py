@@ -23,7 +23,6 @@ from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
 from hexar.server.systems import make_settings
 from hexar.v1 import ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
-from tests.fix.pace import Pace
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -124,25 +123,40 @@ async def test_prometheus_reads_the_same_figures(settings: Callable[..., Setting
         assert name in text
 
 
-async def test_the_loop_is_not_blocked_by_many_callers(settings: Callable[..., Settings], tmp_path: Path, pace: Pace) -> None:
-    """While 200 callers are served cold and warm, the event loop is never late by more than a quarter of a second."""
-    pace.slack()
-    with DemoShops(delay=0.05) as shops:
+async def test_the_loop_is_not_blocked_by_many_callers(
+    settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While 200 callers are served cold and warm, the event loop waits for no shop, and no step of it works for long.
+
+    The first is a matter of the clock, with a shop that is slower than any machine makes the loop; the second of the
+    processor time of the loop's thread, since a busy machine makes every step last longer.
+    """
+    run, worked = asyncio.Handle._run, [0.0]
+
+    def measured(handle: asyncio.Handle) -> None:
+        began = time.thread_time()
+        run(handle)
+        worked.append(time.thread_time() - began)
+
+    with DemoShops(delay=2.0) as shops:
         (tmp_path / "vendors.yaml").write_text(shops.vendors_yaml())
         app = App(settings())
         await app.start()
+        monkeypatch.setattr(asyncio.Handle, "_run", measured)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
             stub = query_pb2_grpc.QueryServiceStub(channel)
 
             async def ask(text: str) -> int:
-                return sum([1 async for _ in stub.Query(query_pb2.QueryRequest(text=text), timeout=30)])
+                return sum([1 async for _ in stub.Query(query_pb2.QueryRequest(text=text), timeout=60)])
 
             for _ in range(5):
                 await asyncio.gather(*(ask(text) for text in ("tent", "boots", "snowboard", "jacket") for _ in range(10)))
             worst = app.engine.loop_lag.worst
+        monkeypatch.undo()
         await app.stop(0)
+    assert worst < 2.0
     # The callers share the loop with the server here: what is measured holds the client's work too.
-    assert worst < 0.25 + pace.slack()
+    assert max(worked) < 0.25
 
 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.gear.analysis.analyst import Mention
@@ -53,7 +53,6 @@ def owned(vendor: str, rows: list[Listing]) -> Batch:
                                   vendor=vendor) for row in rows])  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(vendors, texts, st.integers(1, 5), st.data())
 def test_every_order_of_arrival_ends_in_the_same_list(shops, text, limit, data):
     """The fold of the events is the board's final list, and both are equal for every order of vendors and knowledge."""
@@ -86,7 +85,6 @@ def test_every_order_of_arrival_ends_in_the_same_list(shops, text, limit, data):
     assert results[0] == results[1]
 
 
-@settings(max_examples=40, deadline=None)
 @given(vendors, texts)
 def test_no_value_is_invented(shops, text):
     """Every field of every product is what the source that it names states."""

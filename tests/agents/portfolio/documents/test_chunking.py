@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.portfolio.documents.blocks import BlockKind
@@ -17,7 +17,6 @@ HEADING = st.tuples(st.integers(1, 3), WORDS).map(lambda parts: f"{'#' * parts[0
 DOCUMENT = st.lists(st.one_of(PARAGRAPH, CODE, TABLE, HEADING), min_size=1, max_size=12).map("\n\n".join)
 
 
-@settings(max_examples=60, deadline=None)
 @given(DOCUMENT)
 def test_chunks_cover_the_text_and_never_cut_code_or_rows(text: str) -> None:
     """Every block lies in some chunk as a whole where it must; chunks are slices in order; overlap is bounded."""

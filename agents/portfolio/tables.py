@@ -22,7 +22,7 @@ def made_key(result: sa.CursorResult[Any]) -> int:
 
 
 metadata = sa.MetaData(naming_convention=NAMING)
-#: FTS5 keeps an index in tables of its own; they come and go with portfolios. Vector indexes come with their provider.
+#: FTS5 keeps an index in tables of its own. Vector indexes come with their provider.
 TABLES = Tables(metadata, Path(__file__).parent / "migrations", made=("fts_", "ftsv_", "ix_vectors_hnsw_"))
 
 #: SQLite gives autoincrement only to INTEGER; PostgreSQL gets the 8 bytes.
@@ -84,7 +84,22 @@ chunks = sa.Table(
     sa.Index("ix_chunks_document", "document_key"),
     sqlite_autoincrement=True,
 )
-#: What PostgreSQL searches words in; SQLite has an FTS5 table for each portfolio.
+#: What SQLite searches words in, and its count of chunks by word.
+INDEX, VOCABULARY = "fts_chunks", "ftsv_chunks"
+_FTS = (
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {INDEX} USING fts5(terms, tokenize=\"unicode61 tokenchars '_'\")",
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {VOCABULARY} USING fts5vocab({INDEX}, 'row')",
+)
+
+
+@sa.event.listens_for(chunks, "after_create")
+def _index_words(_table: sa.Table, connection: sa.Connection, **_: object) -> None:
+    if connection.dialect.name == "sqlite":
+        for statement in _FTS:
+            connection.exec_driver_sql(statement)
+
+
+#: What PostgreSQL searches words in.
 sa.Index("ix_chunks_terms", sa.func.to_tsvector(sa.text("'simple'"), chunks.c.terms), postgresql_using="gin").ddl_if(
     dialect="postgresql"
 )

@@ -125,7 +125,6 @@ class Library:
                 row = {"tenant": tenant, "portfolio_id": name, "title": title, "version": version}
                 made = connection.execute(sa.insert(portfolios).values(**row, created_at=now, updated_at=now))
                 key = made_key(made)
-                self.lexical.create(connection, key)
         except sa.exc.IntegrityError:
             raise AlreadyExists(f"portfolio {name!r} exists") from None
         self._versions.published(dependency(tenant, name), version)
@@ -172,10 +171,10 @@ class Library:
                 int(connection.execute(sa.select(sa.func.count()).where(table.c.portfolio_key == key)).scalar_one())
                 for table in (documents, chunks)
             ]
+            self.lexical.drop(connection, key)
             for table in (vectors, chunks, documents):
                 connection.execute(sa.delete(table).where(table.c.portfolio_key == key))
             connection.execute(sa.delete(portfolios).where(portfolios.c.key == key))
-            self.lexical.drop(connection, key)
         self._versions.published(name, version)
         return counts[0], counts[1]
 
@@ -279,7 +278,7 @@ class Library:
             if old is None:
                 raise NotFound("document", document_id)
             keys = list(connection.execute(sa.select(chunks.c.key).where(chunks.c.document_key == old.key)).scalars())
-            self._drop_chunks(connection, key, keys)
+            self._drop_chunks(connection, keys)
             connection.execute(sa.delete(documents).where(documents.c.key == old.key))
             connection.execute(
                 sa.update(portfolios).where(portfolios.c.key == key).values(version=version, updated_at=time.time())
@@ -356,14 +355,14 @@ class Library:
             if rows is not None and self.embeddings is not None and row is not None:
                 vector = {"chunk_key": key, "identity": self.embeddings.identity, "portfolio_key": portfolio}
                 connection.execute(sa.insert(vectors).values(**vector, vector=rows[row].tobytes()))
-        self._drop_chunks(connection, portfolio, [key for keys in held.values() for key in keys])
+        self._drop_chunks(connection, [key for keys in held.values() for key in keys])
         if indexed:
             self.lexical.add(connection, portfolio, indexed)
 
-    def _drop_chunks(self, connection: sa.Connection, portfolio: int, keys: Sequence[int]) -> None:
+    def _drop_chunks(self, connection: sa.Connection, keys: Sequence[int]) -> None:
         if not keys:
             return
-        self.lexical.remove(connection, portfolio, keys)
+        self.lexical.remove(connection, keys)
         for at in range(0, len(keys), BATCH):
             part = keys[at : at + BATCH]
             connection.execute(sa.delete(vectors).where(vectors.c.chunk_key.in_(part)))

@@ -1,7 +1,7 @@
-"""BM25 over index terms: SQLite FTS5, one index a portfolio, or PostgreSQL tsvector. The only dialect branches are here.
+"""BM25 over index terms: SQLite FTS5 or PostgreSQL tsvector. The only dialect branches are here.
 
 Terms are made by :mod:`hexar.core.text.terms` and only split on blanks by the database, so that both databases
-match the same words. One FTS5 table a portfolio keeps the word statistics of one tenant out of another's ranking.
+match the same words. Words are counted by portfolio: those of one tenant never weigh in another's ranking.
 
 A query of common words would make the database score a large part of a portfolio. So the words are counted first and only
 the rarest are asked for, up to :data:`POSTINGS` expected rows; reranking then weighs all words on what was found.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from hexar.agents.portfolio.tables import chunks
+from hexar.agents.portfolio.tables import INDEX, VOCABULARY, chunks
 
 #: Rows that one query may make the database score, as counted by its words.
 POSTINGS = 600
@@ -26,6 +26,11 @@ class LexicalHits:
 
     keys: list[int]
     frequencies: dict[str, int]
+
+
+def indexed(portfolio: int, terms: str) -> str:
+    """``terms`` of a chunk as the shared FTS5 table holds them."""
+    return " ".join(f"{portfolio}_{term}" for term in terms.split())
 
 
 def _quoted(term: str) -> str:
@@ -47,29 +52,26 @@ def _selected(frequencies: Mapping[str, int]) -> list[str]:
 
 
 class SqliteLexical:
-    """FTS5 tables ``fts_<portfolio key>`` with their vocabulary views."""
+    """One FTS5 table for all portfolios. Each term is indexed under its portfolio's key, so that words are counted and found
+    by portfolio, and a portfolio is rows and no tables: a database of thousands of tables is slow to open and to change.
 
-    def create(self, connection: sa.Connection, portfolio: int) -> None:
-        """Make the index of a new portfolio."""
-        connection.exec_driver_sql(
-            f"CREATE VIRTUAL TABLE IF NOT EXISTS fts_{portfolio} USING fts5(terms, tokenize=\"unicode61 tokenchars '_'\")"
-        )
-        connection.exec_driver_sql(
-            f"CREATE VIRTUAL TABLE IF NOT EXISTS ftsv_{portfolio} USING fts5vocab(fts_{portfolio}, 'row')"
-        )
+    Of other portfolios only the number and the mean length of their chunks reach the order of what is found.
+    """
 
     def drop(self, connection: sa.Connection, portfolio: int) -> None:
-        """Remove a portfolio's index."""
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS ftsv_{portfolio}")
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS fts_{portfolio}")
+        """Take a portfolio's chunks out of the index, while they are still in the store."""
+        connection.exec_driver_sql(
+            f"DELETE FROM {INDEX} WHERE rowid IN (SELECT key FROM chunks WHERE portfolio_key = ?)", (portfolio,)
+        )
 
     def add(self, connection: sa.Connection, portfolio: int, rows: Iterable[tuple[int, str]]) -> None:
         """Index ``(chunk key, terms)`` rows."""
-        connection.exec_driver_sql(f"INSERT INTO fts_{portfolio}(rowid, terms) VALUES (?, ?)", list(rows))
+        made = [(key, indexed(portfolio, terms)) for key, terms in rows]
+        connection.exec_driver_sql(f"INSERT INTO {INDEX}(rowid, terms) VALUES (?, ?)", made)
 
-    def remove(self, connection: sa.Connection, portfolio: int, keys: Iterable[int]) -> None:
+    def remove(self, connection: sa.Connection, keys: Iterable[int]) -> None:
         """Take chunks out of the index."""
-        connection.exec_driver_sql(f"DELETE FROM fts_{portfolio} WHERE rowid = ?", [(key,) for key in keys])
+        connection.exec_driver_sql(f"DELETE FROM {INDEX} WHERE rowid = ?", [(key,) for key in keys])
 
     def search(self, connection: sa.Connection, portfolio: int, terms: Sequence[str], limit: int) -> LexicalHits:
         """The chunks that hold the rarest of ``terms``, by BM25."""
@@ -77,19 +79,20 @@ class SqliteLexical:
         frequencies: dict[str, int] = dict.fromkeys(distinct, 0)
         if not distinct:
             return LexicalHits([], frequencies)
-        marks = ",".join("?" * len(distinct))
-        rows = connection.exec_driver_sql(f"SELECT term, doc FROM ftsv_{portfolio} WHERE term IN ({marks})", tuple(distinct))
-        frequencies.update((term, count) for term, count in rows)
+        marks, prefix = ",".join("?" * len(distinct)), f"{portfolio}_"
+        wanted = tuple(prefix + term for term in distinct)
+        rows = connection.exec_driver_sql(f"SELECT term, doc FROM {VOCABULARY} WHERE term IN ({marks})", wanted)
+        frequencies.update((term.removeprefix(prefix), count) for term, count in rows)
         chosen = _selected(frequencies)
         if not chosen:
             return LexicalHits([], frequencies)
-        match = " OR ".join(_quoted(term) for term in chosen)
+        match = " OR ".join(_quoted(prefix + term) for term in chosen)
         if len(chosen) == 1 and frequencies[chosen[0]] > POSTINGS:
             # Only common words: chunks that hold several of them first, without scoring all that hold one.
             common = sorted((t for t in distinct if frequencies[t]), key=lambda t: frequencies[t])[:3]
-            match = " AND ".join(_quoted(term) for term in common)
+            match = " AND ".join(_quoted(prefix + term) for term in common)
         found = connection.exec_driver_sql(
-            f"SELECT rowid FROM fts_{portfolio} WHERE fts_{portfolio} MATCH ? ORDER BY rank LIMIT ?", (match, limit)
+            f"SELECT rowid FROM {INDEX} WHERE {INDEX} MATCH ? ORDER BY rank LIMIT ?", (match, limit)
         )
         return LexicalHits([row[0] for row in found], frequencies)
 
@@ -97,16 +100,13 @@ class SqliteLexical:
 class PostgresLexical:
     """A GIN index over ``to_tsvector('simple', terms)``; candidates by ts_rank, weighed as everywhere by reranking."""
 
-    def create(self, connection: sa.Connection, portfolio: int) -> None:
-        """Nothing: one index serves all portfolios."""
-
     def drop(self, connection: sa.Connection, portfolio: int) -> None:
         """Nothing: rows leave the index as they are deleted."""
 
     def add(self, connection: sa.Connection, portfolio: int, rows: Iterable[tuple[int, str]]) -> None:
         """Nothing: the index follows the column."""
 
-    def remove(self, connection: sa.Connection, portfolio: int, keys: Iterable[int]) -> None:
+    def remove(self, connection: sa.Connection, keys: Iterable[int]) -> None:
         """Nothing: the index follows the column."""
 
     def search(self, connection: sa.Connection, portfolio: int, terms: Sequence[str], limit: int) -> LexicalHits:

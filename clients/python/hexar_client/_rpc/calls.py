@@ -16,6 +16,7 @@ import grpc
 from google.protobuf.message import Message
 
 from hexar_client._rpc.channel import Connection
+from hexar_client._rpc.ended import Ended
 from hexar_client._rpc.guard import AsyncGuardedChannel, GuardedChannel
 from hexar_client._rpc.stream import AsyncStream, Stream
 from hexar_client.errors import HexarError, Unavailable, convert_rpc
@@ -168,9 +169,12 @@ class AsyncCalls(_Base):
         until = time.monotonic() + self.seconds(timeout, UNARY_TIMEOUT)
         for failures in count(1):
             try:
-                return await method(request, timeout=max(0.0, until - time.monotonic()), metadata=self.metadata)
+                call = method(request, timeout=max(0.0, until - time.monotonic()), metadata=self.metadata)
+                ended = None if isinstance(request, Message) else Ended(call)
+                return await call
             except grpc.RpcError as error:
-                await asyncio.sleep(self._pause(method, request, convert_rpc(error), failures, until))
+                told = convert_rpc(error) if ended is None else await ended.error(error)
+                await asyncio.sleep(self._pause(method, request, told, failures, until))
         raise AssertionError("the loop ends by itself")
 
     async def pages(self, method: Callable[..., Any], request: Any, rows: Callable[[Any], Iterable[Row]]) -> AsyncIterator[Row]:

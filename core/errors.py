@@ -120,9 +120,13 @@ class _Retryable(HexarError):
 
 
 class ResourceExhausted(_Retryable):
-    """A rate or a budget of this caller is used up."""
+    """A rate or a budget of this caller is used up. ``limit`` names it where there are several; told as part of ErrorInfo."""
 
     code = Code.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, retry_after: float = 1.0, *, limit: str = "") -> None:
+        super().__init__(message, retry_after)
+        self.limit = limit
 
 
 class Unavailable(_Retryable):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from hexar.core.errors import ResourceExhausted
 from hexar.core.jobs.model import Handler, Job, JobState
 from hexar.core.jobs.queue import JobQueue
 from hexar.core.jobs.worker import STORE_AWAY, Worker, WorkerConfig
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 BACKGROUND, NORMAL, WAITED_FOR = 0, 5, 10
 #: How often a process that waits for jobs asks what other processes made of them, seconds: one statement, however many wait.
 POLL_SECONDS = 0.25
+#: Tenants whose room for jobs is remembered.
+ROOMS = 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -31,15 +34,21 @@ class _Watcher:
 class Jobs:
     """Durable jobs over one database, with ``config.threads`` workers in this process once :meth:`start` was called.
 
+    ``tenant_limit``: jobs of one tenant that may wait or run. They are counted now and then: in between a process adds at most
+    a quarter of what was left, so several processes together may pass it by that.
+
     Thread-safety: :meth:`handler` before :meth:`start`; the coroutines belong to the event loop.
     """
 
-    def __init__(self, database: Database, config: WorkerConfig | None = None) -> None:
+    def __init__(self, database: Database, config: WorkerConfig | None = None, *, tenant_limit: int | None = None) -> None:
         self.queue = JobQueue(database)
         self._database = database
         self._handlers: dict[str, Handler] = {}
         self._worker = Worker(self.queue, self._handlers, config or WorkerConfig(), self._changed)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tenant_limit = tenant_limit
+        #: Jobs that a tenant may still submit before its unfinished ones are counted again.
+        self._room: dict[str, int] = {}
         self._watchers: dict[str, set[_Watcher]] = {}
         self._look = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -71,7 +80,11 @@ class Jobs:
         max_attempts: int = 3,
         delay: float = 0.0,
     ) -> Job:
-        """Queue work and return when it is durable. The same unfinished work is joined, and its priority raised."""
+        """Queue work and return when it is durable. The same unfinished work is joined, and its priority raised.
+
+        ResourceExhausted where the tenant has as many unfinished jobs as it may have.
+        """
+        await self._check_room(tenant)
         job, created = await self._database.run(
             lambda: self.queue.submit(
                 tenant, kind, payload, priority=priority, dedupe_key=dedupe_key, max_attempts=max_attempts, delay=delay
@@ -80,6 +93,19 @@ class Jobs:
         if created:
             self._worker.wake()
         return job
+
+    async def _check_room(self, tenant: str) -> None:
+        if self._tenant_limit is None:
+            return
+        room = self._room.get(tenant, 0)
+        if not room:
+            count = await self._database.run(self.queue.unfinished, tenant, self._tenant_limit)
+            if count >= self._tenant_limit:
+                raise ResourceExhausted("too many jobs of this tenant wait", 5.0, limit="tenant jobs")
+            if len(self._room) >= ROOMS:
+                self._room.clear()
+            room = 1 + (self._tenant_limit - count) // 4
+        self._room[tenant] = room - 1
 
     async def wait(self, job_id: str, timeout: float) -> Job | None:
         """The job when it has ended, or as it is after ``timeout`` seconds; None where it is unknown."""

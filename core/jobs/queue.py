@@ -126,6 +126,12 @@ class JobQueue:
                     return _job(row), True
                 # Another process has queued the same work since: it is joined, or has ended already.
 
+    def unfinished(self, tenant: str, limit: int) -> int:
+        """Jobs of ``tenant`` that have not ended, counted up to ``limit``."""
+        some = sa.select(sa.literal(1)).select_from(jobs_table).where(_IN_LINE, _j.tenant == tenant).limit(limit).subquery()
+        with self._database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
     def claim(self, kinds: Sequence[str], lease: float) -> Job | None:
         """Take the most urgent job that may run, for ``lease`` seconds. One that was delivered too often is put to the dead.
 

@@ -19,6 +19,8 @@ class EventLoopLag:
     def __init__(self) -> None:
         #: Called in quiet moments, at most once a probe: for work that is better done before the next rush than in it.
         self.quiet: Callable[[], None] | None = None
+        #: Called with every measurement, seconds.
+        self.seen: Callable[[float], None] | None = None
         self._lags: deque[float] = deque(maxlen=int(KEEP_SECONDS / PROBE_SECONDS))
         self._task: asyncio.Task[None] | None = None
 
@@ -44,5 +46,7 @@ class EventLoopLag:
             await asyncio.sleep(PROBE_SECONDS)
             lag = max(0.0, loop.time() - before - PROBE_SECONDS)
             self._lags.append(lag)
+            if self.seen is not None:
+                self.seen(lag)
             if self.quiet is not None and lag < QUIET_SECONDS:
                 self.quiet()

@@ -77,6 +77,7 @@ class Call:
         "started",
         "tenant",
         "trailers",
+        "user",
     )
 
     def __init__(self, method: Method, context: Any) -> None:
@@ -95,6 +96,8 @@ class Call:
         #: The number of the last event that was written; told to a caller whose stream breaks.
         self.last_seq = 0
         self.tenant = "default"
+        #: Who of the tenant calls; empty where nothing says.
+        self.user = ""
         self.scopes: frozenset[str] = frozenset()
         self.request_id = ""
         #: Metadata that ends the call.

@@ -208,7 +208,7 @@ async def stream_answer(
     with ExitStack() as working:
         held = await _hold(call, spec, answers, after, hooks)
         if held is None:
-            working.enter_context(gate.work())
+            working.enter_context(gate.work(call))
             answer = await answers.open(spec, call.deadline, missed=spec.read_cache)
             held = Held(answer, answer.origin.value, answer.tier)
         await _send(call, held, after, hooks)

@@ -27,6 +27,7 @@ from hexar.core.resilience import BreakerState
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.resilience.rate_limits import RateLimiter
 from hexar.core.resilience.shared_breakers import SharedBreakers
+from hexar.core.resilience.slots import Slots
 from hexar.core.store import Database, Tables
 from hexar.core.telemetry.event_loop_lag import EventLoopLag
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
@@ -58,6 +59,7 @@ class Engine:
     metrics: Metrics
     gate: Admission
     rates: RateLimiter
+    slots: Slots
     ledger: Ledger
     models: MeteredModels
     loop_lag: EventLoopLag = field(default_factory=EventLoopLag)
@@ -82,6 +84,7 @@ class Engine:
             self.breakers.start()
         for tenant, budget in self.settings.llm.budgets.items():
             self.ledger.set_budget(tenant, budget.limit, currency=budget.currency, period=Period(budget.period))
+        self.loop_lag.seen = self.gate.observe
         self.loop_lag.start()
 
     def start_workers(self) -> None:
@@ -106,6 +109,7 @@ class Engine:
         self.models.models.close()
         self.dispatcher.close()
         await self.rates.close()
+        await self.slots.close()
         if self.breakers is not None:
             await self.breakers.close()
         if self.invalidation is not None:
@@ -134,6 +138,10 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
     caches = Caches(versions, backend, kinds=kinds, memory_bytes=settings.cache.memory_mb * MEGABYTE)
     breakers = SharedBreakers(link) if link is not None else None
     dispatcher = Dispatcher(bulkhead, observer=metrics.agent_called, share=breakers.share if breakers is not None else None)
+
+    def processes() -> int:
+        return breakers.processes if breakers is not None else 1
+
     ledger = Ledger(database)
     lingers = settings.limits.linger_seconds
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
@@ -148,10 +156,11 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
         caches=caches,
         answers=Answers(caches, RedisRuns(link) if link is not None else None, lingers),
         dispatcher=dispatcher,
-        jobs=Jobs(database, worker),
+        jobs=Jobs(database, worker, tenant_limit=settings.limits.tenant_jobs),
         metrics=metrics,
         gate=Admission(settings.limits.concurrent_calls, shared=settings.auth.several_tenants),
-        rates=RateLimiter(link, lambda: breakers.processes if breakers is not None else 1),
+        rates=RateLimiter(link, processes),
+        slots=Slots(link, processes),
         ledger=ledger,
         models=models,
         tables=tuple(tables),
@@ -187,6 +196,7 @@ def _gauges(engine: Engine) -> Iterable[Metric]:
     yield from _job_gauges(engine.jobs)
     yield gauge("hexar_store_up", "0: the store is known to be away", [({}, float(engine.database.available))])
     yield gauge("hexar_loop_lag_seconds", "Worst event loop delay of the last 10 s", [({}, engine.loop_lag.worst)])
+    yield gauge("hexar_work_limit", "Calls that may work at once now", [({}, float(engine.gate.gradient.value))])
     yield gauge("hexar_requests_in_flight", "RPCs in progress", [({}, float(engine.metrics.in_flight))])
     yield gauge("hexar_answers_live", "Answers that are being produced", [({}, float(engine.answers.live))])
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from grpc_health.v1 import health_pb2
 
 from hexar.server.calls.auth import Authentication
-from hexar.server.calls.interceptors import Observe, RateLimit, errors, request_id
+from hexar.server.calls.interceptors import Observe, RateLimit, StreamLimit, errors, request_id
 from hexar.server.calls.rpc import Interceptor, ServiceHandler, receive
 from hexar.server.calls.streaming import LeaveInterceptor
 from hexar.server.calls.transport import Listener, make_server
@@ -103,6 +103,7 @@ class App(Process):
             LeaveInterceptor(engine.answers),
             Observe(engine.metrics),
             RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),
+            StreamLimit(self.settings.limits.streams.limits(), engine.slots, engine.metrics),
             receive,
             engine.gate,
         )

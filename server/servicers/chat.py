@@ -122,7 +122,8 @@ class ChatServicer(Servicer):
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        library = Library(engine.database, engine.versions, build_embeddings(engine.settings.embeddings))
+        embeddings = build_embeddings(engine.settings.embeddings)
+        library = Library(engine.database, engine.versions, embeddings, limit=engine.settings.limits.tenant_portfolios)
         words = embedded() if library.embeddings is not None else None
         folder = engine.settings.data_dir / "vectors"
         chat = engine.settings.section(ChatSettings).chat

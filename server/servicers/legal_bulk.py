@@ -33,7 +33,7 @@ class BulkDrafts:
 
     async def draft_bulk(self, call: Call) -> None:
         """Draft every document of the call; one that fails stops nothing."""
-        with self._engine.gate.work():
+        with self._engine.gate.work(call):
             await _Bulk(self._pipeline, self._engine, self._spec, call).run()
 
 

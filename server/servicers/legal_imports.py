@@ -31,7 +31,7 @@ class CorpusImports:
 
     async def import_corpus(self, call: Call) -> None:
         """Replace a corpus of the caller's tenant."""
-        with self._engine.gate.work():
+        with self._engine.gate.work(call):
             name, jurisdiction, files = await self._received(call)
             latest = Reading()
 

@@ -22,6 +22,7 @@ from hexar.core.resilience.rate_limits import Rate
 from hexar.core.store.database import store_url
 from hexar.server.calls.auth.settings import AuthConfig
 from hexar.server.calls.interceptors.rate import Rates
+from hexar.server.calls.interceptors.streams import OpenStreams
 from hexar.server.settings.models import EmbeddingsConfig, LlmConfig
 
 S = TypeVar("S")
@@ -73,7 +74,8 @@ class RateConfig(Strict):
 class RatesConfig(Strict):
     """Rates of requests by tenant. Empty: no limit.
 
-    ``requests_per_second`` and ``burst`` hold for each tenant; ``tenants`` gives some another rate (null: no limit);
+    ``requests_per_second`` and ``burst`` hold for each tenant, ``user`` for each user of one (the ``sub`` of a JWT, or an API
+    key); ``tenants`` gives some another rate (null: no limit);
     ``methods`` limits, for each tenant, a method ("hexar.v1.OpsService/GetStatus") or a service besides.
     """
 
@@ -81,6 +83,7 @@ class RatesConfig(Strict):
     burst: int | None = Field(default=None, ge=1, le=1_000_000)
     tenants: dict[str, RateConfig | None] = {}
     methods: dict[str, RateConfig] = {}
+    user: RateConfig | None = None
 
     @model_validator(mode="after")
     def _a_burst_of_something(self) -> Self:
@@ -97,15 +100,30 @@ class RatesConfig(Strict):
             default,
             {tenant: None if row is None else row.rate() for tenant, row in self.tenants.items()},
             {method: row.rate() for method, row in self.methods.items()},
+            None if self.user is None else self.user.rate(),
         )
 
 
+class StreamsConfig(Strict):
+    """Streams that are open at once, of a tenant and of each of its users. Empty: no limit but the tenant's share of calls."""
+
+    tenant: int | None = Field(default=None, ge=1)
+    user: int | None = Field(default=None, ge=1)
+
+    def limits(self) -> OpenStreams:
+        """As the interceptor takes it."""
+        return OpenStreams(self.tenant, self.user)
+
+
 class LimitsConfig(Strict):
-    """Calls that may work at once in a process, requests a second by tenant, the size of a message, and how long a lost caller
-    is waited for at most."""
+    """Calls that may work at once in a process at most, requests a second and open streams by tenant, the size of a message,
+    what a tenant may keep, and how long a lost caller is waited for at most."""
 
     concurrent_calls: int = Field(default=1000, ge=1)
     rate: RatesConfig = RatesConfig()
+    streams: StreamsConfig = StreamsConfig()
+    tenant_jobs: int = Field(default=10_000, ge=1, description="jobs of a tenant that have not ended")
+    tenant_portfolios: int = Field(default=100_000, ge=1)
     message_mb: int = Field(default=8, ge=1)
     linger_seconds: float = Field(default=10.0, ge=0, le=300)
     connection_seconds: float = Field(default=30.0, ge=1, description="age at which a connection to one of several is renewed")

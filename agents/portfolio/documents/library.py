@@ -20,7 +20,7 @@ from hexar.agents.portfolio.documents import chunking
 from hexar.agents.portfolio.documents.blocks import ParsedDocument
 from hexar.agents.portfolio.retrieval.lexical import lexical_for
 from hexar.agents.portfolio.tables import chunks, documents, made_key, portfolios, vectors
-from hexar.core.errors import AlreadyExists, NotFound, Unavailable
+from hexar.core.errors import AlreadyExists, NotFound, ResourceExhausted, Unavailable
 from hexar.core.store import Database
 from hexar.core.text.terms import detect, terms
 
@@ -102,25 +102,34 @@ _DOCUMENT_COLUMNS = [documents.c[name] for name in DocumentRow.__slots__]
 
 
 class Library:
-    """The portfolios of all tenants.
+    """The portfolios of all tenants; ``limit`` is the most that one may have.
 
     Thread-safety: all methods may be called from any thread.
     """
 
-    def __init__(self, database: Database, versions: VersionBook, embeddings: Embeddings | None) -> None:
+    def __init__(
+        self, database: Database, versions: VersionBook, embeddings: Embeddings | None, *, limit: int | None = None
+    ) -> None:
         self._database = database
         self._versions = versions
+        self._limit = limit
         self.embeddings = embeddings
         self.lexical = lexical_for(database.is_sqlite)
 
     # ------------------------------------------------------------------------------------------------ portfolios
 
     def create(self, tenant: str, portfolio_id: str, title: str = "") -> PortfolioRow:
-        """Make a portfolio; an empty identifier is replaced by a made one. AlreadyExists where it is taken."""
+        """Make a portfolio; an empty identifier is replaced by a made one. AlreadyExists, ResourceExhausted."""
         name = portfolio_id or f"p-{secrets.token_hex(8)}"
         now = time.time()
         try:
             with self._database.write() as connection:
+                if self._limit is not None:
+                    own = sa.select(sa.func.count()).select_from(portfolios).where(portfolios.c.tenant == tenant)
+                    if connection.execute(own).scalar_one() >= self._limit:
+                        raise ResourceExhausted(
+                            f"a tenant has at most {self._limit} portfolios", 0.0, limit="tenant portfolios"
+                        )
                 version = self._versions.bump_in(connection, dependency(tenant, name))
                 row = {"tenant": tenant, "portfolio_id": name, "title": title, "version": version}
                 made = connection.execute(sa.insert(portfolios).values(**row, created_at=now, updated_at=now))

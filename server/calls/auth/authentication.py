@@ -33,10 +33,11 @@ _TENANT = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, and what it may do: "use" the systems, "ops" the server."""
+    """Who calls, and what it may do: "use" the systems, "ops" the server. ``user``: who of the tenant; empty: nobody says."""
 
     tenant: str
     scopes: frozenset[str]
+    user: str = ""
 
 
 class TokenVerifier(Protocol):
@@ -109,7 +110,7 @@ class Authentication:
             if scope not in principal.scopes:
                 self._refuse(method, "PERMISSION_DENIED")
                 raise PermissionDenied(scope)
-            call.tenant = principal.tenant
+            call.tenant, call.user = principal.tenant, principal.user
             call.scopes = principal.scopes
             return await handler(call)
 

@@ -62,7 +62,10 @@ class JwtVerifier:
 
 def _principal(claims: Mapping[str, Any]) -> Principal | None:
     tenant = tenant_name(claims.get("tenant") or claims.get("sub"))
-    return None if tenant is None else Principal(tenant, _scopes(claims.get("scope")))
+    if tenant is None:
+        return None
+    user = claims.get("sub")
+    return Principal(tenant, _scopes(claims.get("scope")), user if isinstance(user, str) else "")
 
 
 def _scopes(claim: object) -> frozenset[str]:

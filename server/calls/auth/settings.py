@@ -85,6 +85,10 @@ class JwtConfig(_Strict):
         return JwtVerifier(keys, self.algorithms, audience=self.audience, issuer=self.issuer, leeway=self.leeway_seconds)
 
 
+def _digests(rows: Sequence[TokenConfig]) -> list[tuple[TokenConfig, bytes]]:
+    return [(row, row.digest()) for row in rows]
+
+
 class AuthConfig(_Strict):
     """Empty: authentication is off."""
 
@@ -100,7 +104,11 @@ class AuthConfig(_Strict):
         """What checks tokens; nothing where authentication is off."""
         found: list[TokenVerifier] = []
         if self.tokens:
-            keys = [(row.digest(), Principal(row.tenant, frozenset(row.scopes))) for row in self.tokens]
+            # Each key is a user: whoever holds it.
+            keys = [
+                (digest, Principal(row.tenant, frozenset(row.scopes), digest.hex()[:16]))
+                for row, digest in _digests(self.tokens)
+            ]
             found.append(StaticTokens(keys))
         if self.jwt is not None:
             found.append(self.jwt.verifier())

@@ -1,7 +1,11 @@
 """The gate: more calls than the process can carry are refused early, with the time after which to come back.
 
-Calls that only replay from memory are refused last of all: they pass up to a higher limit. No tenant takes more than its share,
-so that what one holds open never keeps the others out; where there is one tenant only, its share is the whole.
+What is refused first and last: bulk work (uploads, and calls that say ``hexar-priority: bulk``) at a share of the limit,
+interactive work at the limit, and calls that only replay from memory at a higher one; health and operators' calls pass always.
+The limit follows what the event loop can carry, up to the configured number (:mod:`hexar.core.resilience.gradient`).
+
+No tenant takes more than its share, so that what one holds open never keeps the others out; where there is one tenant only,
+its share is the whole.
 """
 
 from __future__ import annotations
@@ -9,23 +13,32 @@ from __future__ import annotations
 from collections import Counter
 
 from hexar.core.errors import ResourceExhausted, Unavailable
+from hexar.core.resilience.gradient import GradientLimit
 from hexar.server.calls.rpc import Call, Handler, Method
 
 #: Share of the limit that is kept for calls that a cache in memory answers.
 REPLAY_HEADROOM = 0.25
+#: Share of the limit beyond which bulk work is refused.
+BULK_SHARE = 0.7
 #: Share of all calls that one tenant of several may hold, and of those the part that may be uploads.
 TENANT_SHARE = 0.5
 UPLOAD_SHARE = 0.25
+#: What a caller says of work that can wait, and how.
+PRIORITY = "hexar-priority"
+BULK = "bulk"
+#: Seconds after which refused interactive and bulk calls are told to come back.
+COME_BACK = 1.0
+COME_BACK_BULK = 5.0
 
 
 class Admission:
-    """Counts calls in progress. ``limit`` calls of the systems may work at once; operators' calls always pass.
+    """Counts calls in progress. At most ``limit`` calls of the systems work at once; operators' calls always pass.
 
     ``shared``: there are several tenants, and none may hold more than its share.
     """
 
     def __init__(self, limit: int, *, shared: bool = False) -> None:
-        self.limit = limit
+        self.gradient = GradientLimit(limit)
         self.shared = shared
         self._held: Counter[tuple[str, bool]] = Counter()
         self.draining = False
@@ -36,25 +49,30 @@ class Admission:
         """Guard ``handler``."""
         if method.service.endswith(".OpsService"):
             return handler
-        ceiling = int(self.limit * (1 + REPLAY_HEADROOM))
+        ceiling = int(self.gradient.maximum * (1 + REPLAY_HEADROOM))
         upload = method.client_streaming
         share = max(1, int(ceiling * TENANT_SHARE)) if self.shared else ceiling
         uploads = max(1, int(share * UPLOAD_SHARE))
+        # A stream of the server's works only where its answer is not at hand; it says so itself.
+        works = not method.server_streaming
 
         async def admitted(call: Call) -> bytes | None:
             if self.draining:
                 raise Unavailable("the server is shutting down", 1.0)
             if self.inside >= ceiling:
-                raise ResourceExhausted("too many calls are in progress", 1.0)
+                raise ResourceExhausted("too many calls are in progress", COME_BACK, limit="calls")
             held, key = self._held, (call.tenant, upload)
             if upload and held[key] >= uploads:
-                raise ResourceExhausted("too many uploads of this tenant are in progress", 1.0)
+                raise ResourceExhausted("too many uploads of this tenant are in progress", COME_BACK, limit="tenant uploads")
             if held[key] + held[(call.tenant, not upload)] >= share:
-                raise ResourceExhausted("too many calls of this tenant are in progress", 1.0)
+                raise ResourceExhausted("too many calls of this tenant are in progress", COME_BACK, limit="tenant calls")
             self.inside += 1
             held[key] += 1
             try:
-                return await handler(call)
+                if not works:
+                    return await handler(call)
+                with self.work(call):
+                    return await handler(call)
             finally:
                 self.inside -= 1
                 held[key] -= 1
@@ -63,11 +81,18 @@ class Admission:
 
         return admitted
 
-    def work(self) -> _Work:
-        """Enter the part of a call that does more than replay. Raises ResourceExhausted at the limit."""
-        if self.working >= self.limit:
-            raise ResourceExhausted("too many calls are in progress", 1.0)
+    def work(self, call: Call) -> _Work:
+        """Enter the part of ``call`` that does more than replay. Raises ResourceExhausted at its limit."""
+        limit = self.gradient.value
+        if self.working >= limit:
+            raise ResourceExhausted("too many calls are in progress", COME_BACK, limit="work")
+        if self.working >= limit * BULK_SHARE and (call.method.client_streaming or call.text(PRIORITY) == BULK):
+            raise ResourceExhausted("too much work is in progress for bulk work", COME_BACK_BULK, limit="bulk work")
         return _Work(self)
+
+    def observe(self, delay: float) -> None:
+        """Take in by how much the event loop was late, seconds."""
+        self.gradient.sample(delay, self.working)
 
 
 class _Work:

@@ -78,7 +78,10 @@ def details(error: HexarError, reference: str) -> list[Message]:
         delay = duration_pb2.Duration()
         delay.FromMicroseconds(int(retry_after * 1e6))
         found.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    found.append(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN, metadata={"reference": reference}))
+    metadata = {"reference": reference}
+    if limit := getattr(error, "limit", ""):
+        metadata["limit"] = limit
+    found.append(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN, metadata=metadata))
     return found
 
 

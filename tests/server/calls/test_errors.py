@@ -118,7 +118,7 @@ async def test_too_many_calls_are_refused_early_with_the_time_to_come_back() -> 
     admission = Admission(limit=4)
 
     async def handler(call: Call) -> None:
-        with admission.work():
+        with admission.work(call):
             entered.release()
             await gate.wait()
 

@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hexar.agents.answers.evidence import gives_cause
 from hexar.agents.answers.lists import columns_of, whole_list
 from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, words_of
 from hexar.agents.answers.reading.questions import Asks, Question, follow, read_question
 from hexar.agents.answers.reading.units import Kind
 from hexar.agents.answers.reading.vocabulary import raw_words
 from hexar.agents.answers.selection import read_passages, score
+from hexar.agents.answers.support import answered, supported
 from hexar.agents.answers.wording import PHRASES, written
 from hexar.core.text.language import detect
 from hexar.core.text.small_talk import fold, grammar
@@ -17,13 +19,10 @@ from hexar.core.text.small_talk import fold, grammar
 #: Quotes of an answer at most, and per thousand tokens that are asked for.
 MAX_QUOTES = 8
 QUOTES_PER_THOUSAND = 1.0
-#: The support that a unit needs to be quoted, and the share of the best unit's score that a further one needs.
-LEAST_SUPPORT = 0.8
+#: The share of the best unit's score that a further one needs.
 KEEP_SHARE = 0.4
-#: What a unit and its surroundings must say of a question, by the number of its words that carry weight.
-LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.43, 0.34, 0.28, 0.22)
-#: The same of a question for a yes or no: a sentence about most of its words confirms nothing.
-LEAST_CONFIRMED = 0.7
+#: Units behind the one that tells what happened, among which its cause is looked for.
+CAUSE_WITHIN = 5
 
 
 def compose(
@@ -76,16 +75,22 @@ def choose(
         best = max(reads, key=_order)
         if items and (asked.lists or best in items or best.unit.text.endswith(":")):
             return [(written(item.unit, columns_of(asked, item, lists=True)), item.marker) for item in items]
-    able = sorted((read for read in reads if _supported(asked, read)), key=_order, reverse=True)[:wanted]
-    return [_quote(asked, read) for read in able if read.score >= KEEP_SHARE * able[0].score]
+    best = max(reads, key=_order)
+    if not answered(asked, reads, best):
+        return []
+    able = sorted((read for read in reads if read is best or supported(asked, read)), key=_order, reverse=True)[:wanted]
+    kept = [read for read in able if read.score >= KEEP_SHARE * able[0].score]
+    if asked.asks is Asks.REASON and (cause := _cause(reads, best)) is not None:
+        kept = [best, cause, *(read for read in kept[1:] if read is not cause)][:wanted]
+    return [_quote(asked, read) for read in kept]
 
 
-def _supported(question: Question, read: Read) -> bool:
-    carrying = round(sum(min(term.weight, 1.0) for term in question.terms))
-    least = LEAST_SAID[min(carrying, len(LEAST_SAID) - 1)]
-    if question.asks is Asks.YES_NO:
-        least = max(least, LEAST_CONFIRMED)
-    return read.support >= LEAST_SUPPORT and read.said >= least
+def _cause(reads: Sequence[Read], best: Read) -> Read | None:
+    """The nearest sentence behind ``best`` in its passage that gives a cause by name, where ``best`` itself gives none."""
+    if gives_cause(best.unit.text):
+        return None
+    behind = (read for read in reads[best.order + 1 : best.order + 1 + CAUSE_WITHIN] if read.marker == best.marker)
+    return next((read for read in behind if gives_cause(read.unit.text)), None)
 
 
 def _order(read: Read) -> tuple[float, int]:
@@ -124,7 +129,7 @@ def _both_sides(question: Question, reads: Sequence[Read], vectors: Vectors | No
         if not able:
             return []
         best = max(able, key=_order)
-        if not _supported(part, best):
+        if not answered(part, fresh, best):
             return []
         chosen.setdefault(best.order, _quote(part, best))
     return list(chosen.values())

@@ -6,6 +6,7 @@ question about 1998.
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from hexar.agents.answers.reading.patterns import alternatives, tables
 from hexar.agents.answers.reading.questions import Asks
@@ -13,8 +14,21 @@ from hexar.core.text.words import fold
 
 _TABLES = tables("evidence")
 _HOLDS = {name: alternatives(lines) for name, lines in _TABLES["holds"].items()}
-_CLOSER = tuple((alternatives(row["asked"]), alternatives(row["held"])) for row in _TABLES["closer"])
+
+
+class Closer(NamedTuple):
+    """What an answer must look like where a question says more than its kind; ``strict``: else it is none at all."""
+
+    held: re.Pattern[str]
+    strict: bool
+
+
+_CLOSER = tuple(
+    (alternatives(row["asked"]), Closer(alternatives(row["held"]), row.get("strict", False))) for row in _TABLES["closer"]
+)
 _FIGURE = re.compile(r"\d[\d.,]*")
+#: Times of day are figures that count nothing.
+_CLOCK = re.compile(r"\b\d{1,2}[:.h]\d{2}\b(?! ?[%€$£]| ?(?:eur|usd|gbp|km|kg|m|cm|l)\b)")
 _NAME = re.compile(r"\b[A-ZÁÉÍÓÚÑ][\w'’-]*[^\W\d_]\b\.?|\b[A-Z]\.")
 #: Words that are written with a capital and name no person or body.
 _NOT_NAMES = frozenset(_TABLES["capitals"]["words"].split())
@@ -56,19 +70,26 @@ COARSE = 0.4
 STRICT = frozenset((Asks.PHONE, Asks.EMAIL, Asks.LINK, Asks.MONEY, Asks.PERCENT, Asks.AMOUNT, Asks.DURATION))
 
 
-def finer(question: str) -> re.Pattern[str] | None:
+def gives_cause(text: str) -> bool:
+    """Whether ``text`` names a cause as such."""
+    return _HOLDS["cause"].search(fold(text.lower())) is not None
+
+
+def finer(question: str) -> Closer | None:
     """What the answer of a question must look like where that says more than its kind; for :func:`holds`."""
     plain = fold(question.lower())
     return next((held for asked, held in _CLOSER if asked.search(plain)), None)
 
 
-def holds(asks: Asks, text: str, known: Iterable[str] = (), closer: re.Pattern[str] | None = None) -> float:
+def holds(asks: Asks, text: str, known: Iterable[str] = (), closer: Closer | None = None) -> float:
     """How sure it is that ``text`` holds what is asked for, from 0 to 1; 0.5 where that cannot be seen. ``known`` are the
     question's folded words, ``closer`` is what :func:`finer` says of it."""
     plain = fold(text.lower())
     said = frozenset(known)
     sure = _holds(asks, text, plain, said)
-    return sure if closer is None or closer.search(plain) else COARSE * sure
+    if closer is None or closer.held.search(plain):
+        return sure
+    return 0.0 if closer.strict else COARSE * sure
 
 
 def _holds(asks: Asks, text: str, plain: str, said: frozenset[str]) -> float:
@@ -83,6 +104,7 @@ def _holds(asks: Asks, text: str, plain: str, said: frozenset[str]) -> float:
         named, beside = bool(persons(text, said)), found.search(plain) is not None
         return 1.0 if named and beside else 0.7 if beside else 0.4 if named else 0.0
     if asks is Asks.AMOUNT:
+        plain = _CLOCK.sub("", plain)
         figures = any(figure not in said for figure in _FIGURE.findall(plain))
         return float(figures or found.search(_FIGURE.sub("", plain)) is not None)
     if asks is Asks.TIME:

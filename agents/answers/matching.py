@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import OSA
 
 from hexar.agents.answers.reading.questions import Question, Term
 from hexar.agents.answers.reading.units import Kind, Unit
@@ -19,6 +20,8 @@ from hexar.agents.answers.reading.vocabulary import Word, read_words
 
 #: How surely two words say the same: in concept, in beginning; near vectors count their cosine, of at least the floor.
 CONCEPT, BEGINNING, COSINE_FLOOR, COSINE_SHARE = 0.9, 0.7, 0.55, 0.9
+#: A name with one letter wrong, missing or out of place, of at least so many letters.
+MISSPELT, MISSPELT_LETTERS = 0.85, 6
 #: Letters that two words must begin with alike, and the share of the longer one.
 BEGINNING_LETTERS, BEGINNING_SHARE = 5, 0.65
 #: What a word counts that stands above the unit, beside it, elsewhere in its section, or in the document's title.
@@ -52,7 +55,9 @@ class Passage(Protocol):
 
 @dataclass(slots=True)
 class Read:
-    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings."""
+    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings.
+
+    ``near`` is its cosine to the question, None where there are no vectors."""
 
     unit: Unit
     marker: int
@@ -64,6 +69,7 @@ class Read:
     all: list[float] = field(default_factory=list)
     above_said: list[float] = field(default_factory=list)
     sure: float = 0.0
+    near: float | None = None
     said: float = 0.0
     score: float = 0.0
     support: float = 0.0
@@ -88,11 +94,23 @@ class Lexicon:
                     self._found.setdefault(key, []).append((number, sure))
                     if sure == 1.0:
                         certain.add(number)
+        self._misspelt([n for n, term in enumerate(terms) if n not in certain and term.named], terms, vocabulary)
         if embeddings is not None:
             open_terms = [
                 n for n, term in enumerate(terms) if n not in certain and not term.named and term.word.folded.isalpha()
             ]
             self._near(open_terms, terms, [key for key, word in vocabulary.items() if word.content], embeddings)
+
+    def _misspelt(self, open_terms: Sequence[int], terms: Sequence[Term], vocabulary: Mapping[str, Word]) -> None:
+        """Names that no text holds as they are asked for, against what is written like a name there."""
+        for number in open_terms:
+            asked = terms[number].word.folded
+            if len(asked) < MISSPELT_LETTERS or not asked.isalpha():
+                continue
+            for key, word in vocabulary.items():
+                near = word.raw[:1].isupper() and word.folded[:1] == asked[0] and word.folded.isalpha()
+                if near and OSA.distance(asked, word.folded, score_cutoff=1) == 1:
+                    self._found.setdefault(key, []).append((number, MISSPELT))
 
     def _near(self, open_terms: Sequence[int], terms: Sequence[Term], vocabulary: Sequence[str], embeddings: Vectors) -> None:
         if not open_terms or not vocabulary:

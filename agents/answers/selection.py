@@ -15,6 +15,8 @@ from hexar.core.text.words import fold
 OWN_SHARE = 0.6
 #: What the kind of answer counts: the factor without any evidence of it, and with all.
 WITHOUT, WITH = 0.75, 1.15
+#: What the cosine of question and unit counts in the order of units.
+NEAR = 0.3
 #: What a unit counts for each passage that was found before its own.
 BEHIND = 0.88
 #: What two words that stand together in question and unit add, as a share of all pairs.
@@ -69,6 +71,17 @@ def score(question: Question, reads: Sequence[Read], embeddings: Vectors | None)
             read.support -= UNCOUNTED
         if question.asks in STRICT and not sure:
             read.score = read.support = 0.0
+    if embeddings is not None:
+        _nearness(question, reads, embeddings)
+
+
+def _nearness(question: Question, reads: Sequence[Read], embeddings: Vectors) -> None:
+    """What the whole sentence is about orders units that say equally much."""
+    rows = embeddings.embed([question.text, *(read.unit.text for read in reads)])
+    for read, cosine in zip(reads, (rows[1:] @ rows[0]).tolist(), strict=True):
+        read.near = cosine
+        if read.score > 0.0:
+            read.score += NEAR * cosine
 
 
 def _share(weights: Sequence[float], said: Sequence[float]) -> float:

@@ -66,6 +66,7 @@ _TABLES = tables("questions")
 _SHAPES = {name: alternatives(lines) for name, lines in _TABLES["shape"].items()}
 _WH, _AUXILIARY, _PRICE = _SHAPES["word"], _SHAPES["auxiliary"], _SHAPES["price"]
 _LISTS, _OR, _COMPARES, _LEANS = _SHAPES["lists"], _SHAPES["joins"], _SHAPES["compares"], _SHAPES["leans"]
+_CONDITION = _SHAPES["condition"]
 _MANY = frozenset(("many", "cuantos", "cuantas"))
 _CUES = tuple((Asks[name.upper()], alternatives(lines)) for name, lines in _TABLES["asks"].items())
 #: What a question is written with, not about. The second group counts a little.
@@ -90,7 +91,8 @@ def _light() -> frozenset[str]:
 def read_question(text: str, language: str) -> Question:
     """The question that ``text`` asks; see :class:`Question`."""
     plain = " ".join(fold(text.lower().replace("’", "'")).split())
-    asks = next((asks for asks, cue in _CUES if cue.search(plain)), Asks.WHAT)
+    clause = _main_clause(plain)
+    asks = next((asks for asks, cue in _CUES if cue.search(clause)), Asks.WHAT)
     if _AUXILIARY.match(plain) or ("?" in text and not _WH.search(plain) and asks is Asks.WHAT):
         asks = Asks.YES_NO
     if asks is Asks.WHAT and not _WH.search(plain) and _PRICE.search(plain):
@@ -108,6 +110,18 @@ def read_question(text: str, language: str) -> Question:
     )
     sides = _sides(words, terms) if _COMPARES.search(plain) else ()
     return Question(text, language, asks, terms, lists, sides, _counted(words, terms))
+
+
+def _main_clause(plain: str) -> str:
+    """What of a question asks: "Cuando llueve, ¿qué se hace?" and "When it rains, what is done?" ask what, not when."""
+    opened = plain.rsplit("¿", 1)[-1]
+    if _WH.search(opened):
+        plain = opened
+    if _CONDITION.match(plain):
+        rest = plain.split(",", 1)[-1]
+        if _WH.search(rest):
+            return rest
+    return plain
 
 
 def follow(question: Question, before: Question) -> Question:

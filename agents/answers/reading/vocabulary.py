@@ -65,7 +65,8 @@ def stems(raw: str, language: str) -> frozenset[str]:
     plain = fold(raw)
     spoken = (language,) if language in LANGUAGES else LANGUAGES
     spelled = respelled(raw) if "es" in spoken and len(plain) > 5 else ()
-    return frozenset((plain, *spelled, *(key for each in spoken for key in (stem(raw, each), _base(plain, each)))))
+    parts = [part for part in plain.split("-") if part] if "-" in plain else []
+    return frozenset((plain, *spelled, *parts, *(key for each in spoken for key in (stem(raw, each), _base(plain, each)))))
 
 
 @lru_cache(maxsize=50_000)

@@ -29,7 +29,7 @@ def staying(folder: Path) -> Iterator[str]:
         assert process.wait(60) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_a_server_that_stays_keeps_its_store_where_commands_find_it(tmp_path: Path) -> None:
     """It answers from the shops; started again it has what was kept, in the folder that `hexar import` writes to."""
     with staying(tmp_path) as address, Client(address) as client:

@@ -20,7 +20,7 @@ import pytest
 from hexar.core.cache.versions import Versions
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
-from tests.fix.chaos import seeded
+from tests.fix.chaos import seeded, short_and_long
 from tests.fix.pace import Pace
 from tests.fix.redis_server import RedisServer
 
@@ -140,7 +140,8 @@ class Model:
             assert result >= known, f"{name}: version {result} was served after {known} was acknowledged"
 
 
-async def test_no_process_serves_the_old_answer(fleet: Fleet) -> None:
+@pytest.mark.parametrize("operations", short_and_long(1200, OPERATIONS))
+async def test_no_process_serves_the_old_answer(fleet: Fleet, operations: int) -> None:
     """Random operations by 12 callers on three processes: reads, writes and bumps of the same names at once."""
     model = Model()
     processes = await fleet(3)
@@ -149,16 +150,17 @@ async def test_no_process_serves_the_old_answer(fleet: Fleet) -> None:
     await asyncio.gather(*(process.do("bump", "warm") for process in processes))
 
     async def caller(rng: random.Random) -> None:
-        for _ in range(OPERATIONS // 12):
+        for _ in range(operations // 12):
             await model.step(rng, processes, names, 0.05)
 
     began = time.monotonic()
     await asyncio.gather(*(caller(model.caller()) for _ in range(12)))
     print(dict(model.counts), {what: round(seconds, 3) for what, seconds in model.slowest.items()}, time.monotonic() - began)
-    assert model.counts["hit"] > OPERATIONS // 5
-    assert model.counts["bump"] > OPERATIONS // 33
+    assert model.counts["hit"] > operations // 5
+    assert model.counts["bump"] > operations // 33
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 async def test_redis_lost_and_found(fleet: Fleet, fragile_redis: RedisServer, fault: str) -> None:
     """Redis dies or hangs, and comes back, under load: nothing old is served, every bump is acknowledged, reads stay fast."""
@@ -186,6 +188,7 @@ async def test_redis_lost_and_found(fleet: Fleet, fragile_redis: RedisServer, fa
     assert model.counts["bump"] >= 8
 
 
+@pytest.mark.chaos
 async def test_a_process_that_dies_or_stops_delays_a_bump_and_no_more(fleet: Fleet, pace: Pace) -> None:
     """A bump waits for a process that is killed or stopped for its lease, once; the stopped one serves nothing old after."""
     one, killed, stopped = await fleet(3)

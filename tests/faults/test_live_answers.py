@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,8 +20,9 @@ from hexar.core.eventlog.redis.store import LEASE
 from hexar.core.redis.link import TIMEOUT
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
-from tests.fix.chaos import seeded
+from tests.fix.chaos import seeded, short_and_long
 from tests.fix.pace import Pace
+from tests.fix.ports import free_port
 from tests.fix.redis_server import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -36,9 +36,7 @@ class Replica:
     """A process that can be asked, killed and started again on its port."""
 
     def __init__(self, store: str, redis_url: str, timeout: float) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._arguments = (store, redis_url, str(self.port), str(timeout))
         self.process: asyncio.subprocess.Process | None = None
 
@@ -155,17 +153,19 @@ def payloads(events: list[str]) -> list[bytes]:
     return out
 
 
-async def test_many_callers_over_four_processes_cause_one_production(replicas: Fleet) -> None:
-    """200 callers over 4 processes, one key: one production, equal answers."""
+@pytest.mark.parametrize("callers", short_and_long(40, 200))
+async def test_many_callers_over_four_processes_cause_one_production(replicas: Fleet, callers: int) -> None:
+    """Many callers over 4 processes, one key: one production, equal answers."""
     fleet = await replicas(4)
     rng = random.Random(1)
     request = {"name": "one", "count": 30, "pause": 0.01}
-    callers = [Subscriber(fleet, request, rng) for _ in range(200)]
-    results = await asyncio.gather(*(caller.read(fleet[number % 4]) for number, caller in enumerate(callers)))
+    subscribers = [Subscriber(fleet, request, rng) for _ in range(callers)]
+    results = await asyncio.gather(*(caller.read(fleet[number % 4]) for number, caller in enumerate(subscribers)))
     assert all(payloads(result) == events_of("one", 30) for result in results)
     assert sum([(await replica.stats())["productions"] for replica in fleet]) == 1
 
 
+@pytest.mark.chaos
 async def test_writes_are_at_most_twenty_a_second(replicas: Fleet, fragile_redis: RedisServer) -> None:
     """However fast or slowly tokens come, any second sees at most 20 writes of a stream, and Redis is called no more often."""
     fleet = await replicas(1)
@@ -228,14 +228,13 @@ async def _until_end(reply: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict
             yield line
 
 
-@pytest.mark.parametrize("moody", [False, True])
-@pytest.mark.slow
-async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, pace: Pace, moody: bool) -> None:
+@pytest.mark.parametrize("rounds", short_and_long(2, int(os.environ.get("HEXAR_KILLS", "8"))))
+@pytest.mark.parametrize("moody", [pytest.param(False, marks=pytest.mark.chaos), True])
+async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, pace: Pace, moody: bool, rounds: int) -> None:
     """Each subscriber's sequence is complete, without duplicate or gap; the answer is made again at most once.
 
     Where the answer made again differs, subscribers are told to begin anew, once; they all get the same new answer.
     """
-    rounds = int(os.environ.get("HEXAR_KILLS", "8"))
     rng = seeded()
     fleet = await replicas(3)
     began_anew = made_again = stalled = 0
@@ -274,6 +273,7 @@ async def test_the_leader_is_killed_at_random_instants(replicas: Fleet, pace: Pa
     assert made_again >= rounds // 4
 
 
+@pytest.mark.chaos
 async def test_redis_hangs_while_answers_run(replicas: Fleet, fragile_redis: RedisServer, pace: Pace) -> None:
     """Redis freezes for three seconds under load: every answer is complete, and takes less than half a second more than before.
 

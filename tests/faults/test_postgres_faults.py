@@ -230,7 +230,7 @@ async def served(url: str, redis: str, folder: Path) -> AsyncIterator[tuple[App,
             await app.stop(0)
 
 
-@pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
+@pytest.mark.parametrize("fault", ["kill", *(pytest.param(name, marks=pytest.mark.chaos) for name in ("freeze", "silence"))])
 async def test_a_server_goes_on_without_postgresql(
     fragile_postgres: PostgresServer, wire: Wire, redis_server: RedisServer, tmp_path: Path, pace: Pace, fault: str
 ) -> None:

@@ -40,7 +40,7 @@ async def wire(fragile_redis: RedisServer) -> AsyncIterator[Wire]:
     await made.close()
 
 
-@pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
+@pytest.mark.parametrize("fault", ["kill", *(pytest.param(name, marks=pytest.mark.chaos) for name in ("freeze", "silence"))])
 async def test_lookups_go_on_without_redis(
     fragile_redis: RedisServer, wire: Wire, tmp_path: Path, pace: Pace, fault: str
 ) -> None:

@@ -31,7 +31,7 @@ from tests.fix.server_process import ServerProcess
 from tests.fix.wire import Wire
 from tests.server.chat.test_chat import Chat, text_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.chaos, pytest.mark.timeout(240)]
 
 OUTAGE = float(os.environ.get("HEXAR_OUTAGE", "3"))
 #: The worst of them by default; test_redis_faults.py has all three for the caches alone.

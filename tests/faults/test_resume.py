@@ -24,7 +24,7 @@ from tests.fix.server_process import ServerProcess
 from tests.server.chat.test_chat import Chat
 from tests.upstream import Upstream
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
 DOCUMENT = b"The pump moves forty litres a minute. It is driven by the belt of the engine.\n"
 #: More callers than an answer here has events: caller i is cut after event i.
@@ -212,6 +212,7 @@ async def test_the_only_reader_of_a_chat_is_cut_at_every_event(fleet: Fleet) -> 
     assert len(pairs) <= sum(after["calls"].values()) - sum(before["calls"].values()) <= 2 * len(pairs)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("system", ["chat", "discover"])
 async def test_a_run_that_is_only_kept_in_the_cache_is_resumed_by_a_process_that_never_saw_it(
     fleet: Fleet, system: str
@@ -232,6 +233,7 @@ async def test_a_run_that_is_only_kept_in_the_cache_is_resumed_by_a_process_that
             assert len(stream.events) == len(whole.events)
 
 
+@pytest.mark.chaos
 async def test_the_process_that_makes_an_answer_is_killed_and_its_only_reader_resumes(fleet: Fleet) -> None:
     """Connection and maker are gone at once: another process goes on with the run, and the reader sees no seam."""
     message = "How many litres does the pump move? Its maker dies."

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Any
+
+import pytest
 
 
 def seeded() -> random.Random:
@@ -14,3 +17,8 @@ def seeded() -> random.Random:
     seed = int(os.environ.get("HEXAR_SEED") or random.randrange(1 << 32))
     print(f"HEXAR_SEED={seed}")
     return random.Random(seed)
+
+
+def short_and_long(short: Any, long: Any) -> list[Any]:
+    """Values of a parameter: ``short`` for each run of the tests, and ``long`` for ``make chaos``."""
+    return [short, pytest.param(long, marks=pytest.mark.chaos)]

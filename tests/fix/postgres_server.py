@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ import pytest
 
 from hexar.core.store import Database
 from hexar.core.store.migrations import upgrade
+from tests.fix.ports import free_port
 
 #: PostgreSQL refuses to run as root: where tests do, they run it as this user, which is made where it is missing.
 USER = "embedded_postgres"
@@ -71,9 +71,7 @@ class PostgresServer:
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="hexar-postgres-"))
         self._user = USER if os.geteuid() == 0 else None
         self._names = itertools.count(1)

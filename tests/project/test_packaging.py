@@ -50,7 +50,7 @@ def run(*command: str, cwd: Path | None = None) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
     """hexar and hexar-proto own parts of the namespace, hexar-client its package, and no file stands beside them."""
@@ -78,7 +78,7 @@ def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
     assert not [name for name in names if name.endswith(".cpp") or "/tests/" in name]
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_the_wheels_install_and_run_from_any_folder(wheels: Path, tmp_path: Path) -> None:
     """In a clean environment they bring what they need: the server starts from any folder, and the command finds its parts."""
@@ -101,7 +101,7 @@ def test_the_wheels_install_and_run_from_any_folder(wheels: Path, tmp_path: Path
     assert refused.stderr.startswith("hexar: port:")
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_a_wheel_built_from_the_sdist_names_the_released_contract(wheels: Path) -> None:
     """Its metadata requires hexar-proto by version, and no file of the machine that built it."""

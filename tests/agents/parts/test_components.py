@@ -108,7 +108,7 @@ def labels() -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_labelled_names_reach_their_group(real: object) -> None:
     """At least 200 spellings in two languages: top-1 at least 0.95, and not one side or position swapped."""
     view: CatalogueView = real.view  # type: ignore[attr-defined]

@@ -320,7 +320,7 @@ def test_the_demo_catalogue_imports_without_a_problem(database: Database) -> Non
     assert report.kept["fitments"] > 300
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_the_real_catalogue_imports_whole(real: object) -> None:
     """Every row is kept, repeated or refused; nothing is lost on the way."""
     row = real.view.row  # type: ignore[attr-defined]

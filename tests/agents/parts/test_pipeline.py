@@ -346,7 +346,7 @@ def test_a_warm_vehicle_is_read_from_memory(catalogues: Catalogues) -> None:
 COMPONENTS = ("front brake pads", "air filter", "left headlight", "cabin filter", "pastillas de freno traseras", "shock absorber", "fog light bulb", "wiper blade", "timing belt kit", "front bumper", "tailgate strut", "alternator", "ac compressor", "brake caliper o/s", "oil filter", "bonnet", "wheel bearing")  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 async def test_every_part_of_the_real_catalogue_fits_its_variant(real: Any, pool: Dispatcher) -> None:
     """500 random reports: each part is a row of the raw file for each variant it names, each id is the catalogue's, and a
     component without parts says why."""
@@ -379,7 +379,7 @@ async def test_every_part_of_the_real_catalogue_fits_its_variant(real: Any, pool
     assert checked > 2_000
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 async def test_a_pair_that_lists_nothing_says_so(real: Any, pool: Dispatcher) -> None:
     """A declared (variant, group) pair without articles in the raw file is answered as not listed."""
     view = real.view

@@ -167,7 +167,7 @@ def test_the_vin_fills_in_make_and_year(view: CatalogueView) -> None:
     assert any("read from the VIN" in note for note in found.notes)
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_real_vehicles_resolve_inside_their_years(real: object, hexar_data: object) -> None:
     """Every variant of the real catalogue is found again from its own make, model and first year."""
     view: CatalogueView = real.view  # type: ignore[attr-defined]

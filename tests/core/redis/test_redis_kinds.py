@@ -27,7 +27,8 @@ from hexar.core.store.migrations import create_tables
 from hexar.server.engine import Engine, build_engine
 from hexar.server.systems import make_settings
 from tests.fix.kinds import KINDS
-from tests.fix.redis_kinds import FAULTS, Server, free_port
+from tests.fix.ports import free_port
+from tests.fix.redis_kinds import FAULTS, Server
 
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 

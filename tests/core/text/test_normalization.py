@@ -56,7 +56,6 @@ def test_folding_equals_the_oracle_and_is_idempotent(text: str) -> None:
     assert normalize_text(folded) == folded
 
 
-@pytest.mark.slow
 def test_folding_of_every_character() -> None:
     """Each character of Unicode, alone and between letters and marks, folds idempotently and as the oracle says."""
     for code in range(sys.maxunicode + 1):

@@ -10,9 +10,9 @@ import pytest
 
 from hexar.server.process.app import App
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
+from tests.fix.chaos import short_and_long
 from tests.server.chat.test_chat import Chat, text_of
 
-OPERATIONS = 10_000
 WORKERS = 16
 QUESTIONS = [
     "What is the secret colour of the team?",
@@ -70,9 +70,9 @@ async def operate(caller: Chat, tenant: str, chance: random.Random, state: dict[
             state["conversation"] = events[-1].done.conversation_id or state.get("conversation")
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("operations", short_and_long(500, 10_000))
 @pytest.mark.timeout(600)
-async def test_ten_thousand_random_operations_never_cross_tenants(settings: Callable[..., Any]) -> None:
+async def test_random_operations_never_cross_tenants(settings: Callable[..., Any], operations: int) -> None:
     """Asks, edits, searches, re-reads and cancellations at random: no event holds the other tenant's canary."""
     tokens = [{"token": f"secret-{name}", "tenant": name} for name in CANARY]
     app = App(settings(auth={"tokens": tokens}))
@@ -85,7 +85,7 @@ async def test_ten_thousand_random_operations_never_cross_tenants(settings: Call
 
         async def work(seed: int) -> None:
             chance = random.Random(seed)
-            for _ in range(OPERATIONS // WORKERS):
+            for _ in range(operations // WORKERS):
                 tenant = chance.choice(tuple(CANARY))
                 await operate(callers[tenant], tenant, chance, states[tenant])
 

@@ -207,6 +207,7 @@ def test_a_server_is_plain_unless_asked(tmp_path: Path) -> None:
     assert type(loop_factory(cpu_affinity=False)()) is uvloop.Loop
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is no other CPU")
 def test_a_crowded_cpu_is_left(tmp_path: Path) -> None:
     """First the companions may run anywhere, then the loop goes to another CPU; there they come together again."""

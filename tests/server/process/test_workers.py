@@ -95,6 +95,7 @@ async def test_processes_share_one_port_and_a_dead_one_is_replaced(fleet: Fleet)
     assert {int(instance.split(":")[1]) for instance in found} == set(after.values())
 
 
+@pytest.mark.chaos
 async def test_no_process_outlives_a_killed_supervisor(redis_server: RedisServer, tmp_path: Path) -> None:
     """Killed with -9 the supervisor can tell nobody; its processes notice and drain."""
     with Fleet(tmp_path, WORKERS="2", REDIS_URL=redis_server.url) as fleet:
@@ -137,6 +138,7 @@ def test_processes_that_share_nothing_are_refused(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.chaos
 def test_a_process_that_cannot_start_ends_the_supervisor(redis_server: RedisServer, tmp_path: Path) -> None:
     """A wrong vendors file ends it at once with code 2, a store that cannot be opened after three starts with code 1."""
     (tmp_path / "vendors.yaml").write_text("vendors: [{name: Not A Name}]\n")
@@ -183,6 +185,7 @@ class Load:
         await asyncio.gather(*self._tasks)
 
 
+@pytest.mark.chaos
 async def test_no_call_fails_during_a_rolling_restart(fleet: Fleet) -> None:
     """Plain gRPC callers under load, without retries, see no error: neither when a wrong configuration is refused and the
     old processes go on, nor when a right one is taken over and all of them are replaced."""
@@ -251,6 +254,7 @@ async def test_callers_of_all_processes_share_one_answer(fleet: Fleet, upstream:
     assert sum(upstream.stats()["calls"].values()) == before + 1
 
 
+@pytest.mark.chaos
 async def test_figures_are_summed_and_never_go_down(fleet: Fleet) -> None:
     """One endpoint adds up what all processes counted, also those that died or drained; each process says which it is."""
     method = "hexar.v1.OpsService/GetStatus"
@@ -289,6 +293,7 @@ async def test_figures_are_summed_and_never_go_down(fleet: Fleet) -> None:
         assert now["hexar_worker_deaths_total"] == before["hexar_worker_deaths_total"] + 1
 
 
+@pytest.mark.chaos
 async def test_a_worker_runs_the_jobs_that_a_server_accepts(redis_server: RedisServer, tmp_path: Path) -> None:
     """A server without job threads queues; a worker runs it, answers health, and drains."""
     with DemoShops() as shops:

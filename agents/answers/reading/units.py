@@ -82,7 +82,9 @@ class _Reader:
     """Walks the blocks of one passage, and knows the headings above each."""
 
     def __init__(self, path: Sequence[str]) -> None:
-        self._outer = tuple(path)
+        # A passage from the middle of a table brings the table's header along.
+        self._header = _cells(path[-1]) if path and _is_row(path[-1]) else []
+        self._outer = tuple(path[:-1] if self._header else path)
         self._path: list[tuple[int, str]] = []
         self._group = 0
         self._section = 0
@@ -93,6 +95,7 @@ class _Reader:
         for at, lines in enumerate(blocks):
             following = blocks[at + 1] if at + 1 < len(blocks) else []
             yield from self._block(lines, following, blocks[at - 1] if at else [])
+            self._header = []
 
     def _block(self, lines: list[str], following: list[str], before: list[str]) -> Iterator[Unit]:
         heading = _HEADING.match(lines[0])
@@ -142,8 +145,9 @@ class _Reader:
     def _table(self, lines: list[str]) -> Iterator[Unit]:
         rows = [_cells(line) for line in lines if not _RULE.fullmatch(line)]
         ruled = len(rows) < len(lines)
-        header = rows[0] if rows and (ruled or _heads(rows)) else []
-        for row in rows[1:] if header else rows:
+        brought = self._header if rows and len(self._header) == len(rows[0]) else []
+        header = brought or (rows[0] if rows and (ruled or _heads(rows)) else [])
+        for row in rows[1:] if header and not brought else rows:
             cells = tuple((header[i] if i < len(header) else "", cell) for i, cell in enumerate(row) if cell)
             if cells:
                 yield self._unit(", ".join(cell for _, cell in cells), Kind.ROW, cells)

@@ -3,7 +3,7 @@
 A document becomes *units* that are never cut: a code block, a table row, a sentence (a sentence longer than a chunk is cut
 between words). Units are packed into chunks. A heading begins a new chunk once the current one has some size, so an edit in one
 section leaves the chunks of the others as they were. Overlap repeats whole units at the begin of the next chunk, inside a
-section only.
+section only. A chunk that begins inside a table carries the table's header as its last heading.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hexar.agents.portfolio.documents.blocks import BlockKind, ParsedDocument
+from hexar.agents.portfolio.documents.blocks import Block, BlockKind, ParsedDocument
 from hexar.agents.portfolio.documents.readers.markdown import heading_text
 from hexar.core.text.terms import detect
 
@@ -21,8 +21,11 @@ CHUNK_CHARACTERS = 4000
 OVERLAP_CHARACTERS = 500
 #: A heading ends a chunk of at least this size.
 SECTION_CHARACTERS = 1000
+#: The longest header that is repeated.
+HEADER_CHARACTERS = 500
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'»”)\]]*\s+(?=[\"'«“(\[¿¡]*[^\W_a-z])|\n(?=\s*(?:[-*+•]|\d{1,4}[.)])\s)")
+_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Z]|[A-Z]\.[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|vs|etc|e\.g|i\.e|Inc|Ltd|Co|Corp|Fig|Art|art|Sr|Sra|Srta|"
     r"Ud|Uds|pág|núm|p\.ej|Jr|v))\.$"
@@ -47,6 +50,7 @@ class _Unit:
     end: int
     kind: BlockKind
     headings: tuple[str, ...]
+    header: str = ""
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
@@ -80,7 +84,8 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _units(document: ParsedDocument) -> Iterator[_Unit]:
     text = document.text
     path: list[tuple[int, str]] = []
-    for block in document.blocks:
+    headers = _headers(document)
+    for at, block in enumerate(document.blocks):
         if block.kind is BlockKind.HEADING:
             while path and path[-1][0] >= block.level:
                 path.pop()
@@ -94,7 +99,30 @@ def _units(document: ParsedDocument) -> Iterator[_Unit]:
                 for start, end in _pieces(text, begin, stop):
                     yield _Unit(start, end, block.kind, headings)
         else:
-            yield _Unit(block.start, block.end, block.kind, headings)
+            yield _Unit(block.start, block.end, block.kind, headings, headers.get(at, ""))
+
+
+def _headers(document: ParsedDocument) -> dict[int, str]:
+    """For each row below the header of its table, by its place among the blocks: the header as it stands."""
+    text, blocks = document.text, document.blocks
+    found: dict[int, str] = {}
+    first = 0
+    for at, block in enumerate(blocks):
+        if block.kind is not BlockKind.ROW:
+            continue
+        before = blocks[at - 1] if at else block
+        if before is block or before.kind is not BlockKind.ROW or text.count("\n", before.end, block.start) > 1:
+            first = at
+        elif header := _header(text, blocks[first], blocks[first + 1]):
+            found[at] = header
+    return found
+
+
+def _header(text: str, first: Block, second: Block) -> str:
+    """The first row of a table where it is its header: a rule stands below it, or it holds no figure."""
+    row = text[first.start : first.end]
+    ruled = _RULE.fullmatch(text[second.start : second.end].strip()) is not None
+    return row if len(row) <= HEADER_CHARACTERS and (ruled or not any(map(str.isdigit, row))) else ""
 
 
 def _overlap(units: list[_Unit]) -> list[_Unit]:
@@ -110,7 +138,7 @@ def _overlap(units: list[_Unit]) -> list[_Unit]:
 def _chunk(document: ParsedDocument, units: list[_Unit]) -> Chunk:
     start, end = units[0].start, units[-1].end
     text = document.text[start:end]
-    headings = units[0].headings
+    headings = (*units[0].headings, units[0].header) if units[0].header else units[0].headings
     digest = hashlib.sha256("\x1f".join((*headings, "", text)).encode()).hexdigest()
     return Chunk(start, end, text, headings, detect(text) or document.language, digest)
 

@@ -7,7 +7,7 @@ A query of common words would make the database score a large part of a portfoli
 the rarest are asked for, up to :data:`POSTINGS` expected rows; reranking then weighs all words on what was found.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ class LexicalHits:
     """Chunk keys best first; ``frequencies`` counts for each query term the chunks that hold it."""
 
     keys: list[int]
-    frequencies: dict[str, int]
+    frequencies: Mapping[str, int]
 
 
 def indexed(portfolio: int, terms: str) -> str:
@@ -73,23 +73,27 @@ class SqliteLexical:
         """Take chunks out of the index."""
         connection.exec_driver_sql(f"DELETE FROM {INDEX} WHERE rowid = ?", [(key,) for key in keys])
 
-    def search(self, connection: sa.Connection, portfolio: int, terms: Sequence[str], limit: int) -> LexicalHits:
-        """The chunks that hold the rarest of ``terms``, by BM25."""
+    def frequencies(self, connection: sa.Connection, portfolio: int, terms: Iterable[str]) -> dict[str, int]:
+        """How many chunks hold each of ``terms``, of which at most :data:`MAX_TERMS` are looked at."""
         distinct = list(dict.fromkeys(terms))[:MAX_TERMS]
-        frequencies: dict[str, int] = dict.fromkeys(distinct, 0)
-        if not distinct:
-            return LexicalHits([], frequencies)
-        marks, prefix = ",".join("?" * len(distinct)), f"{portfolio}_"
-        wanted = tuple(prefix + term for term in distinct)
-        rows = connection.exec_driver_sql(f"SELECT term, doc FROM {VOCABULARY} WHERE term IN ({marks})", wanted)
-        frequencies.update((term.removeprefix(prefix), count) for term, count in rows)
+        found: dict[str, int] = dict.fromkeys(distinct, 0)
+        if distinct:
+            marks, prefix = ",".join("?" * len(distinct)), f"{portfolio}_"
+            wanted = tuple(prefix + term for term in distinct)
+            rows = connection.exec_driver_sql(f"SELECT term, doc FROM {VOCABULARY} WHERE term IN ({marks})", wanted)
+            found.update((term.removeprefix(prefix), count) for term, count in rows)
+        return found
+
+    def search(self, connection: sa.Connection, portfolio: int, frequencies: Mapping[str, int], limit: int) -> LexicalHits:
+        """The chunks that hold the rarest of the terms that :meth:`frequencies` counted, by BM25."""
+        prefix = f"{portfolio}_"
         chosen = _selected(frequencies)
         if not chosen:
             return LexicalHits([], frequencies)
         match = " OR ".join(_quoted(prefix + term) for term in chosen)
         if len(chosen) == 1 and frequencies[chosen[0]] > POSTINGS:
             # Only common words: chunks that hold several of them first, without scoring all that hold one.
-            common = sorted((t for t in distinct if frequencies[t]), key=lambda t: frequencies[t])[:3]
+            common = sorted((t for t in frequencies if frequencies[t]), key=lambda t: frequencies[t])[:3]
             match = " AND ".join(_quoted(prefix + term) for term in common)
         found = connection.exec_driver_sql(
             f"SELECT rowid FROM {INDEX} WHERE {INDEX} MATCH ? ORDER BY rank LIMIT ?", (match, limit)
@@ -109,15 +113,19 @@ class PostgresLexical:
     def remove(self, connection: sa.Connection, keys: Iterable[int]) -> None:
         """Nothing: the index follows the column."""
 
-    def search(self, connection: sa.Connection, portfolio: int, terms: Sequence[str], limit: int) -> LexicalHits:
-        """The chunks that hold any of ``terms``, by ts_rank with length normalisation."""
-        distinct = list(dict.fromkeys(terms))[:MAX_TERMS]
-        frequencies: dict[str, int] = {}
+    def frequencies(self, connection: sa.Connection, portfolio: int, terms: Iterable[str]) -> dict[str, int]:
+        """How many chunks hold each of ``terms``, of which at most :data:`MAX_TERMS` are looked at."""
+        found: dict[str, int] = {}
         vector = sa.func.to_tsvector(sa.literal_column("'simple'"), chunks.c.terms)
-        for term in distinct:
+        for term in list(dict.fromkeys(terms))[:MAX_TERMS]:
             query = sa.func.to_tsquery(sa.literal_column("'simple'"), _lexeme(term))
             count = sa.select(sa.func.count()).where(chunks.c.portfolio_key == portfolio, vector.op("@@")(query))
-            frequencies[term] = int(connection.execute(count).scalar_one())
+            found[term] = int(connection.execute(count).scalar_one())
+        return found
+
+    def search(self, connection: sa.Connection, portfolio: int, frequencies: Mapping[str, int], limit: int) -> LexicalHits:
+        """The chunks that hold any of the terms that :meth:`frequencies` counted, by ts_rank with length normalisation."""
+        vector = sa.func.to_tsvector(sa.literal_column("'simple'"), chunks.c.terms)
         chosen = _selected(frequencies)
         if not chosen:
             return LexicalHits([], frequencies)

@@ -227,7 +227,16 @@ class Retriever:
         width = max(CANDIDATES, 2 * top_k)
         lexical = LexicalHits([], {})
         if mode is not Mode.VECTOR or query.surface:
-            lexical = self._library.lexical.search(connection, key, query.terms, width)
+            index = self._library.lexical
+            held = index.frequencies(connection, key, query.terms)
+
+            def frequency(term: str) -> int:
+                if term not in held:
+                    held.update(index.frequencies(connection, key, (term,)))
+                return held.get(term, 0)
+
+            query = widened(query, resident.languages, frequency)
+            lexical = index.search(connection, key, {term: held.get(term, 0) for term in query.terms}, width)
         nearest: list[int] = []
         if vector is not None and resident.stored and self.embeddings is not None:
             identity, total = self.embeddings.identity, resident.corpus.total

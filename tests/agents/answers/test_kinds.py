@@ -71,3 +71,10 @@ def test_a_name_with_two_letters_swapped_is_found() -> None:
     """As it is often typed; another name is not."""
     assert quotes("Who is Ingebogr Thorsen?")[0] == "The mate is Ingeborg Thorsen."
     assert quotes("Who is Ingemar Karlsen?") == []
+
+
+def test_a_row_from_the_middle_of_a_table_is_read_under_its_header() -> None:
+    """The passage brings the header along as the last of its headings."""
+    middle = (Passage(1, "Borkum | 31 EUR | 7\nJuist | 29 EUR | 4", "fares.csv › port | fare | boats a day"),)
+    found = choose("How many boats a day go to Juist?", middle, 2, "en", vectors=embedded())
+    assert found[0] == ("Juist, boats a day: 4", 1)

@@ -32,8 +32,8 @@ def _tables(database: Database) -> int:
 
 def _search(database: Database, library: Library, portfolio: int, *terms: str) -> tuple[list[int], dict[str, int]]:
     with database.read() as connection:
-        found = library.lexical.search(connection, portfolio, terms, 10)
-    return found.keys, found.frequencies
+        frequencies = library.lexical.frequencies(connection, portfolio, terms)
+        return library.lexical.search(connection, portfolio, frequencies, 10).keys, frequencies
 
 
 def test_a_portfolio_is_rows_and_no_tables(sqlite: Database) -> None:
@@ -73,10 +73,10 @@ def test_words_are_counted_and_found_by_portfolio(put: Put, library: Library, re
     with database.read() as connection:
         keys = {row[0]: row[1] for row in connection.execute(sa.text("SELECT tenant, key FROM portfolios"))}
         lexical = library.lexical
-        assert lexical.search(connection, keys["red"], ["kettl"], 10).frequencies == {"kettl": 1}
-        assert lexical.search(connection, keys["blue"], ["kettl"], 10).frequencies == {"kettl": 5}
-        assert lexical.search(connection, keys["red"], ["1_2"], 10).frequencies == {"1_2": 0}
-        assert lexical.search(connection, keys["blue"], ["1_2"], 10).frequencies == {"1_2": 5}
+        assert lexical.frequencies(connection, keys["red"], ["kettl"]) == {"kettl": 1}
+        assert lexical.frequencies(connection, keys["blue"], ["kettl"]) == {"kettl": 5}
+        assert lexical.frequencies(connection, keys["red"], ["1_2"]) == {"1_2": 0}
+        assert lexical.frequencies(connection, keys["blue"], ["1_2"]) == {"1_2": 5}
 
 
 def test_the_indexes_of_before_become_one(sqlite: Database) -> None:

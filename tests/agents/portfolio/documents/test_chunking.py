@@ -57,3 +57,21 @@ def test_an_edit_in_one_section_leaves_the_chunks_of_the_others() -> None:
     after = {chunk.checksum for chunk in chunks(read("\n\n".join(sections).encode(), "a.md"))}
     assert len(before - after) == 1
     assert len(after - before) == 1
+
+
+def test_a_long_table_keeps_its_header_in_every_chunk() -> None:
+    """The header is the last heading of each chunk that begins inside the table; it is no part of the text, nor of what follows."""
+    rows = "\n".join(f"| town {i} | {i} EUR | {'by coach ' * 5}|" for i in range(200))
+    made = chunks(read(f"# Fares\n\n| town | fare | how |\n|---|---|---|\n{rows}\n\nThat is all.\n".encode(), "a.md"))
+    assert len(made) > 2
+    assert made[0].headings == ()
+    assert {chunk.headings for chunk in made[1:]} == {("Fares", "| town | fare | how |")}
+    assert all("fare" not in chunk.text for chunk in made[1:])
+    sheet = chunks(read(("town;fare\n" + "\n".join(f"town number {i};{i}" for i in range(900))).encode(), "a.csv"))
+    assert {chunk.headings for chunk in sheet[1:]} == {("town | fare",)}
+
+
+def test_a_table_of_figures_alone_has_no_header() -> None:
+    """Its first row is one of its rows."""
+    rows = "\n".join(f"{i};{i * i};{i * i * i}" for i in range(900)).encode()
+    assert {chunk.headings for chunk in chunks(read(rows, "a.csv"))} == {()}

@@ -166,6 +166,17 @@ def test_memory_and_store_find_the_same(
     outside.close()
 
 
+def test_a_store_is_asked_in_the_other_language_too(database: Database, library: Library, put: Put) -> None:
+    """Words that a portfolio outside memory does not hold are looked for as words of its language, and without their accents."""
+    put("a.txt", "Las vacaciones se piden con un mes de antelación. La garantía del horno dura dos años.")
+    put("b.txt", "El almacén abre los lunes y guarda las herramientas de los socios durante todo el invierno.")
+    outside = Retriever(database, library, resident_bytes=0)
+    for query in ("holiday", "garantia"):
+        found = outside.search("red", "notes", query, 1, mode=Mode.LEXICAL, language="en" if query == "holiday" else "es")
+        assert [passage.document_id for passage in found.passages] == ["a.txt"]
+    outside.close()
+
+
 def test_what_is_in_memory_is_bounded_in_bytes(database: Database, library: Library, words: StaticEmbeddings, put: Put) -> None:
     """The portfolio that was searched longest ago goes first; it is read again when it is searched again."""
     for name in ("one", "two", "three"):

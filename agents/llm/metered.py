@@ -5,24 +5,38 @@ A broken or abandoned answer has used tokens too; they are estimated from what c
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
+import structlog
+
+from hexar.agents.llm.errors import ModelCancelled
 from hexar.agents.llm.models import Models
 from hexar.agents.llm.types import Completion, Done, Event, Meter, Request, estimate_tokens
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
-from hexar.core.errors import StoreUnavailable
+from hexar.core.errors import HexarError, StoreUnavailable
 from hexar.core.ledger import Charge, Ledger, Reservation
+
+log = structlog.get_logger(__name__)
 
 #: Tokens of a prompt may be more than four characters suggest; a reservation counts this many times the estimate.
 PROMPT_MARGIN = 1.5
 
 
+class ModelObserver(Protocol):
+    """Told how calls of models ended. Called from any thread."""
+
+    def model_answered(self, model: str, first_token: float, seconds: float, tokens: int) -> None: ...
+    def model_failed(self, model: str, failure: str) -> None: ...
+
+
 class MeteredModels:
     """Models whose calls draw on the budget of a tenant."""
 
-    def __init__(self, models: Models, ledger: Ledger) -> None:
+    def __init__(self, models: Models, ledger: Ledger, observer: ModelObserver | None = None) -> None:
         self.models = models
         self.ledger = ledger
+        self._observer = observer
 
     async def stream(
         self,
@@ -46,10 +60,12 @@ class MeteredModels:
         except StoreUnavailable:
             if most:
                 raise
-        meter = Meter()
+        meter, asked = Meter(), model or self.models.primary
         try:
             async with aclosing(self.models.stream(request, deadline, model=model, cancel=cancel, meter=meter)) as batches:
                 async for events in batches:
+                    if isinstance(events[-1], Done):
+                        self._answered(events[-1])
                     if isinstance(events[-1], Done) and held is not None:
                         try:
                             await held.settle_async(_charge(meter, kind))
@@ -57,6 +73,9 @@ class MeteredModels:
                             if meter.cost_micros:
                                 raise
                     yield events
+        except Exception as error:
+            self._failed(asked, error)
+            raise
         finally:
             if held is None:
                 pass
@@ -80,10 +99,28 @@ class MeteredModels:
         meter = Meter()
         with self.ledger.reserve(tenant, self._most(request, model), seconds=_seconds(deadline)) as held:
             try:
-                return self.models.complete(request, deadline, model=model, cancel=cancel, meter=meter)
+                completion = self.models.complete(request, deadline, model=model, cancel=cancel, meter=meter)
+                self._answered(completion.done)
+                return completion
+            except Exception as error:
+                self._failed(model or self.models.primary, error)
+                raise
             finally:
                 if meter.model:
                     held.settle(_charge(meter, kind))
+
+    def _answered(self, done: Done) -> None:
+        if self._observer is not None:
+            self._observer.model_answered(
+                done.model, done.first_token_seconds, done.total_seconds, done.usage.completion_tokens
+            )
+
+    def _failed(self, model: str, error: Exception) -> None:
+        # Of our own errors the text is safe to log; a library's may hold addresses or data.
+        if self._observer is not None and not isinstance(error, ModelCancelled):
+            self._observer.model_failed(model, type(error).__name__)
+            reason = error.message if isinstance(error, HexarError) else ""
+            log.warning("model_failed", model=model, failure=type(error).__name__, reason=reason)
 
     def _most(self, request: Request, model: str) -> int:
         prompt = estimate_tokens([message.content for message in request.messages])

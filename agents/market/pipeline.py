@@ -67,15 +67,22 @@ class Pool(Protocol):
 class MarketPipeline:
     """Makes analyses; one object for all requests. ``models`` None: advice is by rules."""
 
-    def __init__(self, pool: Pool, models: MeteredModels | None) -> None:
+    def __init__(
+        self, pool: Pool, models: MeteredModels | None, observer: Callable[[str, float, str], None] | None = None
+    ) -> None:
         self._pool = pool
         self._models = models
+        #: Told of every tool that ended: its name, seconds, and what kept it from a result, empty where it has one.
+        self._observer = observer or (lambda tool, seconds, failure: None)
+        #: Whether tools run side by side; an operator may turn it off.
+        self.side_by_side = True
 
     async def produce(self, plan: Plan, emit: Emit, deadline: Deadline) -> Completion:
         """Emit the whole answer. Raises Unavailable where no tool could read the table."""
         if plan.only_cache:
             raise Unavailable("the answer is not in a cache, and only caches were to be read", 0.0)
-        return await _Analysis(plan, emit, deadline, self._pool, self._models).run()
+        analysis = _Analysis(plan, emit, deadline, self._pool, self._models, self._observer, self.side_by_side)
+        return await analysis.run()
 
 
 @dataclass(slots=True)
@@ -105,6 +112,8 @@ class _Analysis:
     deadline: Deadline
     pool: Pool
     models: MeteredModels | None
+    observer: Callable[[str, float, str], None]
+    side_by_side: bool = True
     cancel: Cancel = field(default_factory=Cancel)
     started: float = field(default_factory=time.perf_counter)
 
@@ -124,7 +133,7 @@ class _Analysis:
         asked = self._asked(level)
         self.emit(pb.AnalyzeEvent(started=self._started()))
         foresee(frame, plan.tools)
-        ended = await self._tools(frame, asked, 1 if level == "none" else WORKERS)
+        ended = await self._tools(frame, asked, WORKERS if self.side_by_side and level != "none" else 1)
         if all(entry.missing for entry in ended):
             raise Unavailable(f"no tool could read the table: {ended[0].missing}")
         missing = [f"{entry.result.tool}: {entry.missing}" for entry in ended if entry.missing]
@@ -162,6 +171,7 @@ class _Analysis:
                 finally:
                     running.remove(number)
                 entry.elapsed = time.perf_counter() - begun
+                self.observer(entry.result.tool, entry.elapsed, entry.missing)
                 return entry
 
         tasks = [asyncio.create_task(one(number)) for number in self.plan.tools]

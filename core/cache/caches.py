@@ -46,6 +46,8 @@ class Caches:
         self.memory = MemoryTier(memory_bytes)
         self.backend = backend
         self.stats = CacheStats()
+        #: False: nothing is found and nothing is kept; an operator may turn it off.
+        self.enabled = True
         self._clock = clock
 
     def snapshot(self, tenant: str, kind: str, *names: str) -> dict[str, int]:
@@ -55,7 +57,7 @@ class Caches:
     def peek(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
         """The entry in memory, without asking anyone. A miss is not counted: :meth:`get` decides it."""
         guard = self.versions.guard
-        if guard is not None and not guard.current():
+        if not self.enabled or (guard is not None and not guard.current()):
             return None
         return self._peek(kind, key, allow_stale)
 
@@ -78,7 +80,7 @@ class Caches:
 
     async def get(self, kind: str, key: bytes, *, allow_stale: bool = False) -> Entry | None:
         """The entry from the first tier that has it. With ``allow_stale`` also one past its time, marked so."""
-        if not await self.confirmed():
+        if not self.enabled or not await self.confirmed():
             self.stats.miss(kind)
             return None
         entry = self._peek(kind, key, allow_stale)
@@ -100,7 +102,7 @@ class Caches:
     def put(self, kind: str, key: bytes, value: bytes, depends: Mapping[str, int], *, view: object = None) -> Entry:
         """Keep ``value`` for the time of its kind; it is in memory when this returns, in the backend soon after."""
         entry = self._put(kind, key, value, depends, view, 0)
-        if self.backend is not None:
+        if self.backend is not None and self.enabled:
             self.backend.put(key, encode(key, entry), entry.expires_at)
         return entry
 
@@ -116,8 +118,15 @@ class Caches:
         now = self._clock()
         ttl = shape.ttl * (1.0 - random.random() * JITTER)
         entry = Entry(value, now, now + ttl, now + ttl + shape.stale_for, depends, Tier.MEMORY, view=view, size=size)
-        self.memory.put(key, entry)
+        if self.enabled:
+            self.memory.put(key, entry)
         return entry
+
+    def forget(self, key: bytes) -> None:
+        """Drop one entry from this process' memory and from the backend."""
+        self.memory.remove(key)
+        if self.backend is not None:
+            self.backend.forget(key)
 
     async def close(self) -> None:
         """Write what is pending and close the backend."""

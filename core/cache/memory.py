@@ -20,6 +20,8 @@ class MemoryTier:
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._bytes = 0
+        #: Entries dropped for want of room.
+        self.evictions = 0
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -51,6 +53,12 @@ class MemoryTier:
             while self._bytes > self.limit_bytes:
                 _, dropped = self._entries.popitem(last=False)
                 self._bytes -= _cost(dropped)
+                self.evictions += 1
+
+    def entries(self) -> list[tuple[bytes, Entry, int]]:
+        """Key, entry and the bytes it takes, the latest used first."""
+        with self._lock:
+            return [(key, entry, _cost(entry)) for key, entry in reversed(self._entries.items())]
 
     def remove(self, key: bytes) -> None:
         """Forget ``key``."""

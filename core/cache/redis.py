@@ -10,6 +10,7 @@ import time
 
 from redis.exceptions import ResponseError
 
+from hexar.core.cache.backend import Held
 from hexar.core.cache.codec import SCHEMA_VERSION
 from hexar.core.cache.kinds import Tier
 from hexar.core.redis.link import RedisDown, RedisLink
@@ -56,6 +57,15 @@ class RedisBackend:
             "SET", redis_key(key), data, "PX", left, size=len(data), limit=PENDING_LIMIT
         ):
             self.failures += 1
+
+    def forget(self, key: bytes) -> None:
+        """Queue a deletion."""
+        if not self.link.post("DEL", redis_key(key), size=len(key), limit=PENDING_LIMIT):
+            self.failures += 1
+
+    def held(self) -> Held:
+        """Nothing that is known here: the server is shared with others, and has figures of its own."""
+        return Held()
 
     async def flush(self) -> None:
         """Wait until what was put before is written, or given up."""

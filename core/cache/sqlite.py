@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from hexar.core.cache.backend import Held
 from hexar.core.cache.kinds import Tier
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,8 @@ class SqliteBackend:
         self._closed = False
         self._connection: sqlite3.Connection | None = None
         self._writes = 0
+        #: Entries and their bytes as the file had them at the last look, with what was written since; and what was dropped.
+        self._entries = self._bytes = self._evictions = 0
         #: What may be in the file, complete once its keys were read.
         self._filter = _Filter()
         self._filtered = False
@@ -101,6 +104,14 @@ class SqliteBackend:
             self._scheduled = True
             self._thread.submit(self._write_pending)
 
+    def forget(self, key: bytes) -> None:
+        """Queue an empty value that has expired: it is no entry, and the next sweep deletes it."""
+        self.put(key, b"", 0.0)
+
+    def held(self) -> Held:
+        """What the file holds, as it was seen last; what was replaced since then counts twice until the next look."""
+        return Held(self._bytes, self._limit_bytes, self._entries, self._evictions)
+
     async def flush(self) -> None:
         """Wait until what was put before is written."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._write_pending)
@@ -124,6 +135,7 @@ class SqliteBackend:
                 connection.close()
                 raise
             self._connection = connection
+            self._entries, self._bytes = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM cache").fetchone()
         return self._connection
 
     def _read_keys(self) -> None:
@@ -163,6 +175,8 @@ class SqliteBackend:
             )
             connection.execute("COMMIT")
             self._writes += len(batch)
+            self._entries += len(batch)
+            self._bytes += sum(len(data) for _, data, _ in batch)
             if self._writes >= SWEEP_EVERY:
                 self._writes = 0
                 self._sweep(connection)
@@ -179,6 +193,8 @@ class SqliteBackend:
                 break
             connection.executemany("DELETE FROM cache WHERE key = ?", [(key,) for key, _ in rows])
             used -= sum(size for _, size in rows)
+            self._evictions += len(rows)
+        self._entries, self._bytes = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM cache").fetchone()
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1

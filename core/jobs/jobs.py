@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -56,6 +57,10 @@ class Jobs:
     def handler(self, kind: str, function: Handler) -> None:
         """Run jobs of ``kind`` with ``function(payload, context) -> result``, which blocks on a worker thread."""
         self._handlers[kind] = function
+
+    def observe(self, observer: Callable[[str, float, str], None]) -> None:
+        """Tell ``observer`` of every run that ends here, on its thread: kind, seconds, and the failure's name or nothing."""
+        self._worker.observer = observer
 
     def start(self) -> None:
         """Start the workers; on the event loop."""
@@ -175,6 +180,14 @@ class Jobs:
         job = await self._database.run(self.queue.cancel, tenant, job_id)
         if job is not None:
             self._worker.lose(job_id)
+            self._look.set()
+        return job
+
+    async def retry(self, tenant: str, job_id: str) -> Job | None:
+        """Queue a job again that is dead or cancelled; the job as it is then, or None where it is unknown."""
+        job: Job | None = await self._database.run(self.queue.revive, tenant, job_id)
+        if job is not None:
+            self._worker.wake()
             self._look.set()
         return job
 

@@ -227,6 +227,28 @@ class JobQueue:
             )
             return self._get(connection, job_id)
 
+    def revive(self, tenant: str | None, job_id: str) -> Job | None:
+        """Queue a job again that is dead or cancelled, with all its attempts; the job as it is then, None where it is unknown.
+
+        Any other state is left as it is, and so is a job whose work is queued anew under the same key.
+        """
+        now = self._database.time()
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(_j.id == job_id)).one_or_none()
+            if row is None or (tenant is not None and row.tenant != tenant):
+                return None
+            again = sa.and_(_j.tenant == row.tenant, _j.kind == row.kind, _j.dedupe_key == row.dedupe_key, _IN_LINE)
+            if row.dedupe_key is None or connection.execute(sa.select(_j.id).where(again)).first() is None:
+                connection.execute(
+                    sa.update(jobs_table)
+                    .where(_j.id == job_id, _j.state.in_((JobState.DEAD.value, JobState.CANCELLED.value)))
+                    .values(
+                        state=JobState.QUEUED.value, attempts=0, fence=_j.fence + 1, run_at=now, updated_at=now, error="",
+                        rank=_rank(row.priority, now),
+                    )
+                )  # fmt: skip
+            return self._get(connection, job_id)
+
     def get(self, tenant: str | None, job_id: str) -> Job | None:
         """The job, or None where it is unknown to ``tenant`` (None: to anyone)."""
         with self._database.read() as connection:

@@ -109,6 +109,8 @@ class Worker:
         self._handlers = handlers
         self._config = config
         self._changed = changed
+        #: Told of every run that ended: the kind of job, seconds, and the exception's class name, empty where it succeeded.
+        self.observer: Callable[[str, float, str], None] = lambda kind, seconds, failure: None
         # By delivery: a process whose lease ran out may hold the same job a second time, on another thread.
         self._running: dict[tuple[str, int], JobContext] = {}
         self._lock = threading.Lock()
@@ -207,14 +209,17 @@ class Worker:
         context = JobContext(job)
         with self._lock:
             self._running[job.id, job.fence] = context
+        begun = time.monotonic()
         try:
             try:
                 result = self._handlers[job.kind](job.payload, context)
             except LostLease:
                 raise
             except Exception as error:
+                self.observer(job.kind, time.monotonic() - begun, type(error).__name__)
                 self._failed(job, error)
                 return
+            self.observer(job.kind, time.monotonic() - begun, "")
             if self._complete(context, result):
                 for action in context.after:
                     action()

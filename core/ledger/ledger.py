@@ -183,6 +183,11 @@ class Ledger:
         with self._database.read() as connection:
             return usage(connection, tenant, since, until if until is not None else self._clock(), period, model)
 
+    def tenants(self) -> list[str]:
+        """Everybody who was ever charged, by name. Blocking."""
+        with self._database.read() as connection:
+            return statements.tenants(connection)
+
     def totals(self, tenant: str, since: float = 0.0, until: float | None = None) -> Totals:
         """What ``tenant`` has used, from ``since`` to before ``until`` (seconds since 1970). Blocking."""
         with self._database.read() as connection:

@@ -327,6 +327,11 @@ def return_lapsed(connection: Connection, now: float) -> int:
     return total
 
 
+def tenants(connection: Connection) -> list[str]:
+    """Everybody who was ever charged, by name."""
+    return [name for (name,) in connection.execute(select(charges.c.tenant).distinct().order_by(charges.c.tenant))]
+
+
 def totals(connection: Connection, tenant: str, since: float = 0.0, until: float | None = None) -> Totals:
     """Sums of the charges of ``tenant`` from ``since`` to before ``until`` (seconds since 1970)."""
     query = select(

@@ -112,6 +112,16 @@ class UsageCounters:
             if charge.currency:
                 self._costs[(*key, charge.currency)] += charge.cost_micros
 
+    def rows(self) -> list[tuple[str, str, str, str, int, int, int, int]]:
+        """Tenant, model, kind, currency ("": no price), calls, prompt tokens, completion tokens, cost in micros."""
+        with self._lock:
+            found = []
+            for key, calls in sorted(self._calls.items()):
+                currency = next((name for *same, name in self._costs if tuple(same) == key), "")
+                prompt, completion = self._tokens[(*key, "prompt")], self._tokens[(*key, "completion")]
+                found.append((*key, currency, calls, prompt, completion, self._costs[(*key, currency)]))
+            return found
+
     def collect(self) -> Iterable[Metric]:
         """The figures for Prometheus."""
         with self._lock:

@@ -16,11 +16,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 from hexar.core.deadline import Deadline
-from hexar.core.errors import DeadlineExceeded
+from hexar.core.errors import DeadlineExceeded, HexarError
 from hexar.core.resilience import NO_RETRY, BulkheadFull, CircuitBreaker, RetryPolicy, counts_as_failure
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 #: A timeout speaks against the agent only when the agent had at least this long, seconds: a caller in a hurry is no proof.
 BLAME_AFTER = 1.0
@@ -102,6 +106,9 @@ class _Call:
             self._bulkhead.breaker.failed()
         else:
             self._bulkhead.breaker.abandoned()
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            reason = error.message if isinstance(error, HexarError) else type(error.__cause__ or error).__name__
+            log.warning("agent_failed", agent=self._bulkhead.agent, failure=type(error).__name__, reason=reason)
         if self._observer is not None and self.started is not None and not isinstance(error, asyncio.CancelledError):
             self._observer(self._bulkhead.agent, time.monotonic() - self.started, type(error).__name__ if error else "")
 

@@ -199,6 +199,13 @@ class CircuitBreaker:
         with self._lock:
             self._close()
 
+    def reset(self) -> None:
+        """An operator closes it, here and in the other processes."""
+        with self._lock:
+            changed = self._open_until is not None
+            self._close()
+        self._tell(changed)
+
     def lend(self, seconds: float) -> None:
         """One call within ``seconds`` may probe."""
         with self._lock:

@@ -16,8 +16,28 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from hexar.core.telemetry.calls import Calls
+from hexar.core.telemetry.models import ModelRates
+from hexar.core.telemetry.operations import Kind, Operations
+
 #: Calls that a window remembers.
 WINDOW = 1024
+#: Codes and failures of calls that are their caller's own doing, or nobody's.
+NO_FAULT = frozenset(
+    {
+        "CANCELLED",
+        "INVALID_ARGUMENT",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "UNAUTHENTICATED",
+        "FAILED_PRECONDITION",
+        "OUT_OF_RANGE",
+        "ABORTED",
+        "RESOURCE_EXHAUSTED",
+        "UNIMPLEMENTED",
+    }
+)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
@@ -95,7 +115,8 @@ class Gauges:
 class Metrics:
     """All figures of one process.
 
-    Thread-safety: :meth:`agent_called` may be called from any thread, the rest on the event loop.
+    Thread-safety: :meth:`agent_called`, :meth:`worked` and those of models may be called from any thread, the rest on the
+    event loop.
     """
 
     def __init__(self) -> None:
@@ -104,6 +125,13 @@ class Metrics:
         self.methods: dict[str, MethodFigures] = {}
         self.agents: dict[str, AgentFigures] = {}
         self.in_flight = 0
+        self.operations = Operations()
+        self.calls = Calls()
+        self.models = ModelRates()
+        #: How requests for answers got theirs ("hit", "joined", "miss", "semantic"), and what models were spared by it.
+        self.answers: Tally[str] = Tally()
+        self.saved_tokens = 0
+        self.saved_micros: Tally[str] = Tally()
         self.gauges = Gauges()
         self._lock = threading.Lock()
         self._requests = Counter("hexar_requests", "RPCs that ended", ["method", "code"], registry=self.registry)
@@ -140,6 +168,7 @@ class Metrics:
         if code != "OK":
             figures.errors[code] += 1
             self._requests.labels(method, code).inc()
+            self.operations.failed(Kind.RPC, method, code, fault=code not in NO_FAULT)
             return
         children = self._ok_children.get(method)
         if children is None:
@@ -149,15 +178,46 @@ class Metrics:
                 self._first.labels(method),
             )
         figures.latency.add(seconds)
+        self.operations.ended(Kind.RPC, method, seconds)
         children[0].inc()
         children[1].observe(seconds)
         if first_event is not None:
             figures.first_event.add(first_event)
+            self.operations.ended(Kind.FIRST_EVENT, method, first_event)
             children[2].observe(first_event)
 
     def rate_limited(self, method: str) -> None:
         """Count one RPC that was refused for its tenant's rate. By method only: there may be any number of tenants."""
         self._rate_limited.labels(method).inc()
+
+    def answered(self, how: str, tier: str, seconds: float | None) -> None:
+        """Count one request for an answer: ``how`` it got it, from which ``tier``, and the time until it was sent whole."""
+        self.answers[how] += 1
+        if seconds is not None:
+            self.operations.ended(Kind.TIER, tier, seconds)
+
+    def saved(self, tokens: int, micros: int, currency: str) -> None:
+        """Count what models were spared, since an answer was there."""
+        self.saved_tokens += tokens
+        if micros:
+            self.saved_micros[currency] += micros
+
+    def model_answered(self, model: str, first_token: float, seconds: float, tokens: int) -> None:
+        """Count one answer of ``model``, of ``tokens``, with the times to its first token and to its end."""
+        self.operations.ended(Kind.MODEL, model, seconds)
+        self.operations.ended(Kind.FIRST_TOKEN, model, first_token)
+        self.models.add(model, tokens, seconds - first_token)
+
+    def model_failed(self, model: str, failure: str) -> None:
+        """Count one call of ``model`` that failed; ``failure`` names its kind."""
+        self.operations.failed(Kind.MODEL, model, failure)
+
+    def worked(self, kind: Kind, name: str, seconds: float, failure: str) -> None:
+        """Count one job or tool; ``failure`` names its kind, empty where it succeeded."""
+        if failure:
+            self.operations.failed(kind, name, failure)
+        else:
+            self.operations.ended(kind, name, seconds)
 
     def agent_called(self, agent: str, seconds: float, failure: str) -> None:
         """Count one agent call; ``failure`` names its kind, empty where it succeeded."""
@@ -168,6 +228,7 @@ class Metrics:
                 figures.failures[failure] += 1
             else:
                 figures.latency.add(seconds)
+        self.worked(Kind.AGENT, agent, seconds, failure)
         self._agent_calls.labels(agent, failure).inc()
         if not failure:
             self._agent_latency.labels(agent).observe(seconds)

@@ -67,6 +67,7 @@ class Call:
         "_headers_sent",
         "_metadata",
         "_reading",
+        "cache",
         "deadline",
         "first_event_at",
         "last_seq",
@@ -76,6 +77,7 @@ class Call:
         "scopes",
         "started",
         "tenant",
+        "tier",
         "trailers",
         "user",
     )
@@ -100,6 +102,9 @@ class Call:
         self.user = ""
         self.scopes: frozenset[str] = frozenset()
         self.request_id = ""
+        #: How a call got its answer, and from which tier; empty where it asked for none.
+        self.cache = ""
+        self.tier = ""
         #: Metadata that ends the call.
         self.trailers: list[tuple[str, str | bytes]] = []
         cap = STREAM_SECONDS if method.server_streaming or method.client_streaming else UNARY_SECONDS

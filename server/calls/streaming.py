@@ -257,6 +257,7 @@ async def _send(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
     try:
         call.header(ANSWER_ID, answer.answer_id)
         call.header(CACHE, held.how)
+        call.cache, call.tier = held.how, held.tier.value
         call.last_seq = after
         finished = answer.finished
         if finished is None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from prometheus_client.core import Metric
@@ -31,6 +32,7 @@ from hexar.core.resilience.slots import Slots
 from hexar.core.store import Database, Tables
 from hexar.core.telemetry.event_loop_lag import EventLoopLag
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
+from hexar.core.telemetry.operations import Kind as Timed
 from hexar.server.calls.interceptors import Admission
 from hexar.server.engine.store import open_database, prepare_database
 from hexar.server.settings.config import Settings
@@ -145,7 +147,7 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
     ledger = Ledger(database)
     lingers = settings.limits.linger_seconds
     worker = WorkerConfig(settings.jobs.workers, settings.jobs.lease_seconds, settings.jobs.poll_seconds)
-    models = build_models(settings.llm, dispatcher, ledger)
+    models = build_models(settings.llm, dispatcher, ledger, metrics)
     if breakers is not None:
         for breaker in models.models.breakers:
             breakers.share(breaker)
@@ -168,6 +170,7 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
         invalidation=Invalidation(versions, link) if link is not None else None,
         breakers=breakers,
     )
+    engine.jobs.observe(partial(metrics.worked, Timed.JOB))
     metrics.gauges.add(lambda: _gauges(engine))
     metrics.gauges.add(ledger.counters.collect)
     return engine

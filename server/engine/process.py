@@ -16,7 +16,10 @@ from typing import Any
 import structlog
 from prometheus_client import start_http_server
 
+from hexar.core.resilience import CircuitBreaker
 from hexar.server.engine import Engine, build_engine
+from hexar.server.engine.monitor import Monitor
+from hexar.server.engine.options import attribute
 from hexar.server.engine.system import Servicer, System, kinds, tables
 from hexar.server.settings.config import Settings
 
@@ -65,6 +68,17 @@ class Process(ABC):
         self.servicers: list[Servicer] = [system.servicer(self.engine) for system in systems if system.servicer is not None]
         for servicer in self.servicers:
             self._register(servicer)
+        self.monitor = Monitor(self.engine, self.index.number, self.instance)
+        caching = "nothing is found in a cache and nothing is kept; equal calls at the same time still share an answer"
+        self.options = {
+            option.name: option
+            for option in (
+                attribute("caching", caching, self.engine.caches, "enabled"),
+                *(option for servicer in self.servicers for option in servicer.options()),
+            )
+        }
+        #: Set where an operator asks the process to drain.
+        self.drain_asked = asyncio.Event()
         self._stopped = False
         self._exporter: Any = None
 
@@ -81,6 +95,7 @@ class Process(ABC):
         self.engine.start_workers()
         await self.listen()
         self.ready = True
+        self.monitor.start()
         if self.settings.metrics_port is not None:
             self._exporter = start_http_server(
                 self.settings.metrics_port, self.settings.host, registry=self.engine.metrics.registry
@@ -99,6 +114,7 @@ class Process(ABC):
         await self.drain(self.settings.drain_seconds if grace is None else grace)
         if self.drained is not None:
             await self.drained()
+        await self.monitor.close()
         await self.engine.end_work()
         for servicer in reversed(self.servicers):
             await servicer.close()
@@ -109,6 +125,22 @@ class Process(ABC):
             exporter.server_close()
             thread.join()
         log.info("stopped", instance=self.instance)
+
+    def steer(self, told: dict[str, Any]) -> None:
+        """Do here what an operator asked of another process under the same supervisor."""
+        if (name := told.get("option")) in self.options:
+            self.options[name].write(bool(told["on"]))
+        if (agent := told.get("breaker")) is not None:
+            for breaker in self.breakers():
+                if breaker.name == agent:
+                    breaker.reset()
+        if (key := told.get("entry")) is not None:
+            self.engine.caches.forget(bytes.fromhex(key))
+
+    def breakers(self) -> list[CircuitBreaker]:
+        """Those of agents and of models."""
+        agents = [bulkhead.breaker for bulkhead in self.engine.dispatcher.status()]
+        return [*agents, *self.engine.models.models.breakers]
 
     @abstractmethod
     async def listen(self) -> None:
@@ -145,10 +177,12 @@ class Process(ABC):
             await started()
         lost = asyncio.create_task(self.lost())
         told = asyncio.create_task(stopping.wait())
-        await asyncio.wait((lost, told), return_when=asyncio.FIRST_COMPLETED)
-        if not told.done():
+        asked = asyncio.create_task(self.drain_asked.wait())
+        await asyncio.wait((lost, told, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not told.done() and not asked.done():
             # Nothing of what runs here can be reached; whoever started the process starts another.
             raise ListenerLost
-        lost.cancel()
+        for task in (lost, told, asked):
+            task.cancel()
         log.info("draining", seconds=self.settings.drain_seconds)
         await self.stop()

@@ -19,6 +19,7 @@ from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.store import Tables
 from hexar.server.calls.rpc import Handler
 from hexar.server.engine import Engine, WarmJob
+from hexar.server.engine.options import Option
 from hexar.v1 import ops_pb2
 
 
@@ -39,6 +40,14 @@ class Servicer(ABC):
 
     def gauges(self) -> Iterable[Metric]:
         """Figures for Prometheus, read whenever somebody asks for them."""
+        return ()
+
+    def options(self) -> Iterable[Option]:
+        """What an operator may turn off and on while the server runs."""
+        return ()
+
+    def vendors(self) -> Iterable[str]:
+        """The names of the parties outside that it asks."""
         return ()
 
     def warm_jobs(self, tenant: str, request: ops_pb2.WarmCacheRequest) -> Iterable[WarmJob]:

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 
 from grpc_health.v1 import health_pb2
 
+from hexar.core.telemetry.access import AccessLog, as_json, as_text
 from hexar.server.calls.auth import Authentication
 from hexar.server.calls.interceptors import Observe, RateLimit, StreamLimit, errors, request_id
 from hexar.server.calls.rpc import Interceptor, ServiceHandler, receive
@@ -23,7 +25,7 @@ from hexar.server.calls.transport.health import Health, handlers
 from hexar.server.engine.process import Process, WorkerIndex
 from hexar.server.engine.system import System, contract
 from hexar.server.process.listening import bind, options
-from hexar.server.servicers.ops import OpsServicer
+from hexar.server.servicers.ops import METHOD_SCOPES, OpsServicer
 from hexar.server.settings.config import Settings
 from hexar.server.systems import SYSTEMS
 from hexar.server.tuning import Tuning
@@ -43,6 +45,7 @@ class App(Process):
         super().__init__(settings, index=index, systems=systems)
         self.health = Health()
         self._reuse_port = reuse_port
+        self.access = self._access_log() if settings.monitor.figures and settings.monitor.access_log else None
         self._listener: Listener | None = None
         self._tuning = Tuning(cpu_affinity=settings.cpu_affinity)
 
@@ -89,19 +92,28 @@ class App(Process):
         if self._listener is not None:
             await self._listener.stop(grace)
         await self._tuning.end()
+        if self.access is not None:
+            await asyncio.to_thread(self.access.close)
+
+    def _access_log(self) -> AccessLog | None:
+        """Nothing where only warnings are wanted."""
+        if self.settings.log_level not in ("debug", "info"):
+            return None
+        return AccessLog(sys.stderr, as_json(self.index.number) if self.settings.log_format == "json" else as_text)
 
     def _interceptors(self) -> Sequence[Interceptor]:
         # The declared systems are for users, the operators' service is for operators, and nothing else is for anybody.
         files = [file for system in self.systems for file in system.services]
         scopes = {service.full_name: "use" for file in files for service in file.services_by_name.values()}
-        scopes["hexar.v1.OpsService"] = "ops"
+        scopes.update(METHOD_SCOPES)
         engine = self.engine
+        observe = [Observe(engine.metrics, self.access)] if self.settings.monitor.figures else []
         return (
             errors,
             request_id,
             Authentication(self.settings.auth.verifiers(), scopes, engine.metrics),
             LeaveInterceptor(engine.answers),
-            Observe(engine.metrics),
+            *observe,
             RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),
             StreamLimit(self.settings.limits.streams.limits(), engine.slots, engine.metrics),
             receive,

@@ -33,6 +33,7 @@ from hexar.core.text.terms import terms
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.calls.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
 from hexar.server.engine import MEGABYTE, Engine
+from hexar.server.engine.options import Option, attribute
 from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.agents import AgentHandlers
 from hexar.server.servicers.conversations import ConversationHandlers
@@ -146,6 +147,15 @@ class ChatServicer(Servicer):
         """Handlers by method path."""
         beside = {path: handler for each in self._beside for path, handler in each.handlers().items()}
         return {SERVICE + "Chat": self.chat, SERVICE + "PurgeSemanticAnswer": self.purge, **beside}
+
+    def options(self) -> Iterable[Option]:
+        """The semantic cache, and contexts that follow the question."""
+        similar = "a question gets the kept answer of its own words only, not of one that means the same"
+        context = "every message is answered from as many passages as one of medium complexity"
+        return (
+            attribute("semantic_cache", similar, self.semantic, "enabled"),
+            attribute("dynamic_context", context, self.pipeline, "dynamic_context"),
+        )
 
     async def open(self) -> None:
         """Load word lists and grammars, so that the first caller does not wait for them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +24,11 @@ from hexar.core.errors import Unavailable
 from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.core.store import STORE_ERRORS
 from hexar.core.store.database import store_url
+from hexar.core.telemetry.operations import Kind as Timed
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.calls.streaming import answer_spec, stream_answer
 from hexar.server.engine import Engine
+from hexar.server.engine.options import Option, attribute
 from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.market_upload import Upload
 from hexar.server.settings.config import Strict
@@ -91,7 +94,7 @@ class MarketServicer(Servicer):
         self._warehouses = {name: PostgresWarehouse(url.get_secret_value()) for name, url in config.warehouses.items()}
         library = LibraryConfig(self._folder, tuple(config.roots), config.unpacked_mb * MEGABYTE)
         self.tables = TableLibrary(engine.database, self._duck, library, self._warehouses)
-        self.pipeline = MarketPipeline(engine.dispatcher, engine.models)
+        self.pipeline = MarketPipeline(engine.dispatcher, engine.models, partial(engine.metrics.worked, Timed.TOOL))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -104,6 +107,11 @@ class MarketServicer(Servicer):
             f"{SERVICE}/DeleteTable": self.delete_table,
             f"{SERVICE}/ListColumnRoles": self.list_column_roles,
         }
+
+    def options(self) -> Iterable[Option]:
+        """Tools side by side."""
+        text = "the tools of an analysis run one after the other"
+        return (attribute("parallel_tools", text, self.pipeline, "side_by_side"),)
 
     async def close(self) -> None:
         """Close the engine and the connections to warehouses."""

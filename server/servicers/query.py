@@ -25,6 +25,7 @@ from hexar.core.resilience.dispatch import BulkheadConfig
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.calls.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.engine import Engine, WarmJob
+from hexar.server.engine.options import Option, attribute
 from hexar.server.engine.system import Servicer, System
 from hexar.v1 import ops_pb2, query_pb2
 
@@ -56,6 +57,15 @@ class QueryServicer(Servicer):
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
         return {PATH: self.query}
+
+    def options(self) -> Iterable[Option]:
+        """Heavy analysis."""
+        text = "new products are not analysed: answers have what is known already and what the vendors say now"
+        return (attribute("heavy_analysis", text, self.pipeline.analyses, "enabled"),)
+
+    def vendors(self) -> Iterable[str]:
+        """The configured shops."""
+        return self.pipeline.agents
 
     async def open(self) -> None:
         """Let background work reach the event loop."""

@@ -24,6 +24,7 @@ from hexar.server.calls.auth.settings import AuthConfig
 from hexar.server.calls.interceptors.rate import Rates
 from hexar.server.calls.interceptors.streams import OpenStreams
 from hexar.server.settings.models import EmbeddingsConfig, LlmConfig
+from hexar.server.settings.monitor import MonitorConfig
 
 S = TypeVar("S")
 Seconds = Annotated[float, Field(gt=0)]
@@ -173,6 +174,7 @@ class Settings(BaseSettings):
     tls: TlsConfig | None = None
     llm: LlmConfig = LlmConfig()
     embeddings: EmbeddingsConfig = EmbeddingsConfig()
+    monitor: MonitorConfig = MonitorConfig()
 
     #: Methods and services that a rate may name, and cache kinds that a time to live may name.
     _methods: ClassVar[frozenset[str]] = frozenset()

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from hexar.agents.llm import MeteredModels, ModelConfig, Models, Timeouts
 from hexar.agents.llm.dialect import DIALECTS
 from hexar.agents.llm.embeddings import Embeddings, EndpointEmbeddings, embedded
+from hexar.agents.llm.metered import ModelObserver
 from hexar.core.ledger import Ledger
 from hexar.core.resilience.dispatch import Dispatcher
 
@@ -88,7 +89,9 @@ class EmbeddingsConfig(_Strict):
     dimension: int = Field(default=0, ge=0, le=8192)
 
 
-def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> MeteredModels:
+def build_models(
+    config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger, observer: ModelObserver | None = None
+) -> MeteredModels:
     """The configured models on their own bulkheads; ValueError where the configuration does not fit together."""
     configs = [
         ModelConfig(
@@ -99,7 +102,7 @@ def build_models(config: LlmConfig, dispatcher: Dispatcher, ledger: Ledger) -> M
         for row in config.models
     ]
     models = Models(configs, dispatcher, primary=config.primary, fallback=config.fallback)
-    return MeteredModels(models, ledger)
+    return MeteredModels(models, ledger, observer)
 
 
 def build_embeddings(config: EmbeddingsConfig) -> Embeddings | None:

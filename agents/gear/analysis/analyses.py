@@ -68,6 +68,8 @@ class Analyses:
         self.model = model
         #: False while its last call failed.
         self.model_answers = True
+        #: False: none is queued; an operator may turn it off.
+        self.enabled = True
         self._caches = caches
         self._jobs = jobs
         self._delay = delay
@@ -80,7 +82,7 @@ class Analyses:
     @property
     def available(self) -> bool:
         """True where analyses can be queued."""
-        return self._jobs is not None
+        return self._jobs is not None and self.enabled
 
     @property
     def made_by(self) -> str:

@@ -35,7 +35,7 @@ from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.validation import check_chat
 from hexar.core.cache import Caches
 from hexar.core.cachekey import cache_key, normalize_text
-from hexar.core.complexity import Complexity, Level, classify
+from hexar.core.complexity import SIZES, Complexity, Level, classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import FailedPrecondition, NotFound, StoreUnavailable
 from hexar.core.eventlog import Completion
@@ -143,6 +143,8 @@ class ChatPipeline:
         self.conversations = Conversations(database)
         self.turns = Turns(database, self.conversations)
         self.agents = Agents(database, caches.versions)
+        #: False: every message is answered from as many passages as a medium one; an operator may turn it off.
+        self.dynamic_context = True
 
     # -------------------------------------------------------------------------------------------------------- planning
 
@@ -158,10 +160,13 @@ class ChatPipeline:
             history = await self._history(request, tenant)
         complexity = classify(request.message)
         language = request.language.split("-")[0] or complexity.language
-        top_k = request.top_k or complexity.top_k
+        sizes = (complexity.top_k, complexity.max_tokens)
+        if not self.dynamic_context and complexity.level is not Level.TRIVIAL:
+            sizes = SIZES[Level.MEDIUM]
+        top_k = request.top_k or sizes[0]
         if agent.top_k_cap:
             top_k = min(top_k, agent.top_k_cap)
-        max_tokens = request.max_tokens or complexity.max_tokens
+        max_tokens = request.max_tokens or sizes[1]
         model = self.models.models.config(agent.model).name
         fields: dict[str, object] = {
             "portfolio": request.portfolio_id,

@@ -155,10 +155,12 @@ class SemanticCache:
         self._lock = threading.Lock()
         self._scopes: OrderedDict[tuple[str, str], _Scope] = OrderedDict()
         self.stats = SemanticStats()
+        #: False: nothing is found; an operator may turn it off.
+        self.enabled = True
 
     def find(self, tenant: str, scope: str, language: str, question: str, vector: Vector) -> SemanticHit | None:
         """The nearest kept question that asks the same, or None. Languages without guards never hit."""
-        threshold = self._thresholds.get(language)
+        threshold = self._thresholds.get(language) if self.enabled else None
         with self._lock:
             kept = self._scopes.get((tenant, scope))
             entries, rows = (kept.entries, kept.matrix[: len(kept.entries)]) if kept is not None else ([], None)

@@ -23,7 +23,7 @@ from hexar.server.calls.rpc import Call, Handler, Method
 
 log = structlog.get_logger(__name__)
 
-ALL_SCOPES = frozenset({"use", "ops"})
+ALL_SCOPES = frozenset({"use", "ops", "ops.read", "ops.all"})
 #: Characters of a token.
 MAX_TOKEN = 16_384
 #: Refused tokens are logged together, at most so often, seconds.
@@ -74,7 +74,8 @@ class Authentication:
     """Checks the token before anything else is done for the call.
 
     Args:
-        scopes: the scope that each service asks for, by its full name; one without is denied to everybody.
+        scopes: the scope that each service or method asks for, by its full name; one without is denied to everybody. A scope
+            ("ops") holds those that begin with it and a point ("ops.read").
         metrics: counts refused calls.
     """
 
@@ -87,7 +88,7 @@ class Authentication:
 
     def __call__(self, method: Method, handler: Handler) -> Handler:
         """Require a principal with the scope of ``method``."""
-        scope = self._scopes.get(method.service)
+        scope = self._scopes.get(method.path, self._scopes.get(method.service))
 
         async def denied(call: Call) -> bytes | None:
             raise PermissionDenied(f"of {method.service}")
@@ -107,7 +108,7 @@ class Authentication:
             if principal is None:
                 self._refuse(method, "UNAUTHENTICATED")
                 raise Unauthenticated
-            if scope not in principal.scopes:
+            if scope not in principal.scopes and scope.partition(".")[0] not in principal.scopes:
                 self._refuse(method, "PERMISSION_DENIED")
                 raise PermissionDenied(scope)
             call.tenant, call.user = principal.tenant, principal.user

@@ -28,7 +28,7 @@ class TokenConfig(_Strict):
     token: SecretStr | None = None
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     tenant: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,128}$")
-    scopes: list[Literal["use", "ops"]] = ["use"]
+    scopes: list[Literal["use", "ops", "ops.read", "ops.all"]] = ["use"]
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

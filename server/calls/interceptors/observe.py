@@ -1,4 +1,7 @@
-"""Counts and times of every call. A cancelled or failed call is counted with its code and its time is left out."""
+"""Counts and times of every call, the list of the last ones, and a line of the log for each.
+
+A cancelled or failed call is counted with its code and its time is left out.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,22 @@ import asyncio
 import time
 
 from hexar.core.errors import HexarError
+from hexar.core.telemetry.access import AccessLog
+from hexar.core.telemetry.calls import CallRecord
 from hexar.core.telemetry.metrics import Metrics
 from hexar.server.calls.rpc import Call, Handler, Method
 
 
 class Observe:
-    """The interceptor over ``metrics``."""
+    """The interceptor over ``metrics``; ``access`` None: no line in the log."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, access: AccessLog | None = None) -> None:
         self._metrics = metrics
+        self._access = access
 
     def __call__(self, method: Method, handler: Handler) -> Handler:
         """Observe the calls of ``handler``."""
-        metrics, path = self._metrics, method.path
+        metrics, access, path = self._metrics, self._access, method.path
 
         async def observed(call: Call) -> bytes | None:
             metrics.in_flight += 1
@@ -37,7 +43,16 @@ class Observe:
                 raise
             finally:
                 metrics.in_flight -= 1
+                seconds = time.monotonic() - call.started
                 first = None if call.first_event_at is None else call.first_event_at - call.started
-                metrics.request_ended(path, code, time.monotonic() - call.started, first)
+                metrics.request_ended(path, code, seconds, first)
+                if call.cache:
+                    metrics.answered(call.cache, call.tier, seconds if code == "OK" else None)
+                record = CallRecord(
+                    time.time(), path, code, seconds, first, call.request_id, call.tenant, call.cache, call.tier
+                )
+                metrics.calls.add(record)
+                if access is not None:
+                    access.add(record)
 
         return observed

@@ -11,10 +11,14 @@ from typing import Any
 import structlog
 
 from hexar.core.errors import HexarError
+from hexar.core.telemetry.reports import Report
 from hexar.server.engine.process import Process, WorkerIndex
 from hexar.server.process.startup import ConfigurationError, prepare, read_settings, run_loop
 from hexar.server.process.supervision.figures import read
 from hexar.server.process.supervision.link import NOT_STARTED, WRONG_CONFIGURATION, Link, encoded
+
+#: Seconds that the supervisor may take for the reports of all; it waits for each process half of that.
+GATHER_SECONDS = 4.0
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +45,48 @@ def build(options: argparse.Namespace) -> Process:
         raise ConfigurationError(str(error)) from error
 
 
+class Gathering:
+    """Asks the supervisor for what all its processes counted."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._asked = 0
+        self._answers: dict[int, asyncio.Future[list[Report]]] = {}
+
+    async def gather(self) -> list[Report] | None:
+        """The reports of all processes, those included that have ended; None where the supervisor does not answer."""
+        self._asked += 1
+        number = self._asked
+        answer: asyncio.Future[list[Report]] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            await self._link.send({"gather": number})
+            async with asyncio.timeout(GATHER_SECONDS):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            del self._answers[number]
+
+    async def tell(self, what: dict[str, object]) -> None:
+        """Tell the other processes to do the same."""
+        await self._link.send({"steer": what})
+
+    def came(self, message: dict[str, Any]) -> None:
+        """The supervisor has answered."""
+        answer = self._answers.get(message["to"])
+        if answer is not None and not answer.done():
+            answer.set_result(message["reports"])
+
+
 async def serve(process: Process, end: socket.socket) -> None:
     """Serve until a signal comes or the supervisor is gone."""
     link = await Link.over(end)
     stopping = asyncio.Event()
     families = process.engine.metrics.registry
     leaving: list[asyncio.Task[None]] = []
+    monitor, gathering = process.monitor, Gathering(link)
+    monitor.gather, monitor.tell = gathering.gather, gathering.tell
 
     async def leave() -> None:
         log.info("leaving", seconds=process.leave_seconds)
@@ -61,6 +101,12 @@ async def serve(process: Process, end: socket.socket) -> None:
                 # Some sources ask the store.
                 figures = await asyncio.to_thread(read, families)
                 await link.send({"figures": figures, "to": message["figures"]})
+            elif "report" in message:
+                await link.send({"report": await monitor.report(), "to": message["report"]})
+            elif "reports" in message:
+                gathering.came(message)
+            elif "steer" in message:
+                process.steer(message["steer"])
         if not stopping.is_set():
             log.warning("supervisor_gone")
             stopping.set()
@@ -71,6 +117,7 @@ async def serve(process: Process, end: socket.socket) -> None:
 
     async def drained() -> None:
         await link.send({"figures": await asyncio.to_thread(read, families), "to": 0})
+        await link.send({"report": await monitor.report(), "to": 0})
 
     process.drained = drained
     answering = asyncio.create_task(answer())

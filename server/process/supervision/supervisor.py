@@ -26,6 +26,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 
 from hexar.core.telemetry.metrics import counter, gauge
+from hexar.core.telemetry.reports import Report, ended, summed
 from hexar.server.process.supervision.address import Address
 from hexar.server.process.supervision.figures import Totals
 from hexar.server.process.supervision.link import NOT_STARTED, WRONG_CONFIGURATION, Link
@@ -70,6 +71,10 @@ class Worker:
         self._patience: dict[str, float] = {}
         self._answers: dict[int, asyncio.Future[None]] = {}
         self._ready: asyncio.Future[bool] = loop.create_future()
+        #: Told of ``{"gather": …}`` and ``{"steer": …}``.
+        self.asks: Callable[[Worker, dict[str, Any]], None] = lambda worker, message: None
+        #: What it reported last; its own figures, for the operators' service of another process.
+        self.last_report: Report | None = None
         self.ended = asyncio.create_task(self._follow())
 
     @property
@@ -113,15 +118,19 @@ class Worker:
             self.signal(signal.SIGKILL)
             await self.ended
 
-    async def refresh(self) -> None:
-        """Ask for its figures; return when they came, or will not."""
+    async def send(self, message: dict[str, Any]) -> None:
+        """Tell it something."""
+        await self._link.send(message)
+
+    async def refresh(self, what: str = "figures") -> None:
+        """Ask for its figures, or its report; return when they came, or will not."""
         self._asked += 1
         answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
-        await self._link.send({"figures": self._asked})
+        await self._link.send({what: self._asked})
         with suppress(TimeoutError):
             async with asyncio.timeout(FIGURES_SECONDS):
                 await asyncio.wait([answer, self.ended], return_when=asyncio.FIRST_COMPLETED)
-        self._answers.pop(self._asked, None)
+        self._answers = {number: waits for number, waits in self._answers.items() if waits is not answer}
 
     async def _follow(self) -> int:
         """Read what it says until it ends; its exit code."""
@@ -133,9 +142,12 @@ class Worker:
                 self.failure = NotStarted(message["failed"], message["code"])
             elif "figures" in message:
                 self._totals.update(self.pid, message["figures"])
-                answer = self._answers.get(message["to"])
-                if answer is not None and not answer.done():
-                    answer.set_result(None)
+                self._answered(message)
+            elif "report" in message:
+                self.last_report = message["report"]
+                self._answered(message)
+            elif "gather" in message or "steer" in message:
+                self.asks(self, message)
         # Its end of the link is closed: it ends, or has closed what it must not close.
         code = await self._process.wait()
         await self._link.close()
@@ -146,6 +158,11 @@ class Worker:
             )
             self._ready.set_result(False)
         return code
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        answer = self._answers.get(message["to"])
+        if answer is not None and not answer.done():
+            answer.set_result(None)
 
 
 class Supervisor:
@@ -175,6 +192,9 @@ class Supervisor:
         self._locks = {number: asyncio.Lock() for number in range(1, count + 1)}
         self._stopping = asyncio.Event()
         self._reload = asyncio.Event()
+        #: What processes that have ended had counted, as they said it last; and what is being done for those that run.
+        self._past: Report | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._deaths = 0
         self._restarts = 0
 
@@ -252,7 +272,8 @@ class Supervisor:
             undone.pop_all()
         worker = Worker(number, process, await Link.over(ours), self._totals)
         self._all.add(worker)
-        worker.ended.add_done_callback(lambda _: self._all.discard(worker))
+        worker.asks = self._asked
+        worker.ended.add_done_callback(lambda _: self._gone(worker))
         return worker
 
     async def _keep(self, number: int) -> None:
@@ -311,6 +332,31 @@ class Supervisor:
             log.info("draining", seconds=self._settings.drain_seconds, workers=len(self._all))
         await asyncio.gather(*(worker.stop() for worker in list(self._all)))
         log.info("all_stopped")
+
+    def _gone(self, worker: Worker) -> None:
+        self._all.discard(worker)
+        if worker.last_report is not None:
+            past = ended(worker.last_report)
+            self._past = past if self._past is None else summed([self._past, past])
+
+    # -- what processes ask ---------------------------------------------------------------------------------------------
+
+    def _asked(self, worker: Worker, message: dict[str, Any]) -> None:
+        task = asyncio.create_task(self._gather(worker, message) if "gather" in message else self._tell(worker, message))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _gather(self, worker: Worker, message: dict[str, Any]) -> None:
+        """The reports of all, and of those that have ended, to the process that asks."""
+        asked = [other for other in self._all if other.ready]
+        await asyncio.gather(*(other.refresh("report") for other in asked))
+        reports = [other.last_report for other in asked if other.last_report is not None]
+        await worker.send({"reports": [*reports, *([self._past] if self._past is not None else [])], "to": message["gather"]})
+
+    async def _tell(self, worker: Worker, message: dict[str, Any]) -> None:
+        """What an operator had one process do, to the others."""
+        others = [other for other in self._all if other.ready and other is not worker]
+        await asyncio.gather(*(other.send(message) for other in others))
 
     # -- figures -------------------------------------------------------------------------------------------------------
 

@@ -1,30 +1,60 @@
-"""OpsService: status, figures, caches and jobs of a running server."""
+"""The operators' service of one process: status, report, usage and jobs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from hexar.core.cache.caches import tenant_dependencies
-from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, StoreUnavailable, Unavailable
+from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, StoreUnavailable, Unavailable
 from hexar.core.jobs import Job, JobState
-from hexar.core.jobs.jobs import BACKGROUND
 from hexar.core.ledger import Period, Usage
 from hexar.core.paging import PageTokens
-from hexar.core.resilience import BreakerState
-from hexar.core.telemetry.metrics import LatencySummary
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.engine.process import Process
+from hexar.server.servicers.ops import messages
+from hexar.server.servicers.ops.audit import audited
+from hexar.server.servicers.ops.caching import CacheHandlers
+from hexar.server.servicers.ops.messages import duration, timestamp
+from hexar.server.servicers.ops.steering import SteeringHandlers
 from hexar.v1 import common_pb2
 from hexar.v1 import ops_pb2 as pb
 
 SERVICE = "hexar.v1.OpsService"
+#: The scopes that the methods ask for; "ops" holds "ops.read". A method that is not here is denied to everybody.
+READ, STEER, ALL_TENANTS = "ops.read", "ops", "ops.all"
+METHOD_SCOPES = {
+    **dict.fromkeys(
+        (
+            f"{SERVICE}/{name}"
+            for name in (
+                "GetStatus",
+                "GetReport",
+                "GetCacheStats",
+                "GetUsage",
+                "ListJobs",
+                "GetJob",
+                "WatchJob",
+                "InspectCache",
+                "ListBreakers",
+                "ListVendors",
+                "ListOptions",
+            )
+        ),
+        READ,
+    ),
+    **dict.fromkeys(
+        (
+            f"{SERVICE}/{name}"
+            for name in ("InvalidateCache", "WarmCache", "CancelJob", "RetryJob", "ResetBreaker", "SetOption", "Drain")
+        ),
+        STEER,
+    ),
+}
 _JOB_STATE = {state: f"JOB_STATE_{state.name}" for state in JobState}
 _JOB_STATE_BACK = {pb.JobState.Value(name): state for state, name in _JOB_STATE.items()}
-_BREAKER = {state: f"BREAKER_STATE_{state.name}" for state in BreakerState}
 _JOBS = PageTokens("jobs", float, str)
 _JOB_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 _PERIOD = {
@@ -46,20 +76,26 @@ class OpsServicer:
         self._engine = process.engine
         self._process = process
         self._services = dict(services)
+        self._caching = CacheHandlers(process)
+        self._steering = SteeringHandlers(process)
 
     def handlers(self) -> Mapping[str, Handler]:
-        """Handlers by method path."""
+        """Handlers by method path; what changes something is written to the log, with who asked for it."""
+        handlers: dict[str, Handler] = {
+            "GetStatus": self.get_status,
+            "GetReport": self.get_report,
+            "GetUsage": self.get_usage,
+            "ListJobs": self.list_jobs,
+            "GetJob": self.get_job,
+            "CancelJob": self.cancel_job,
+            "RetryJob": self.retry_job,
+            "WatchJob": self.watch_job,
+            **self._caching.handlers(),
+            **self._steering.handlers(),
+        }
         return {
-            f"{SERVICE}/GetStatus": self.get_status,
-            f"{SERVICE}/GetReport": self.get_report,
-            f"{SERVICE}/GetCacheStats": self.get_cache_stats,
-            f"{SERVICE}/InvalidateCache": self.invalidate_cache,
-            f"{SERVICE}/WarmCache": self.warm_cache,
-            f"{SERVICE}/GetUsage": self.get_usage,
-            f"{SERVICE}/ListJobs": self.list_jobs,
-            f"{SERVICE}/GetJob": self.get_job,
-            f"{SERVICE}/CancelJob": self.cancel_job,
-            f"{SERVICE}/WatchJob": self.watch_job,
+            f"{SERVICE}/{name}": handler if METHOD_SCOPES[f"{SERVICE}/{name}"] == READ else audited(handler)
+            for name, handler in handlers.items()
         }
 
     async def get_status(self, call: Call) -> bytes:
@@ -74,7 +110,7 @@ class OpsServicer:
         agents = [
             pb.AgentStatus(
                 agent=bulkhead.agent,
-                breaker=_BREAKER[bulkhead.breaker.state],
+                breaker=messages.BREAKER[bulkhead.breaker.state],
                 consecutive_failures=bulkhead.breaker.failures,
                 busy_threads=bulkhead.busy,
                 threads=bulkhead.threads,
@@ -100,92 +136,46 @@ class OpsServicer:
         return status.SerializeToString()
 
     async def get_report(self, call: Call) -> bytes:
-        """The figures since the start."""
-        call.decode(pb.GetReportRequest)
-        metrics = self._engine.metrics
-        methods = [
-            pb.MethodReport(
-                method=name,
-                count=figures.count,
-                errors=figures.errors,
-                latency=latency(figures.latency.summary()),
-                first_event=latency(figures.first_event.summary()),
-            )
-            for name, figures in sorted(metrics.methods.items())
-        ]
-        agents = [
-            pb.AgentReport(
-                agent=name, calls=figures.calls, failures=figures.failures, latency=latency(figures.latency.summary())
-            )
-            for name, figures in sorted(metrics.agents.items())
-        ]
+        """The figures since the start, and those of the last minute, five minutes and hour."""
+        request = call.decode(pb.GetReportRequest)
+        process, monitor = self._process, self._process.monitor
+        report = await monitor.report(all_processes=request.all_processes)
+        oldest = report["oldest"]
+        # Who sees all tenants sees all calls.
+        seen = (lambda row: True) if ALL_TENANTS in call.scopes else (lambda row: row["tenant"] == call.tenant)
         return pb.GetReportResponse(
-            methods=methods,
-            agents=agents,
-            since=timestamp(metrics.since),
-            instance=self._process.instance,
-            worker=self._process.index.number,
-            workers=self._process.index.of,
+            methods=messages.methods(report),
+            agents=messages.called_agents(report),
+            since=timestamp(report["since"]),
+            instance=process.instance,
+            worker=process.index.number,
+            workers=process.index.of,
+            operations=map(messages.operation, report["operations"]),
+            slow_calls=map(messages.call_record, filter(seen, report["slow"])),
+            recent_calls=map(messages.call_record, filter(seen, report["recent"])),
+            targets=self._targets(),
+            alerts=map(messages.alert, monitor.alerts.shown),
+            counted=report["counted"],
+            caches=messages.caches(report),
+            tiers=messages.tiers(report),
+            models=messages.models(report),
+            answers=messages.answers(report),
+            in_flight=report["in_flight"],
+            queued_jobs=report["queued"],
+            oldest_job_age=None if oldest is None else duration(oldest),
+            loop_lag=duration(report["lag"]),
+            agents_now=messages.agents(report),
+            options=self._steering.shown(),
         ).SerializeToString()
 
-    async def get_cache_stats(self, call: Call) -> bytes:
-        """Hits and misses by kind and tier."""
-        call.decode(pb.GetCacheStatsRequest)
-        caches = self._engine.caches
-        kinds = [
-            pb.CacheKindStats(
-                kind=name,
-                hits={tier.value: count for (kind, tier), count in caches.stats.hits.items() if kind == name},
-                misses=caches.stats.misses[name],
-                stale=caches.stats.stale[name],
-                ttl=duration(shape.ttl),
-            )
-            for name, shape in sorted(caches.kinds.items())
-        ]
-        memory = caches.memory
-        return pb.GetCacheStatsResponse(
-            kinds=kinds, memory_bytes=memory.used_bytes, memory_limit_bytes=memory.limit_bytes
-        ).SerializeToString()
-
-    async def invalidate_cache(self, call: Call) -> bytes:
-        """Bump the version that the entries depend on."""
-        request = call.decode(pb.InvalidateCacheRequest)
-        target = request.WhichOneof("target")
-        if target == "kind":
-            if request.kind not in self._engine.caches.kinds:
-                known = ", ".join(sorted(self._engine.caches.kinds))
-                raise InvalidArgument("kind", f"no such cache kind; known are {known}")
-            name = tenant_dependencies(call.tenant, request.kind)[1]
-        elif target == "dependency":
-            if not 1 <= len(request.dependency) <= 256 or not request.dependency.isprintable():
-                raise InvalidArgument("dependency", "must be 1 to 256 printable characters")
-            name = request.dependency
-            # The names of what a tenant has begin with what it is and then the tenant.
-            _, _, rest = name.partition(":")
-            owner = rest.replace("/", ":").partition(":")[0]
-            if owner != call.tenant or not self._engine.versions.get(name):
-                raise InvalidArgument("dependency", "nothing of yours has this name")
-        elif target == "everything" and request.everything:
-            name = tenant_dependencies(call.tenant, "")[0]
-        else:
-            raise InvalidArgument("target", "set kind, dependency or everything")
-        version = await self._engine.database.run(self._engine.versions.bump, name)
-        return pb.InvalidateCacheResponse(name=name, version=version).SerializeToString()
-
-    async def warm_cache(self, call: Call) -> bytes:
-        """Queue jobs that ask ahead."""
-        request = call.decode(pb.WarmCacheRequest)
-        if len(request.queries) > 100:
-            raise InvalidArgument("queries", "at most 100")
-        for index, text in enumerate(request.queries):
-            if not 1 <= len(text) <= 1000:
-                raise InvalidArgument(f"queries[{index}]", "must be 1 to 1000 characters")
-        job_ids: list[str] = []
-        for servicer in self._process.servicers:
-            for kind, payload, key in servicer.warm_jobs(call.tenant, request):
-                job = await self._engine.jobs.submit(kind, payload, tenant=call.tenant, priority=BACKGROUND, dedupe_key=key)
-                job_ids.append(job.id)
-        return pb.WarmCacheResponse(job_ids=job_ids).SerializeToString()
+    def _targets(self) -> Iterable[pb.Target]:
+        monitor = self._process.monitor
+        for name, target in monitor.targets.items():
+            value = monitor.target(name)
+            most, least = target.at_most, target.at_least
+            limit = most if most is not None else least
+            met = value is None or ((most is None or value <= most) and (least is None or value >= least))
+            yield pb.Target(name=name, description=target.text, limit=limit, value=value, met=met)
 
     async def get_usage(self, call: Call) -> bytes:
         """Sums of the tenant's model calls."""
@@ -198,11 +188,16 @@ class OpsServicer:
             raise InvalidArgument("until", "is before since")
         if len(request.model) > MAX_NAME:
             raise InvalidArgument("model", f"has more than {MAX_NAME} characters")
-        ledger = self._engine.ledger
-        rows = await self._engine.database.run(
-            lambda: ledger.usage(call.tenant, since, until, period=_PERIOD[request.period], model=request.model)
-        )
-        return pb.GetUsageResponse(usage=[_usage(call.tenant, row) for row in rows]).SerializeToString()
+        tenants = [call.tenant]
+        if request.all_tenants:
+            if ALL_TENANTS not in call.scopes:
+                raise PermissionDenied(ALL_TENANTS)
+            tenants = await self._engine.database.run(self._engine.ledger.tenants)
+        usage: list[pb.ModelUsage] = []
+        for tenant in tenants:
+            read = partial(self._engine.ledger.usage, tenant, since, until, period=_PERIOD[request.period], model=request.model)
+            usage += [_usage(tenant, row) for row in await self._engine.database.run(read)]
+        return pb.GetUsageResponse(usage=usage).SerializeToString()
 
     async def list_jobs(self, call: Call) -> bytes:
         """A page of jobs, the newest first."""
@@ -237,6 +232,19 @@ class OpsServicer:
         if job.state is not JobState.CANCELLED or before.state is JobState.CANCELLED:
             raise FailedPrecondition(f"the job has ended: {job.state.value}")
         return pb.CancelJobResponse(job=self._job(job)).SerializeToString()
+
+    async def retry_job(self, call: Call) -> bytes:
+        """Queue a job again that is dead or cancelled."""
+        job_id = call.decode(pb.RetryJobRequest).id
+        before = await self._find(call, job_id)
+        if before.state not in (JobState.DEAD, JobState.CANCELLED):
+            raise FailedPrecondition(f"the job is {before.state.value}; only dead and cancelled ones are queued again")
+        job = await self._engine.jobs.retry(call.tenant, job_id)
+        if job is None:
+            raise NotFound("job", job_id)
+        if job.state in (JobState.DEAD, JobState.CANCELLED):
+            raise FailedPrecondition("the same work is queued already")
+        return pb.RetryJobResponse(job=self._job(job)).SerializeToString()
 
     async def watch_job(self, call: Call) -> None:
         """The job whenever it changes, until it ends."""
@@ -283,6 +291,9 @@ class OpsServicer:
             for agent in agents
             if agent.breaker == pb.BREAKER_STATE_OPEN
         ]
+        if engine.redis is not None and not engine.redis.up:
+            problems.append("Redis does not answer: every process is on its own until it does")
+        problems += [f"alert {alert.rule}: {alert.text}" for alert in self._process.monitor.alerts.firing]
         if engine.loop_lag.worst > LAG_PROBLEM:
             problems.append(f"the event loop was {engine.loop_lag.worst:.2f} s late")
         if engine.caches.backend is not None and engine.caches.backend.failures:
@@ -311,27 +322,4 @@ def _usage(tenant: str, row: Usage) -> pb.ModelUsage:
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
         cost=cost,
-    )
-
-
-def timestamp(seconds: float) -> Timestamp:
-    """Unix seconds as a protobuf timestamp."""
-    value = Timestamp()
-    value.FromMicroseconds(int(seconds * 1e6))
-    return value
-
-
-def duration(seconds: float) -> Duration:
-    """Seconds as a protobuf duration."""
-    value = Duration()
-    value.FromMicroseconds(int(seconds * 1e6))
-    return value
-
-
-def latency(summary: LatencySummary | None) -> pb.Latency | None:
-    """A summary as a message; None where nothing was measured."""
-    if summary is None:
-        return None
-    return pb.Latency(
-        mean=duration(summary.mean), median=duration(summary.median), p95=duration(summary.p95), samples=summary.samples
     )

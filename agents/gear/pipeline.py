@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -30,13 +30,16 @@ import structlog
 from hexar.agents.gear.analysis.analyses import Analyses
 from hexar.agents.gear.analysis.heavy import HeavyReader
 from hexar.agents.gear.analysis.knowledge import JOB
-from hexar.agents.gear.analysis.model_analyst import CONCURRENCY, ModelAnalyst
+from hexar.agents.gear.analysis.model_analyst import ModelAnalyst
+from hexar.agents.gear.analysis.upkeep import Upkeep
 from hexar.agents.gear.candidates import Batch, ParsedQuery
+from hexar.agents.gear.config import GearConfig
+from hexar.agents.gear.kinds import STATIC_ANALYSIS
 from hexar.agents.gear.plan import QueryPlan, Users, make_plan
 from hexar.agents.gear.products.board import Board
 from hexar.agents.gear.products.catalogue import Catalogue
 from hexar.agents.gear.products.offers import LANE, Held, LiveOffers
-from hexar.agents.gear.products.ranking import Preferences, Weights
+from hexar.agents.gear.products.ranking import Preferences
 from hexar.agents.gear.request import validation
 from hexar.agents.gear.request.criteria import Criteria
 from hexar.agents.gear.request.understanding import Brands, Understood, understand
@@ -48,7 +51,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from hexar.core.eventlog import Completion
 from hexar.core.jobs import Jobs, JobState
-from hexar.core.resilience import BreakerOpen, BulkheadFull, RetryPolicy
+from hexar.core.resilience import BreakerOpen, BulkheadFull
 from hexar.core.resilience.dispatch import Dispatcher
 from hexar.v1 import common_pb2, query_pb2
 
@@ -65,28 +68,6 @@ _FAILURES = {
     "refused": query_pb2.VENDOR_FAILURE_REFUSED,
     "cancelled": query_pb2.VENDOR_FAILURE_TIMEOUT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class GearConfig:
-    """Every tunable of the pipeline. Times in seconds."""
-
-    weights: Weights = field(default_factory=Weights)
-    #: The longest that a query waits for vendors, however late its deadline.
-    vendor_timeout: float = 20.0
-    #: What is kept of the caller's time for ranking and sending: this share, at most ``reserve_limit``.
-    reserve_share: float = 0.1
-    reserve_limit: float = 0.5
-    #: How long a background analysis waits when nobody waits for it.
-    analysis_delay: float = 1.0
-    #: A query that refreshes has products analysed again whose analysis is older than this.
-    refresh_age: float = 3600.0
-    #: Tries to reach a vendor; one that was reached is never asked again by the same query.
-    retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=3))
-    #: Calls of the model that reads reviews at once; each is for one batch of products.
-    model_calls: int = CONCURRENCY
-    #: Boards with more listings than this are worked on a thread: 300 listings take about 5 ms.
-    inline_listings: int = 300
 
 
 @dataclass(slots=True)
@@ -123,9 +104,12 @@ class GearPipeline:
         self._catalogue = Catalogue()
         self._users = Users(caches)
         self._offers = LiveOffers(caches, dispatcher, self.config.retry)
-        analyst = ModelAnalyst(models, concurrency=self.config.model_calls) if models is not None else None
-        self._analyses = Analyses(caches, jobs, self.config.analysis_delay, model=analyst.name if analyst else "")
-        self._heavy = HeavyReader(self.agents, caches, self._analyses, analyst=analyst)
+        of = self.config
+        analyst = ModelAnalyst(models, concurrency=of.model_calls, seconds=of.model_timeout) if models is not None else None
+        model = analyst.name if analyst else ""
+        self._analyses = Analyses(caches, jobs, of.analysis_delay, model=model, batch=of.analysis_batch)
+        self._heavy = HeavyReader(self.agents, caches, self._analyses, analyst=analyst, seconds=of.heavy_timeout)
+        self._upkeep = Upkeep(self._analyses, caches.kinds[STATIC_ANALYSIS.name].ttl, of.refresh_share)
         if jobs is not None:
             jobs.handler(JOB, self._heavy.handle)
 
@@ -171,6 +155,11 @@ class GearPipeline:
     def analyses(self) -> Analyses:
         """Static knowledge and its jobs."""
         return self._analyses
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What is read again before its time is over."""
+        return self._upkeep
 
     @property
     def catalogue(self) -> Catalogue:
@@ -400,6 +389,7 @@ class _Query:
         if self._plan.only_cache or not self._pipeline.analyses.available:
             return []
         wait = self._deadline.bounded(self._plan.wait)
+        self._pipeline.upkeep.shown(self._plan.tenant, self._board.shown())
         before = 0.0 if self._plan.read_cache else time.time() - self._pipeline.config.refresh_age
         jobs = await self._pipeline.analyses.request_or_none(
             self._plan.tenant, self._board.shown(), waiting=wait > 0, before=before

@@ -28,7 +28,7 @@ from hexar.core.cache import Caches, Entry, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
 from hexar.core.jobs import Job, Jobs
-from hexar.core.jobs.jobs import NORMAL, WAITED_FOR
+from hexar.core.jobs.jobs import BACKGROUND, NORMAL, WAITED_FOR
 from hexar.core.store import STORE_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class Analyses:
     event loop.
     """
 
-    def __init__(self, caches: Caches, jobs: Jobs | None, delay: float, *, model: str = "") -> None:
+    def __init__(self, caches: Caches, jobs: Jobs | None, delay: float, *, model: str = "", batch: int = BATCH) -> None:
         #: The model that reads the texts; empty: none does.
         self.model = model
         #: False while its last call failed.
@@ -73,6 +73,7 @@ class Analyses:
         self._caches = caches
         self._jobs = jobs
         self._delay = delay
+        self._batch = batch
         self._covered: dict[tuple[str, Key], _Covered] = {}
         self._dead: dict[tuple[str, Key], float] = {}
         # By vendor: the version seen last, and the one below which what lies in memory may be outdated.
@@ -200,23 +201,42 @@ class Analyses:
             if covered.priority < priority:
                 covered.priority = priority
                 await jobs.submit(JOB, covered.payload, tenant=tenant, priority=priority, dedupe_key=covered.dedupe_key)
-        for start in range(0, len(needed), BATCH):
-            covered = _cover(needed[start : start + BATCH], before)
+        # Where nobody waits, the vendors' light readings of the queries that follow go first.
+        queued = await self._queue(jobs, tenant, needed, before, priority, 0.0 if waiting else self._delay)
+        for job_id, keys in queued.items():
+            ids[job_id] += keys
+        return dict(ids)
+
+    async def refresh(self, tenant: str, listings: Sequence[Listing], before: float) -> None:
+        """Queue the reading of ``listings`` whose knowledge is older than ``before``, behind all other work."""
+        if self._jobs is None:
+            return
+        now = time.monotonic()
+        free = [one for one in listings if not self._under_way(tenant, (one.vendor, one.sku), now)]
+        await self._queue(self._jobs, tenant, [[one] for one in free], before, BACKGROUND, 0.0)
+
+    def _under_way(self, tenant: str, key: Key, now: float) -> bool:
+        covered = self._covered.get((tenant, key))
+        return (covered is not None and covered.until > now) or self._dead.get((tenant, key), 0.0) > now
+
+    async def _queue(
+        self, jobs: Jobs, tenant: str, needed: Sequence[Sequence[Listing]], before: float, priority: int, delay: float
+    ) -> dict[str, list[Key]]:
+        """Jobs for products of listings, a batch each; the listings that each covers."""
+        now = time.monotonic()
+        ids: defaultdict[str, list[Key]] = defaultdict(list)
+        for start in range(0, len(needed), self._batch):
+            part = needed[start : start + self._batch]
+            covered = _cover(part, before)
             job = await jobs.submit(
-                JOB,
-                covered.payload,
-                tenant=tenant,
-                priority=priority,
-                dedupe_key=covered.dedupe_key,
-                # Nobody waits: the vendors' light readings of the queries that follow go first.
-                delay=0.0 if waiting else self._delay,
+                JOB, covered.payload, tenant=tenant, priority=priority, dedupe_key=covered.dedupe_key, delay=delay
             )
             covered.job, covered.priority, covered.until = job.id, priority, now + COVERED_SECONDS
-            for listing in (listing for product in needed[start : start + BATCH] for listing in product):
+            for listing in (listing for product in part for listing in product):
                 ids[job.id].append((listing.vendor, listing.sku))
                 self._covered[tenant, (listing.vendor, listing.sku)] = covered
         self._forget(now)
-        return dict(ids)
+        return ids
 
     async def request_or_none(
         self, tenant: str, products: Sequence[Assembly], *, waiting: bool, before: float

@@ -87,7 +87,9 @@ class HeavyReader:
         analyses: Analyses,
         loop: asyncio.AbstractEventLoop | None = None,
         analyst: ModelAnalyst | None = None,
+        seconds: float = VENDOR_SECONDS,
     ) -> None:
+        self._seconds = seconds
         self._agents = agents
         self._analyst = analyst
         self._caches = caches
@@ -214,7 +216,7 @@ class HeavyReader:
         if agent is None or not listings:
             return [], True
         now, version = time.time(), self._caches.versions.get(version_name(vendor))
-        deadline = Deadline.after(VENDOR_SECONDS)
+        deadline = Deadline.after(self._seconds)
         read_now = {one.sku: one for one in agent.heavy(listings, deadline) if is_sound(one)}
         # A product that is left out is gone, unless the time was over before its turn came.
         complete = not deadline.expired

@@ -117,8 +117,9 @@ class ModelAnalyst:
     Thread-safety: all methods may be called from any thread; :meth:`analyse` blocks.
     """
 
-    def __init__(self, models: MeteredModels, *, concurrency: int = CONCURRENCY) -> None:
+    def __init__(self, models: MeteredModels, *, concurrency: int = CONCURRENCY, seconds: float = CALL_SECONDS) -> None:
         self._models = models
+        self._seconds = seconds
         self._slots = threading.BoundedSemaphore(concurrency)
         # A server that refuses the schema is asked without: what it answers is checked either way.
         self._schema = True
@@ -141,7 +142,7 @@ class ModelAnalyst:
             for number, (listings, found) in enumerate(zip(products, texts, strict=True), 1)
             if found
         ]
-        deadline = Deadline.after(CALL_SECONDS)
+        deadline = Deadline.after(self._seconds)
         if not self._slots.acquire(timeout=deadline.remaining()):
             raise Unavailable("every slot of the model's analyses is taken")
         try:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hexar.agents.gear.config import GearConfig
 from hexar.agents.gear.kinds import KINDS
-from hexar.agents.gear.pipeline import GearConfig, GearPipeline
+from hexar.agents.gear.pipeline import GearPipeline
 from hexar.agents.llm import MeteredModels
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorError

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from hexar.agents.gear.config import GearConfig
 from hexar.agents.gear.fold import fold
 from hexar.agents.gear.kinds import KINDS
-from hexar.agents.gear.pipeline import GearConfig
 from hexar.core.cache import Caches
 from hexar.core.cache.invalidation import Invalidation
 from hexar.core.cache.redis import RedisBackend

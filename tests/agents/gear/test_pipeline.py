@@ -7,8 +7,8 @@ import time
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from hexar.agents.gear.config import GearConfig
 from hexar.agents.gear.fold import fold
-from hexar.agents.gear.pipeline import GearConfig
 from hexar.agents.gear.products.board import Board
 from hexar.agents.vendors.errors import VendorStatus, VendorUnreachable
 from hexar.agents.vendors.model import Availability

@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos test-sanitize check format bench instructions proto clean dist
+.PHONY: help demo run test chaos test-spark test-sanitize check format bench instructions proto clean dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,17 @@ proto: $(STUBS) ## generate the stubs beside the .proto files, and install them
 
 test-sanitize: $(KERNELS) ## run the kernel tests over a build with bounds checks, ASan and UBSan
 	$(BIN)/python tests/sanitize.py
+
+SPARK := build/spark
+# pyspark is 450 MB and needs Java: it has an environment of its own, which sees this one's packages.
+$(SPARK)/.installed: $(STAMP) constraints.txt
+	$(BIN)/python -m venv $(SPARK)
+	$(SPARK)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt "pyspark[connect]"
+	echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib | head -1)/site-packages')" > $$($(SPARK)/bin/python -c "import site; print(site.getsitepackages()[0])")/hexar.pth
+	touch $@
+
+test-spark: $(KERNELS) $(STUBS) ## run the figures over a Spark cluster of two executors
+	@if command -v java > /dev/null; then $(MAKE) $(SPARK)/.installed && $(SPARK)/bin/python -m pytest tests/agents/market/test_spark.py $(PYTEST_ARGS); else echo "SKIPPED tests/agents/market/test_spark.py: Java is not installed"; fi
 
 dist: $(STAMP) ## build the sdists and wheels of the three distributions
 	for part in proto clients/python .; do $(BIN)/python -m build --outdir dist $$part; done

@@ -23,8 +23,8 @@ from hexar.agents.market.analysts import rules
 from hexar.agents.market.analysts.advice import Report, report
 from hexar.agents.market.analysts.state import State, make_state
 from hexar.agents.market.figures.aggregates import Days, Frame
-from hexar.agents.market.plan import LEVELS, Plan
 from hexar.agents.market.questions.answer import answer
+from hexar.agents.market.request.plan import LEVELS, Plan
 from hexar.agents.market.tools.registry import TOOLS, foresee
 from hexar.agents.market.tools.result import Asked, Result
 from hexar.agents.transport.cancel import Cancel
@@ -235,7 +235,8 @@ class _Analysis:
                 except model_advice.NotStructuredError as error:
                     problem = f"the model: {error}"
         figures = [figure for result in results for figure in result.figures]
-        made = report(analyst, "rules", rules.advise(analyst, figures))
+        language = self.plan.reading.language if self.plan.reading is not None else "en"
+        made = report(analyst, "rules", rules.advise(analyst, figures, language))
         return _Work(made, time.perf_counter() - begun, problem=problem)
 
     async def _by_model(self, analyst: pb.Analyst, state: State, begun: float) -> _Work:

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from hexar.agents.market.figures.duck import DuckEngine
-from hexar.agents.market.figures.postgres import PostgresWarehouse
+from hexar.agents.market.figures.warehouses import open_warehouse, scheme
 from hexar.agents.market.kinds import KINDS
 from hexar.agents.market.pipeline import AGENT, MarketPipeline
-from hexar.agents.market.plan import KIND, make_plan
 from hexar.agents.market.questions.reading import read
+from hexar.agents.market.request.plan import KIND, make_plan
+from hexar.agents.market.request.validation import check_analyze, check_name, check_page, check_register
 from hexar.agents.market.tables.library import Entry, LibraryConfig, TableLibrary
 from hexar.agents.market.tables.roles import NEEDS, ROLES
 from hexar.agents.market.tables.schema import TABLES
-from hexar.agents.market.validation import check_analyze, check_name, check_page, check_register
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import Unavailable
 from hexar.core.resilience.dispatch import BulkheadConfig
@@ -45,7 +45,9 @@ NEVER = 1 << 62
 
 
 class MarketConfig(Strict):
-    """Sales tables: the folders that tables may be registered from, warehouses by name (``postgresql://…``), and bounds.
+    """Sales tables: the folders that tables may be registered from, warehouses by name, and bounds.
+
+    A warehouse is ``postgresql://…`` or ``sc://host:15002`` (Spark Connect).
 
     ``memory_mb`` is what all scans of a process hold together before they spill to disk; ``upload_mb`` and ``unpacked_mb`` are
     the most that an upload may have, and a file when it is unpacked.
@@ -59,10 +61,13 @@ class MarketConfig(Strict):
 
     @field_validator("warehouses")
     @classmethod
-    def _postgres(cls, warehouses: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    def _known(cls, warehouses: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, url in warehouses.items():
-            if store_url(url.get_secret_value()).get_backend_name() != "postgresql":
-                raise ValueError(f"{name}: must begin with postgresql://")
+            try:
+                if scheme(url.get_secret_value()) != "sc":
+                    store_url(url.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         return warehouses
 
 
@@ -91,7 +96,7 @@ class MarketServicer(Servicer):
         )
         self._folder = engine.settings.data_dir / "market"
         self._duck = DuckEngine(self._folder, config.roots, memory_mb=config.memory_mb)
-        self._warehouses = {name: PostgresWarehouse(url.get_secret_value()) for name, url in config.warehouses.items()}
+        self._warehouses = {name: open_warehouse(url.get_secret_value()) for name, url in config.warehouses.items()}
         library = LibraryConfig(self._folder, tuple(config.roots), config.unpacked_mb * MEGABYTE)
         self.tables = TableLibrary(engine.database, self._duck, library, self._warehouses)
         self.pipeline = MarketPipeline(engine.dispatcher, engine.models, partial(engine.metrics.worked, Timed.TOOL))

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from hexar.agents.market.request.validation import MAX_PATHS, check_options, check_text
 from hexar.agents.market.tables.reading import Source
-from hexar.agents.market.validation import MAX_PATHS, check_options, check_text
 from hexar.core.errors import InvalidArgument
 from hexar.v1 import market_pb2 as pb
 

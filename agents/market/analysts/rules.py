@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hexar.agents.market.analysts.advice import Advice
+from hexar.agents.market.analysts.words import ENGLISH, English, words_of
 from hexar.v1 import market_pb2 as pb
 
 _DIMENSIONS = ("brand", "category", "region", "country", "channel", "product", "store")
@@ -29,9 +30,10 @@ class Found:
 
 
 class Figures:
-    """The figures of all tools, by what they are."""
+    """The figures of all tools, by what they are, and the words to tell them in."""
 
-    def __init__(self, figures: Iterable[pb.Figure]) -> None:
+    def __init__(self, figures: Iterable[pb.Figure], say: English = ENGLISH) -> None:
+        self.say = say
         self._by_tool: dict[str, list[pb.Figure]] = {}
         for figure in figures:
             self._by_tool.setdefault(figure.id.rpartition("-")[0], []).append(figure)
@@ -47,24 +49,6 @@ class Figures:
     def beside(self, tool: str, name: str, figure: pb.Figure) -> pb.Figure | None:
         """The figure of the same part by another name."""
         return next((other for other in self.all(tool, name) if other.dimensions == figure.dimensions), None)
-
-
-def amount(figure: pb.Figure, *, absolute: bool = False) -> str:
-    """An amount as text, with its unit."""
-    value = abs(figure.value) if absolute else figure.value
-    digits = 0 if figure.unit in ("units", "rows") else 2
-    unit = "" if figure.unit == "currency unknown" else f" {figure.unit}"
-    return f"{value:,.{digits}f}{unit}"
-
-
-def percent(figure: pb.Figure, *, absolute: bool = False) -> str:
-    """A ratio as a percentage."""
-    return f"{abs(figure.value) * 100 if absolute else figure.value * 100:.1f} %"
-
-
-def points(figure: pb.Figure) -> str:
-    """Percentage points, without a sign."""
-    return f"{abs(figure.value):.1f} percentage points"
 
 
 def part(figure: pb.Figure) -> tuple[str, str]:
@@ -86,17 +70,14 @@ def growth(have: Figures) -> Found | None:
     if change is None or now is None or before is None:
         return None
     cited = [change, now, before]
-    verb = "rose" if change.value > 0 else "fell"
-    text = f"{measure.capitalize()} {verb} {percent(change, absolute=True)}, from {amount(before)} to {amount(now)}."
+    text = have.say.growth(measure, change, before, now)
     effects = [have.one("price_volume_mix", f"{name}_effect") for name in ("price", "volume", "mix", "new", "gone")]
     known = [effect for effect in effects if effect is not None and effect.value]
     if known:
         largest = max(known, key=lambda effect: abs(effect.value))
-        name = largest.name.removesuffix("_effect")
-        said = {"price": "Prices", "volume": "Volume", "mix": "The mix", "new": "What is new", "gone": "What is gone"}[name]
-        text += f" {said} accounts for the largest part, {'+' if largest.value > 0 else '−'}{amount(largest, absolute=True)}."
+        text += " " + have.say.cause(largest.name.removesuffix("_effect"), largest)
         cited.append(largest)
-    return Found(0.6 + min(0.4, abs(change.value)), f"{measure.capitalize()} {verb}", text, tuple(cited))
+    return Found(0.6 + min(0.4, abs(change.value)), have.say.moved(measure, change.value > 0), text, tuple(cited))
 
 
 def margin(have: Figures) -> Found | None:
@@ -104,19 +85,17 @@ def margin(have: Figures) -> Found | None:
     change, now = have.one("profitability", "margin_change"), have.one("profitability", "margin_current")
     if change is None or now is None:
         return None
-    verb = "rose" if change.value > 0 else "fell"
     cited = [change, now]
-    text = f"The margin {verb} by {points(change)} to {percent(now)}."
+    text = have.say.margin(change, now)
     moved = [
         figure for figure in have.all("profitability", "margin_change") if part(figure)[0] in ("brand", "category", "region")
     ]
     same = [figure for figure in moved if figure.value * change.value > 0]
     if same:
         most = max(same, key=lambda figure: abs(figure.value))
-        role, name = part(most)
-        text += f" It {verb} most for the {role} {name}, by {points(most)}."
+        text += " " + have.say.margin_most(*part(most), most)
         cited.append(most)
-    return Found(0.4 + min(0.5, abs(change.value) / 10), f"The margin {verb}", text, tuple(cited))
+    return Found(0.4 + min(0.5, abs(change.value) / 10), have.say.margin_moved(change.value > 0), text, tuple(cited))
 
 
 def concentration(have: Figures) -> Found | None:
@@ -131,8 +110,7 @@ def concentration(have: Figures) -> Found | None:
         return None
     most = max(shares, key=lambda figure: figure.value)
     role, name = part(most)
-    text = f"The {role} {name} makes {percent(most)} of {measure}, more than any other {role}."
-    return Found(min(0.9, most.value), f"{name} carries the most", text, (most,))
+    return Found(min(0.9, most.value), have.say.carries(name), have.say.concentration(measure, role, name, most), (most,))
 
 
 def outlier(have: Figures) -> Found | None:
@@ -146,10 +124,8 @@ def outlier(have: Figures) -> Found | None:
     if measure is None or expected is None:
         return None
     (period,) = most.dimensions.values()
-    side = "above" if most.value > 0 else "below"
-    text = f"{period} was {percent(most, absolute=True)} {side} what trend and season let expect: "
-    text += f"{amount(measure)} instead of {amount(expected)}."
-    return Found(0.5 + min(0.4, abs(most.value)), f"{period} stands out", text, (most, measure, expected))
+    text = have.say.outlier(period, most, measure, expected)
+    return Found(0.5 + min(0.4, abs(most.value)), have.say.stands_out(period), text, (most, measure, expected))
 
 
 def season(have: Figures) -> Found | None:
@@ -158,10 +134,7 @@ def season(have: Figures) -> Found | None:
     if len(found) < 4:
         return None
     high, low = max(found, key=lambda figure: figure.value), min(found, key=lambda figure: figure.value)
-    names = [figure.dimensions["season"] for figure in (high, low)]
-    text = f"{names[0]} is the strongest season, at {high.value:.2f} times the average. "
-    text += f"{names[1]} is the weakest, at {low.value:.2f}."
-    return Found(0.3 + min(0.3, high.value - low.value), "There is a season", text, (high, low))
+    return Found(0.3 + min(0.3, high.value - low.value), have.say.seasonal(), have.say.season(high, low), (high, low))
 
 
 def share_shift(have: Figures) -> Found | None:
@@ -176,9 +149,8 @@ def share_shift(have: Figures) -> Found | None:
     if now is None or abs(most.value) < 0.1:
         return None
     role, name = part(most)
-    verb = "gained" if most.value > 0 else "lost"
-    text = f"The {role} {name} {verb} {points(most)} of share and now has {percent(now)}."
-    return Found(0.3 + min(0.5, abs(most.value) / 10), f"{name} {verb} share", text, (most, now))
+    title, text = have.say.share_moved(name, most.value > 0), have.say.share(role, name, most, now)
+    return Found(0.3 + min(0.5, abs(most.value) / 10), title, text, (most, now))
 
 
 # -- the strategy analyst: what to do about it ------------------------------------------------------------------------------
@@ -206,9 +178,8 @@ def falling(have: Figures) -> Found | None:
         return None
     _, role, share, now, before, change = worst
     name = share.dimensions[role]
-    text = f"Find out why the {role} {name} is losing: its {measure} fell {percent(change, absolute=True)}, "
-    text += f"from {amount(before)} to {amount(now)}."
-    return Found(0.7 + min(0.25, abs(change.value)), f"Stop the fall of {name}", text, (change, before, now))
+    text = have.say.falling(measure, (role, name), change, before, now)
+    return Found(0.7 + min(0.25, abs(change.value)), have.say.stop_fall(name), text, (change, before, now))
 
 
 def rising(have: Figures) -> Found | None:
@@ -223,8 +194,8 @@ def rising(have: Figures) -> Found | None:
         return None
     change, role, share = best
     name = share.dimensions[role]
-    text = f"Build on the {role} {name}: it grew {percent(change)} and makes {percent(share)} of {measure}."
-    return Found(0.45 + min(0.3, change.value), f"Build on {name}", text, (change, share))
+    text = have.say.rising(measure, (role, name), change, share)
+    return Found(0.45 + min(0.3, change.value), have.say.build_on(name), text, (change, share))
 
 
 def thin(have: Figures) -> Found | None:
@@ -241,9 +212,8 @@ def thin(have: Figures) -> Found | None:
         return None
     low, role, share = worst
     name = share.dimensions[role]
-    text = f"Review prices and costs of the {role} {name}: its margin is {percent(low)} against {percent(overall)} over all, "
-    text += f"on {percent(share)} of revenue."
-    return Found(0.5 + min(0.4, overall.value - low.value), f"Raise the margin of {name}", text, (low, overall, share))
+    text = have.say.thin((role, name), low, overall, share)
+    return Found(0.5 + min(0.4, overall.value - low.value), have.say.raise_margin(name), text, (low, overall, share))
 
 
 def losses(have: Figures) -> Found | None:
@@ -253,17 +223,16 @@ def losses(have: Figures) -> Found | None:
     if loss is None or rows is None or loss.value >= 0:
         return None
     cited = [loss, rows]
-    text = f"Look at what is sold at a loss: {rows.value:,.0f} rows lose {amount(loss, absolute=True)} together."
+    text = have.say.losses(loss, rows)
     parts = [
         figure for figure in have.all("profitability", "loss") if part(figure)[0] in ("brand", "category", "product", "region")
     ]
     if parts:
         most = min(parts, key=lambda figure: figure.value)
-        role, name = part(most)
-        text += f" The {role} {name} alone loses {amount(most, absolute=True)}."
+        text += " " + have.say.most_losses(*part(most), most)
         cited.append(most)
     weight = min(0.45, abs(loss.value) / profit.value) if profit is not None and profit.value > 0 else 0.45
-    return Found(0.5 + weight, "Stop selling at a loss", text, tuple(cited))
+    return Found(0.5 + weight, have.say.stop_losses(), text, tuple(cited))
 
 
 def invest(have: Figures) -> Found | None:
@@ -273,16 +242,14 @@ def invest(have: Figures) -> Found | None:
     if not sure:
         return None
     best = max(sure, key=lambda figure: figure.value)
-    name = best.dimensions["channel"]
-    text = f"Test more spend in {name}: one more unit went along with {best.value:.2f} of revenue."
+    text = have.say.invest(best)
     cited = [best]
     none = [figure for figure in responses if figure.low <= 0 <= figure.high]
     if none:
         other = none[0]
-        text += f" No response is seen to {other.dimensions['channel']}, "
-        text += f"whose interval runs from −{abs(other.low):.2f} to {other.high:.2f}."
+        text += " " + have.say.no_response(other)
         cited.append(other)
-    return Found(0.75, f"Test more spend in {name}", text, tuple(cited))
+    return Found(0.75, have.say.test_spend(best.dimensions["channel"]), text, tuple(cited))
 
 
 def prepare(have: Figures) -> Found | None:
@@ -290,21 +257,20 @@ def prepare(have: Figures) -> Found | None:
     total, errors = have.one("forecast", "forecast_total"), have.all("forecast", "mape")
     if total is None or not errors:
         return None
-    text = f"Plan purchases and stock for {amount(total)} of {_measure(have)} over the forecast periods. "
-    text += f"The same method was off by {percent(errors[0])} on average on the past."
-    return Found(0.55, "Plan for the forecast", text, (total, errors[0]))
+    text = have.say.prepare(_measure(have), total, errors[0])
+    return Found(0.55, have.say.plan_ahead(), text, (total, errors[0]))
 
 
-_RULES: dict[pb.Analyst, Sequence[Callable[[Figures], Found | None]]] = {
+RULES: dict[pb.Analyst, Sequence[Callable[[Figures], Found | None]]] = {
     pb.ANALYST_DATA: (growth, margin, concentration, outlier, season, share_shift),
     pb.ANALYST_STRATEGY: (falling, thin, losses, invest, rising, prepare),
 }
 
 
-def advise(analyst: pb.Analyst, figures: Iterable[pb.Figure]) -> list[Advice]:
-    """The advice of an analyst, the weightiest first."""
-    have = Figures(figures)
-    found = [entry for rule in _RULES[analyst] if (entry := rule(have)) is not None]
+def advise(analyst: pb.Analyst, figures: Iterable[pb.Figure], language: str = "en") -> list[Advice]:
+    """The advice of an analyst, the weightiest first, in English or Spanish."""
+    have = Figures(figures, words_of(language))
+    found = [entry for rule in RULES[analyst] if (entry := rule(have)) is not None]
     found.sort(key=lambda entry: -entry.weight)
     return [
         Advice(entry.title, entry.text, entry.figures, priority) for priority, entry in zip(_PRIORITIES, found, strict=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hexar.agents.market.analysts.rules import amount, percent
+from hexar.agents.market.analysts.words import ENGLISH, words_of
 from hexar.agents.market.figures.aggregates import Scope
 from hexar.agents.market.questions.reading import Reading
 from hexar.agents.market.tools.result import Result
@@ -111,7 +111,7 @@ def _of_the_whole(reading: Reading, results: Sequence[Result]) -> tuple[str, lis
         total = next(iter(_figures(results, "forecast", "forecast_total")), None)
         if total is not None:
             said = "Se prevén" if spanish else "The forecast is"
-            return f"{said} {amount(total)}.", [total]
+            return f"{said} {words_of(reading.language).amount(total)}.", [total]
     measure = reading.measure
     if not measure:
         return "", []
@@ -138,8 +138,8 @@ def _value(figure: pb.Figure, spanish: bool) -> str:
     if figure.unit == "units":
         return f"{abs(figure.value) if absolute else figure.value:,.0f} {'unidades' if spanish else 'units'}"
     if figure.unit == "ratio":
-        return percent(figure, absolute=absolute)
-    return amount(figure, absolute=absolute)
+        return ENGLISH.percent(figure, absolute=absolute)
+    return ENGLISH.amount(figure, absolute=absolute)
 
 
 def _capital(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,13 @@ from hexar.agents.llm import ModelConfig, Models
 from hexar.agents.llm.metered import MeteredModels
 from hexar.agents.market.analysts.advice import Advice, report
 from hexar.agents.market.analysts.grounding import ground, supported
-from hexar.agents.market.analysts.rules import advise
+from hexar.agents.market.analysts.rules import RULES, Figures, advise
 from hexar.agents.market.analysts.state import make_state
+from hexar.agents.market.analysts.words import words_of
 from hexar.agents.market.demo import write_table
 from hexar.agents.market.figures.duck import DuckEngine
 from hexar.agents.market.pipeline import MarketPipeline
-from hexar.agents.market.plan import make_plan
+from hexar.agents.market.request.plan import make_plan
 from hexar.agents.market.tables.library import Entry
 from hexar.agents.market.tools.result import Result
 from hexar.core.deadline import Deadline
@@ -80,8 +82,9 @@ def test_the_sentence_with_a_wrong_number_is_dropped_and_counted() -> None:
     assert made.dropped == 2
 
 
-def test_rules_say_only_what_figures_hold(duck: DuckEngine, reads: Reads, tmp_path: Any) -> None:
-    """At most three pieces of advice an analyst, the first of high priority, no sentence dropped."""
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_rules_say_only_what_figures_hold(duck: DuckEngine, reads: Reads, tmp_path: Any, language: str) -> None:
+    """At most three pieces of advice an analyst, the first of high priority; every sentence of every rule is grounded."""
     from hexar.agents.market.figures.aggregates import Frame
     from hexar.agents.market.figures.spans import make_scope
     from hexar.agents.market.tools.registry import TOOLS
@@ -93,11 +96,19 @@ def test_rules_say_only_what_figures_hold(duck: DuckEngine, reads: Reads, tmp_pa
         tool.run(frame, Asked()) for number, tool in TOOLS.items() if number != pb.MARKET_TOOL_BUDGET and tool.name != "product"
     ]
     figures = [entry for result in results for entry in result.figures]
+    said = []
     for analyst in (pb.ANALYST_DATA, pb.ANALYST_STRATEGY):
-        made = report(analyst, "rules", advise(analyst, figures))
+        made = report(analyst, "rules", advise(analyst, figures, language))
         assert made.dropped == 0
         assert [entry.priority for entry in made.recommendations] == [pb.PRIORITY_HIGH, pb.PRIORITY_MEDIUM, pb.PRIORITY_LOW]
         assert all(entry.figure_ids for entry in made.recommendations)
+        have = Figures(figures, words_of(language))
+        for found in (entry for rule in RULES[analyst] if (entry := rule(have)) is not None):
+            assert ground(found.text, found.figures) == (found.text, 0)
+            said.append(f"{found.title}. {found.text}")
+    assert len(said) >= 9
+    other = r"\b(the|of|and|rose|fell|from)\b" if language == "es" else r"\b(el|la|las|de|un|y)\b"
+    assert not [text for text in said if re.search(other, text)]
 
 
 def test_the_state_is_small_and_smaller_when_compressed() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hexar.agents.market.demo import write_table
 from hexar.agents.market.figures.duck import DuckEngine
 from hexar.agents.market.pipeline import MarketPipeline
-from hexar.agents.market.plan import make_plan
+from hexar.agents.market.request.plan import make_plan
 from hexar.agents.market.tables.library import Entry
 from hexar.agents.market.tables.model import ReadTable
 from hexar.agents.transport.cancel import Cancel

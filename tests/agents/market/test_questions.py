@@ -11,9 +11,9 @@ import pytest
 
 from hexar.agents.market.figures.aggregates import Frame
 from hexar.agents.market.figures.duck import DuckEngine
-from hexar.agents.market.plan import make_plan
 from hexar.agents.market.questions.answer import answer
 from hexar.agents.market.questions.reading import read
+from hexar.agents.market.request.plan import make_plan
 from hexar.agents.market.tables.library import Entry
 from hexar.agents.market.tables.model import Profile, ReadTable
 from hexar.agents.market.tables.roles import ROLES

@@ -42,7 +42,7 @@ async def test_the_command_analyses_a_file_and_writes_a_page(app: App, tmp_path:
     assert "forecast" in result.output
     assert "▁" in result.output or "█" in result.output
     text = page.read_text(encoding="utf-8")
-    assert text.count("<svg") > 8
+    assert text.count("<svg") + text.count("class='bars'") > 8
     assert not re.search(r"https?://|<script|<link|@import|url\(", text)
     assert "Recommendations" in text
     assert "How the table was read" in text

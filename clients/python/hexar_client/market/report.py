@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hexar.v1 import market_pb2 as pb
 from hexar_client.market.analysis import Analysis, role_name
-from hexar_client.market.svg import Point, bars, lines
+from hexar_client.market.svg import Point, bars, lines, signed
 
 # A style sheet reads by its rules, one a line.
 _STYLE = """
@@ -33,20 +33,34 @@ p.soft, .note, figcaption { color: var(--soft); font-size: .875rem; }
 .advice { border-left: 4px solid var(--mark); padding: .1rem .9rem; margin: .8rem 0; }
 .advice h3 { margin: 0; font-size: 1rem; }
 figure { margin: .5rem 0 1rem; }
+figcaption { margin-bottom: .4rem; }
 svg { width: 100%; height: auto; display: block; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
+.bars { display: grid; grid-template-columns: fit-content(38%) 1fr max-content; gap: .3rem .6rem; align-items: center;
+  font-size: .8125rem; color: var(--soft); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.bars span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: right; }
+.bars div { position: relative; height: 1rem; }
+.bars i, .bars u { position: absolute; top: 0; height: 100%; background: var(--mark); border-radius: 2px; }
+.bars i.low { background: var(--low); }
+.bars u { top: 45%; height: 2px; background: var(--ink); }
+.bars b { font-weight: normal; text-align: right; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; width: 100%; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 details > summary { cursor: pointer; color: var(--soft); }
+@media (max-width: 34rem) { svg text { font-size: 22px; } .cards { grid-template-columns: 1fr 1fr; } }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; }
 h2 { break-after: avoid; }
-figure, .advice, .card { break-inside: avoid; }
-details > summary { display: none; }
+figure, .advice, .card, tr { break-inside: avoid; }
+details:not([open]), details > summary { display: none; }
 }
 """
 
+#: Periods of the past before a forecast.
+PAST = 24
+#: Bars of one chart at most.
+BARS = 20
 _CARDS = ("revenue", "units", "profit", "margin", "revenue_change", "profit_change", "average_price")
 _PERIODS = ("month", "quarter", "week", "day")
 _TITLES = {
@@ -75,7 +89,7 @@ def page(analysis: Analysis) -> str:
         _head(analysis),
         _cards(analysis),
         _advice(analysis),
-        *(_section(tool, result) for tool, result in _in_order(analysis)),
+        *_sections(analysis),
         _reading(started.table) if started is not None else "",
         "</body></html>",
     ]
@@ -90,10 +104,10 @@ def _in_order(analysis: Analysis) -> list[tuple[str, pb.ToolResult]]:
 def text(figure: pb.Figure) -> str:
     """A figure for people."""
     if figure.unit.startswith("ratio"):
-        return f"{figure.value * 100:,.1f} %"
+        return signed(f"{figure.value * 100:,.1f}\u00a0%")
     digits = 0 if float(figure.value).is_integer() else 2
     unit = "" if figure.unit in ("currency unknown", "units", "rows") else f" {figure.unit}"
-    return f"{figure.value:,.{digits}f}{unit.replace('currency unknown', '').rstrip()}"
+    return f"{signed(f'{figure.value:,.{digits}f}')}{unit.replace('currency unknown', '').rstrip()}"
 
 
 def _label(name: str) -> str:
@@ -143,26 +157,39 @@ def _advice(analysis: Analysis) -> str:
         cited = "; ".join(
             f"{name}: {_label(figures[name].name)} {text(figures[name])}" for name in entry.figure_ids if name in figures
         )
+        said = entry.text.replace(" %", "\u00a0%")
         parts.append(
-            f"<div class='advice'><h3>{escape(entry.title or who)}</h3><p>{escape(entry.text)}</p>"
+            f"<div class='advice'><h3>{escape(entry.title or who)}</h3><p>{escape(said)}</p>"
             f"<p class='note'>{escape(who)} analyst, {rank} priority, by {escape(entry.method)}. {escape(cited)}</p></div>"
         )
     return "".join(parts)
 
 
-def _section(tool: str, result: pb.ToolResult) -> str:
+def _sections(analysis: Analysis) -> list[str]:
+    # What every tool notes is read once: the head of the page says what changes are between.
+    told: set[str] = set()
+    sections = []
+    for tool, result in _in_order(analysis):
+        notes = [note for note in result.notes if note not in told and not note.startswith("changes are between")]
+        told.update(notes)
+        past = analysis.tools["trend"].figures if tool == "forecast" and "trend" in analysis.tools else ()
+        sections.append(_section(tool, result, notes, _series(past, ("revenue", "units"))))
+    return sections
+
+
+def _section(tool: str, result: pb.ToolResult, notes: Sequence[str], past: Sequence[Point]) -> str:
     parts = [f"<h2>{escape(_TITLES.get(tool, tool))}</h2>"]
     if result.problem:
         return parts[0] + f"<p class='note'>{escape(result.problem)}</p>"
-    parts += _charts(tool, result.figures)
-    parts += [f"<p class='note'>{escape(note)}</p>" for note in result.notes]
-    parts.append(f"<details><summary>Figures</summary>{_table(result.figures)}</details>")
+    charts = _forecast(result.figures, past) if tool == "forecast" else _charts(tool, result.figures)
+    parts += charts
+    parts += [f"<p class='note'>{escape(note)}</p>" for note in notes]
+    shown = "" if charts else " open"
+    parts.append(f"<details{shown}><summary>Figures</summary>{_table(result.figures)}</details>")
     return "".join(parts)
 
 
 def _charts(tool: str, figures: Sequence[pb.Figure]) -> list[str]:
-    if tool == "forecast":
-        return _forecast(figures)
     charts = []
     if tool == "trend":
         series = _series(figures, ("revenue", "units"))
@@ -179,13 +206,25 @@ def _charts(tool: str, figures: Sequence[pb.Figure]) -> list[str]:
     else:
         wanted = {"profitability": "profit", "share": "share_change", "budget": "planned_spend"}.get(tool)
         for role in dict.fromkeys(name for f in figures for name in f.dimensions if name not in _PERIODS):
-            names = (wanted,) if wanted else ("revenue", "units")
-            points = [Point(f.dimensions[role], f.value, f.name) for f in figures if f.name in names and role in f.dimensions][
-                :20
-            ]
+            points = _members(figures, role, (wanted,) if wanted else ("revenue", "units"))
             if points and tool not in ("overview", "kpi", "anomalies"):
-                charts.append(_figure(bars(points), f"{_label(points[0].name)} by {role}"))
+                ends = any(f.reason.startswith("bottom") and f.dimensions.get(role) for f in figures)
+                caption = f"{_label(points[0].name)} by {role}" + (": the largest and the smallest" if ends else "")
+                charts.append(_figure(bars(points), caption))
     return charts
+
+
+def _members(figures: Sequence[pb.Figure], role: str, names: Sequence[str]) -> list[Point]:
+    """The first of ``names`` that there is, by the values of a dimension, each once."""
+    for name in names:
+        found = {
+            f.dimensions[role]: Point(f.dimensions[role], f.value, name)
+            for f in figures
+            if f.name == name and role in f.dimensions
+        }
+        if found:
+            return sorted(found.values(), key=lambda point: -point.value)[:BARS]
+    return []
 
 
 def _series(figures: Iterable[pb.Figure], names: Sequence[str]) -> list[Point]:
@@ -197,24 +236,30 @@ def _series(figures: Iterable[pb.Figure], names: Sequence[str]) -> list[Point]:
     return found
 
 
-def _forecast(figures: Sequence[pb.Figure]) -> list[str]:
+def _forecast(figures: Sequence[pb.Figure], past: Sequence[Point]) -> list[str]:
     points = []
     for figure in figures:
         period = next((name for name in _PERIODS if name in figure.dimensions), "")
         if figure.name == "forecast" and period and abs(figure.confidence - 0.8) < 1e-9:
             points.append(Point(figure.dimensions[period], figure.value, figure.name, figure.low, figure.high, period))
-    return [_figure(lines(points), "forecast with its 80 % interval")] if points else []
+    if not points:
+        return []
+    # The series as far as it came before: a period that had not ended is forecast again.
+    before = [point for point in past if point.of == points[0].of and point.label < points[0].label][-PAST:]
+    return [
+        _figure(lines([*before, *points]), "forecast with its 80 % interval" + (", after the series so far" if before else ""))
+    ]
 
 
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+def _figure(chart: str, caption: str) -> str:
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{chart}</figure>"
 
 
 def _table(figures: Sequence[pb.Figure]) -> str:
     rows = []
     for figure in figures:
         of = ", ".join(f"{figure.dimensions[name]}" for name in sorted(figure.dimensions))
-        interval = f"{figure.low:,.2f} to {figure.high:,.2f}" if figure.HasField("low") else ""
+        interval = signed(f"{figure.low:,.2f} to {figure.high:,.2f}") if figure.HasField("low") else ""
         rows.append(
             f"<tr><td>{escape(_label(figure.name))}</td><td>{escape(of)}</td><td class='n'>{escape(text(figure))}</td>"
             f"<td class='n'>{escape(interval)}</td><td>{escape(figure.reason)}</td></tr>"

@@ -1,4 +1,4 @@
-"""Two charts as SVG text: bars with signs and intervals, and a line with a band."""
+"""Two charts: bars with signs and intervals as HTML, and a line with a band as SVG."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+#: Units of the drawing; it is as wide as the page.
 WIDTH = 720
-#: Pixels for the labels of bars, and characters of one that are shown.
-GUTTER, SHOWN = 170, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +30,36 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def signed(text: str) -> str:
+    """A number with a minus sign that is as wide as its digits."""
+    return text.replace("-", "−")
+
+
 def bars(points: Sequence[Point]) -> str:
-    """Horizontal bars from zero, one a line, negative ones to the left."""
-    step, height = 24, 24 * len(points) + 8
+    """Horizontal bars from zero, one a line, negative ones to the left: HTML, whose text keeps its size on a phone."""
     low = min(0.0, *(point.value if point.low is None else point.low for point in points))
     high = max(0.0, *(point.value if point.high is None else point.high for point in points))
-    scale = (WIDTH - GUTTER - 80) / ((high - low) or 1.0)
+    span = (high - low) or 1.0
 
-    def x(value: float) -> float:
-        return GUTTER + (value - low) * scale
+    def part(left: float, right: float) -> str:
+        return f"left:{(left - low) / span * 100:.2f}%;width:{max((right - left) / span * 100, 0.3):.2f}%"
 
-    parts = []
-    for at, point in enumerate(points):
-        top = 4 + at * step
-        left, right = sorted((x(0.0), x(point.value)))
-        color = "var(--low)" if point.value < 0 else "var(--mark)"
-        parts.append(f"<text x='{GUTTER - 8}' y='{top + 15}' text-anchor='end'>{escape(_cut(point.label))}</text>")
-        parts.append(f"<rect x='{left:.1f}' y='{top + 3}' width='{max(right - left, 1):.1f}' height='15' fill='{color}'/>")
-        end = right
+    rows = []
+    for point in points:
+        kind = " class='low'" if point.value < 0 else ""
+        marks = f"<i{kind} style='{part(*sorted((0.0, point.value)))}'></i>"
         if point.low is not None and point.high is not None:
-            parts.append(
-                f"<line x1='{x(point.low):.1f}' x2='{x(point.high):.1f}' "
-                f"y1='{top + 10}' y2='{top + 10}' stroke='currentColor'/>"
-            )
-            end = max(right, x(point.high))
-        parts.append(f"<text x='{end + 6:.1f}' y='{top + 15}'>{short(point.value)}</text>")
-    return _svg(height, parts, points)
+            marks += f"<u style='{part(point.low, point.high)}'></u>"
+        rows.append(
+            f"<span title='{escape(point.label, quote=True)}'>{escape(point.label)}</span>"
+            f"<div>{marks}</div><b>{signed(short(point.value))}</b>"
+        )
+    return f"<div class='bars'>{''.join(rows)}</div>"
 
 
 def lines(points: Sequence[Point]) -> str:
     """A line over the points, with a band where they have intervals."""
-    height, bottom, left = 240, 210, 64
+    height, bottom, left = 240, 206, 84
     low = min([0.0, *(point.value if point.low is None else point.low for point in points)])
     high = max(point.value if point.high is None else point.high for point in points)
     span = (high - low) or 1.0
@@ -74,7 +72,7 @@ def lines(points: Sequence[Point]) -> str:
     for share in (0.0, 0.5, 1.0):
         y = bottom - share * (bottom - 14)
         parts.append(f"<line x1='{left}' x2='{WIDTH - 12}' y1='{y:.1f}' y2='{y:.1f}' stroke='var(--line)'/>")
-        parts.append(f"<text x='{left - 6}' y='{y + 4:.1f}' text-anchor='end'>{short(low + share * span)}</text>")
+        parts.append(f"<text x='{left - 6}' y='{y + 4:.1f}' text-anchor='end'>{signed(short(low + share * span))}</text>")
     band = [(at, point.low, point.high) for at, point in enumerate(points) if point.low is not None and point.high is not None]
     if band:
         edge = [place(at, up) for at, _, up in band] + [place(at, down) for at, down, _ in reversed(band)]
@@ -91,7 +89,3 @@ def lines(points: Sequence[Point]) -> str:
 def _svg(height: int, parts: Sequence[str], points: Sequence[Point]) -> str:
     said = escape("; ".join(f"{point.label}: {short(point.value)}" for point in points[:40]), quote=True)
     return f"<svg viewBox='0 0 {WIDTH} {height}' role='img' aria-label=\"{said}\">{''.join(parts)}</svg>"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

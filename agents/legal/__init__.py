@@ -1,4 +1,4 @@
 """Legal documents: researched, drafted, reviewed, validated, cited.
 
-A request runs through five layers (:mod:`hexar.agents.legal.pipeline`); each layer is a room of this package.
+A request runs through five layers (:mod:`hexar.agents.legal.drafting.pipeline`); each layer is a room of this package.
 """

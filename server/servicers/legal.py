@@ -8,17 +8,19 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, Field
 
-from hexar.agents.legal import contract
-from hexar.agents.legal.citing import cite_document
+from hexar.agents.legal.citations.document import cite_document
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.index import CorpusIndex, Hit
 from hexar.agents.legal.corpus.store import DEFAULT, dependency
-from hexar.agents.legal.drafts import Drafts
+from hexar.agents.legal.drafting.drafts import Drafts
+from hexar.agents.legal.drafting.layers import LAYERS
+from hexar.agents.legal.drafting.pipeline import LegalPipeline, Parts
+from hexar.agents.legal.drafting.running import AGENTS, Limits
+from hexar.agents.legal.drafting.state import Outcome
 from hexar.agents.legal.kinds import KINDS
-from hexar.agents.legal.layers import LAYERS
-from hexar.agents.legal.pipeline import LegalPipeline, Parts
-from hexar.agents.legal.plan import CITE_KIND, DRAFT_KIND, RESEARCH_KIND, DraftPlan, day_of
-from hexar.agents.legal.requests import (
+from hexar.agents.legal.messages import contract
+from hexar.agents.legal.messages.compaction import compact
+from hexar.agents.legal.request.checks import (
     DEFAULT_HITS,
     MAX_NAME,
     MAX_REQUEST,
@@ -28,14 +30,13 @@ from hexar.agents.legal.requests import (
     check_search,
     formats,
 )
-from hexar.agents.legal.review.checks import review_text
-from hexar.agents.legal.revising import revised
-from hexar.agents.legal.running import AGENTS, Limits
-from hexar.agents.legal.state import Outcome
+from hexar.agents.legal.request.plan import CITE_KIND, DRAFT_KIND, RESEARCH_KIND, DraftPlan, day_of
+from hexar.agents.legal.request.revising import revised
 from hexar.agents.legal.tables import TABLES
 from hexar.agents.legal.templates.library import Library
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.validation.checks import validate_text
+from hexar.agents.legal.validation.review import review_text
 from hexar.agents.llm.embeddings import embedded
 from hexar.core.cache import Tier
 from hexar.core.cachekey import cache_key
@@ -135,7 +136,7 @@ class LegalServicer(Servicer):
         await stream_answer(call, self._spec(plan, call.deadline), self._engine.answers, self._engine.gate, after)
 
     def _spec(self, plan: DraftPlan, deadline: Deadline) -> AnswerSpec:
-        return answer_spec(DRAFT_KIND, plan, self.pipeline.produce, self._engine.caches, deadline)
+        return answer_spec(DRAFT_KIND, plan, self.pipeline.produce, self._engine.caches, deadline, compact=compact)
 
     # -- finished texts -----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from hexar.agents.legal.contract import duration
-from hexar.agents.legal.pipeline import LegalPipeline
-from hexar.agents.legal.plan import DraftPlan
+from hexar.agents.legal.drafting.pipeline import LegalPipeline
+from hexar.agents.legal.messages.contract import duration
+from hexar.agents.legal.request.plan import DraftPlan
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Code, HexarError, InvalidArgument, ResourceExhausted
 from hexar.core.eventlog import AnswerSpec

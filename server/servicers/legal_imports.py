@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from hexar.agents.legal import contract
 from hexar.agents.legal.corpus.corpora import Corpora, ImportReport
 from hexar.agents.legal.corpus.files import File, unpacked
 from hexar.agents.legal.corpus.reading import Reading
 from hexar.agents.legal.corpus.store import DEFAULT
-from hexar.agents.legal.requests import MAX_NAME, Violations
+from hexar.agents.legal.messages import contract
+from hexar.agents.legal.request.checks import MAX_NAME, Violations
 from hexar.core.errors import InvalidArgument, Unavailable
 from hexar.core.store import STORE_ERRORS
 from hexar.server.calls.rpc import Call

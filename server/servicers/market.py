@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from hexar.agents.market.compaction import compact
 from hexar.agents.market.figures.duck import DuckEngine
 from hexar.agents.market.figures.warehouses import open_warehouse, scheme
 from hexar.agents.market.kinds import KINDS
@@ -134,7 +135,9 @@ class MarketServicer(Servicer):
         spend = await self._entry(call, request.spend_table) if request.spend_table else None
         reading = read(request.question, entry.profile) if request.question.strip() else None
         plan = make_plan(request, call.tenant, entry, spend, reading)
-        spec = answer_spec(KIND, plan, self.pipeline.produce, self._engine.caches, call.deadline, adaptive=True)
+        spec = answer_spec(
+            KIND, plan, self.pipeline.produce, self._engine.caches, call.deadline, compact=compact, adaptive=True
+        )
         await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after)
 
     async def _entry(self, call: Call, name: str) -> Entry:

@@ -1,1 +1,1 @@
-"""What is wrong whatever the reader thinks: open fields, clashes, dead references."""
+"""The checks of a text: what is wrong whatever the reader thinks, and what a reader should look at (:mod:`.review`)."""

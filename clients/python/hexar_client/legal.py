@@ -30,6 +30,7 @@ DraftEvents: TypeAlias = (
     | Event[Literal["file"], pb.DocumentFile]
     | Event[Literal["completed"], pb.DraftCompleted]
     | Event[Literal["read_field"], pb.ReadField]
+    | Event[Literal["parts"], pb.DraftParts]
     | Event[Literal["restarted"], Restarted]
 )
 #: What these events hold.
@@ -46,6 +47,7 @@ DraftBody: TypeAlias = (
     | pb.DocumentFile
     | pb.DraftCompleted
     | pb.ReadField
+    | pb.DraftParts
     | Restarted
 )
 #: What a field may be given as; a text is understood for every kind.
@@ -92,6 +94,24 @@ def draft_request(
     return request
 
 
+def parts_of(parts: pb.DraftParts) -> Iterator[tuple[str, Any]]:
+    """(kind, body) of the events that a kept document's parts stand for, in the order in which a document forms."""
+    for kind, entries in (
+        ("read_field", parts.read_fields), ("progress", parts.progress), ("authority", parts.authorities),
+    ):  # fmt: skip
+        for entry in entries:
+            yield kind, entry
+    for section in parts.sections:
+        yield "section", section.section
+        if section.text:
+            yield "token", pb.SectionToken(index=section.section.index, text=section.text)
+    for kind, checked in (
+        ("check", parts.checks), ("citation", parts.citations), ("removed_citation", parts.removed_citations),
+    ):  # fmt: skip
+        for found in checked:
+            yield kind, found
+
+
 class Document:
     """A document put together from its events: ``apply`` each in order."""
 
@@ -136,6 +156,9 @@ class Document:
                 self.started = body
             case "completed":
                 self.completed = body
+            case "parts":
+                for part, entry in parts_of(body):
+                    self.feed(part, entry)
 
     @property
     def markdown(self) -> str:

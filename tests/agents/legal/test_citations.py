@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from hexar.agents.legal.citations.document import cite_document
 from hexar.agents.legal.citations.recognise import recognise
 from hexar.agents.legal.citations.resolving import Resolver, without
 from hexar.agents.legal.citations.support import cite
-from hexar.agents.legal.citing import cite_document
 from hexar.agents.legal.corpus.index import CorpusIndex
 from hexar.agents.legal.corpus.jurisdictions import applies
 from hexar.agents.legal.corpus.passages import CorpusKey, Passage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hexar.agents.legal.contract import day
+from hexar.agents.legal.messages.contract import day
 from hexar.agents.legal.templates.readings import NotReadable
 from hexar.v1 import legal_pb2 as pb
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hexar.agents.legal.corpus.files import File
-from hexar.agents.legal.drafting.reading import read_fields
+from hexar.agents.legal.request.reading import read_fields
 from hexar.agents.legal.templates.importing import read_folder_types, read_pair
 from hexar.agents.legal.templates.library import shipped
 from hexar.agents.legal.templates.model import BadType, Field, Kind, read_type, to_row
@@ -207,6 +207,6 @@ def test_values_are_read_from_words_only_where_they_are_stated(words: str, field
 
 def test_kinds_are_the_contracts() -> None:
     """Every kind has its number in the contract."""
-    from hexar.agents.legal.contract import _KINDS
+    from hexar.agents.legal.messages.contract import _KINDS
 
     assert set(_KINDS) == set(Kind)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hexar.agents.legal.state import Finding, Outcome, Severity
+from hexar.agents.legal.drafting.state import Finding, Outcome, Severity
 from hexar.agents.legal.validation.checks import validate_text
 from tests.agents.legal.contracts import DEFECTS, facts, planted, written
 

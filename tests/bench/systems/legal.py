@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
 from hexar.agents.legal.demo import CORPUS
-from hexar.agents.legal.layers import LAYERS, Layers
+from hexar.agents.legal.drafting.layers import LAYERS, Layers
 from hexar.server.process.app import App
 from hexar.server.servicers.legal import LegalServicer
 from hexar.server.systems import make_settings

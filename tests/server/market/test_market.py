@@ -84,8 +84,15 @@ async def test_the_levels_give_the_same_figures_and_answers_are_kept_by_what_the
     tools = [pb.MARKET_TOOL_BRAND, pb.MARKET_TOOL_OVERVIEW, pb.MARKET_TOOL_FORECAST]
     first, cache = await receive(stub.Analyze(pb.AnalyzeRequest(table="sales", tools=tools, analysts=both)))
     assert cache == "miss"
-    again, cache = await receive(stub.Analyze(pb.AnalyzeRequest(table="sales", tools=tools[::-1], analysts=both[::-1])))
+    turned = pb.AnalyzeRequest(table="sales", tools=tools[::-1], analysts=both[::-1])
+    again, cache = await receive(stub.Analyze(turned, metadata=(("hexar-log", "original"),)))
     assert (again, cache) == (first, "hit")
+    kept, cache = await receive(stub.Analyze(turned))
+    assert cache == "hit"
+    assert [event.WhichOneof("event") for event in kept] == ["started", "results", "completed"]
+    results = kept[1].results
+    for name, kind in (("tools", "tool"), ("recommendations", "recommendation"), ("analysts", "analyst")):
+        assert list(getattr(results, name)) == [getattr(event, kind) for event in first if event.HasField(kind)]
     _, cache = await receive(stub.Analyze(pb.AnalyzeRequest(table="sales", tools=tools, analysts=both[:1])))
     assert cache == "miss"
 

@@ -14,7 +14,7 @@ import pypdf
 import pytest
 
 from hexar.agents.market.demo import write_table
-from hexar.server.app import App
+from hexar.server.process.app import App
 from hexar_client import AsyncClient
 from hexar_client.market import analysis, options
 from hexar_client.market.report import write_report

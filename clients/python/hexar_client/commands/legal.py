@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hexar.v1 import legal_pb2 as pb
 from hexar_client.commands import common
-from hexar_client.legal import Document, draft_request
+from hexar_client.legal import Document, draft_request, parts_of
 
 app = typer.Typer(no_args_is_help=True, help="Draft, check and cite legal documents.")
 
@@ -82,7 +82,14 @@ def _fields(values: list[str]) -> dict[str, str]:
 
 def show(console: Console, event: Any, document: Document) -> None:
     """Print one event of a document for a person; ``document`` has taken it already."""
-    body = event.body
+    if isinstance(event.body, pb.DraftParts):
+        for _, part in parts_of(event.body):
+            _show(console, part, document)
+    else:
+        _show(console, event.body, document)
+
+
+def _show(console: Console, body: Any, document: Document) -> None:
     if isinstance(body, pb.DraftStarted):
         console.print(f"[bold]{escape(body.title)}[/]  {body.jurisdiction}, valid on {_day(body.as_of)}", highlight=False)
         console.print(body.notice, style="italic", highlight=False, markup=False)
@@ -224,7 +231,7 @@ def validate(
 def types(context: typer.Context, json_output: Json = False) -> None:
     """List what can be drafted, with the fields."""
     with common.client(context) as client:
-        found = client.legal.document_types()
+        found = list(client.legal.document_types())
     console = Console()
     for entry in found:
         if json_output:
@@ -244,7 +251,7 @@ def types(context: typer.Context, json_output: Json = False) -> None:
 def corpora(context: typer.Context, json_output: Json = False) -> None:
     """List the corpora with their coverage."""
     with common.client(context) as client:
-        found = client.legal.corpora()
+        found = list(client.legal.corpora())
     console = Console()
     for entry in found:
         if json_output:

@@ -278,6 +278,7 @@ def show(console: Console, event: AnalyzeEvents, seen: Analysis) -> Any:
     """Apply one event of a demo, and print it where a person wants to see it."""
     seen.apply(event)
     body = event.body
-    if isinstance(body, pb.ToolResult):
-        said = body.problem or f"{len(body.figures)} figures"
-        console.print(f"  {tool_name(body.tool)}: {said}", highlight=False)
+    results = body.tools if isinstance(body, pb.AnalyzeResults) else [body] if isinstance(body, pb.ToolResult) else ()
+    for result in results:
+        said = result.problem or f"{len(result.figures)} figures"
+        console.print(f"  {tool_name(result.tool)}: {said}", highlight=False)

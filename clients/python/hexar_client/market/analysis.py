@@ -19,6 +19,7 @@ AnalyzeEvents: TypeAlias = (
     | Event[Literal["completed"], pb.AnalyzeCompleted]
     | Event[Literal["progress"], pb.AnalyzeProgress]
     | Event[Literal["analyst"], pb.AnalystResult]
+    | Event[Literal["results"], pb.AnalyzeResults]
     | Event[Literal["restarted"], Restarted]
 )
 #: What these events hold.
@@ -29,6 +30,7 @@ AnalyzeBody: TypeAlias = (
     | pb.AnalyzeCompleted
     | pb.AnalyzeProgress
     | pb.AnalystResult
+    | pb.AnalyzeResults
     | Restarted
 )
 
@@ -109,6 +111,10 @@ class Analysis:
             self.recommendations.append(body)
         elif isinstance(body, pb.AnalystResult):
             self.analysts.append(body)
+        elif isinstance(body, pb.AnalyzeResults):
+            self.tools.update((tool_name(result.tool), result) for result in body.tools)
+            self.recommendations.extend(body.recommendations)
+            self.analysts.extend(body.analysts)
         elif isinstance(body, pb.AnalyzeProgress):
             self.progress = body
         elif isinstance(body, pb.AnalyzeCompleted):

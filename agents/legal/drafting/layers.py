@@ -12,11 +12,11 @@ from hexar.agents.legal.citations.recognise import recognise
 from hexar.agents.legal.citations.resolving import resolver_of, without
 from hexar.agents.legal.citations.support import cite as cite_text
 from hexar.agents.legal.corpus.index import Hit
-from hexar.agents.legal.plan import DraftPlan
-from hexar.agents.legal.review.checks import review as review_document
-from hexar.agents.legal.state import Check, Citation, Removed, Section, State
+from hexar.agents.legal.drafting.state import Check, Citation, Removed, Section, State
+from hexar.agents.legal.request.plan import DraftPlan
 from hexar.agents.legal.templates.rendering import Filling, Rendered
 from hexar.agents.legal.validation.checks import validate as validate_document
+from hexar.agents.legal.validation.review import review as review_document
 
 #: Authorities of one clause, and of the request as a whole.
 OF_CLAUSE, OF_REQUEST = 4, 10

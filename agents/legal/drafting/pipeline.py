@@ -1,7 +1,7 @@
 """Drafting: research → draft → (review ∥ validate) → citations, each told as it happens.
 
-Layers are blocking functions on threads of their own (:mod:`hexar.agents.legal.running`); the event loop alone touches the
-state between them. A layer that fails is replaced by its fallback, and the answer says so and is not kept in a cache:
+Layers are blocking functions on threads of their own (:mod:`hexar.agents.legal.drafting.running`); the event loop alone touches
+the state between them. A layer that fails is replaced by its fallback, and the answer says so and is not kept in a cache:
 
 =========  =================================================================
 research   none: the document says that no authorities were consulted
@@ -22,21 +22,21 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from hexar.agents.legal import contract
 from hexar.agents.legal.citations.support import sentences
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.index import Hit
-from hexar.agents.legal.drafting.files import DOCX, MARKDOWN, NOTICE, docx, markdown
+from hexar.agents.legal.drafting.drafts import Drafts
+from hexar.agents.legal.drafting.layers import LAYERS, Cited, Layers, checked_text, draft
 from hexar.agents.legal.drafting.phrasing import deviation, fields_request, phrasing_request, proposed_fields
-from hexar.agents.legal.drafting.reading import verbatim
-from hexar.agents.legal.drafts import Drafts
-from hexar.agents.legal.layers import LAYERS, Cited, Layers, checked_text, draft
-from hexar.agents.legal.plan import RESEARCH_KIND, DraftPlan, make_plan, missing
-from hexar.agents.legal.review.checks import REVIEW_CHECKS
-from hexar.agents.legal.running import AGENTS, Emit, Limits, Pool, Runner
-from hexar.agents.legal.state import Check, Outcome, Removed, Section, State
+from hexar.agents.legal.drafting.running import AGENTS, Emit, Limits, Pool, Runner
+from hexar.agents.legal.drafting.state import Check, Outcome, Removed, Section, State
+from hexar.agents.legal.files.documents import DOCX, MARKDOWN, NOTICE, docx, markdown
+from hexar.agents.legal.messages import contract
+from hexar.agents.legal.request.plan import RESEARCH_KIND, DraftPlan, make_plan, missing
+from hexar.agents.legal.request.reading import verbatim
 from hexar.agents.legal.templates.library import Library
 from hexar.agents.legal.validation.checks import VALIDATION_CHECKS
+from hexar.agents.legal.validation.review import REVIEW_CHECKS
 from hexar.agents.llm import MeteredModels
 from hexar.agents.llm.types import Delta, Done, SegmentReset, TokenUsage
 from hexar.core.cache import Caches, Tier
@@ -105,7 +105,7 @@ class LegalPipeline:
         return "" if models.extractive() else models.primary
 
     async def prepare(self, request: pb.DraftRequest, tenant: str) -> DraftPlan:
-        """The plan of a request; see :func:`hexar.agents.legal.plan.make_plan`."""
+        """The plan of a request; see :func:`hexar.agents.legal.request.plan.make_plan`."""
         try:
             return await self.parts.database.run(make_plan, request, tenant, self.parts.corpora, self.parts.library, self.model)
         except HexarError:

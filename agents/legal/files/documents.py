@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hexar.agents.legal.corpus.passages import Passage
-from hexar.agents.legal.state import Citation, Section, State
+from hexar.agents.legal.drafting.state import Citation, Section, State
 
 #: Stands in every file that a person reads.
 NOTICE = {
@@ -85,7 +85,7 @@ def docx(state: State, passages: Mapping[str, Passage]) -> bytes:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt
 
-    from hexar.agents.legal.drafting.footnotes import Footnotes
+    from hexar.agents.legal.files.footnotes import Footnotes
 
     document: Any = Document()
     document.core_properties.title = state.title

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hexar.agents.legal.drafting.reading import read_fields
+from hexar.agents.legal.request.reading import read_fields
 from hexar.agents.legal.templates.library import Library
 from hexar.agents.legal.templates.model import DocumentType, Kind
 from hexar.core.errors import FailedPrecondition, InvalidArgument

@@ -8,14 +8,14 @@ from typing import Any
 
 from rapidfuzz import process
 
-from hexar.agents.legal import contract
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.index import CorpusIndex
 from hexar.agents.legal.corpus.jurisdictions import lineage
 from hexar.agents.legal.corpus.store import DEFAULT, dependency
-from hexar.agents.legal.drafting.reading import Read, read_fields
 from hexar.agents.legal.kinds import CITATIONS, DRAFT, RESEARCH
-from hexar.agents.legal.requests import Violations, check_draft
+from hexar.agents.legal.messages import contract
+from hexar.agents.legal.request.checks import Violations, check_draft
+from hexar.agents.legal.request.reading import Read, read_fields
 from hexar.agents.legal.templates.library import DEPENDENCY, Library
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.templates.readings import NotReadable

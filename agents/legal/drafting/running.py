@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from hexar.agents.legal.contract import duration
+from hexar.agents.legal.messages.contract import duration
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, InvalidArgument
 from hexar.core.resilience.policies import BreakerOpen, RetryPolicy

@@ -1,0 +1,1 @@
+"""The finished document as a file."""

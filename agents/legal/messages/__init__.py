@@ -1,0 +1,1 @@
+"""Between the values of this system and the messages of the contract."""

@@ -1,0 +1,1 @@
+"""What a caller asks: checked, read from words, planned, and revised."""

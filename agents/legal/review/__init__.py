@@ -1,1 +1,0 @@
-"""What a careful reader would remark: missing, unusual, one-sided, vague."""

@@ -114,6 +114,7 @@ setup(
     package_data={
         "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.md", "*.csv", "*.jsonl"],
         "hexar.server.demo": ["documents/*.md"],
+        "hexar.server.dashboard": ["static/*"],
     },
     exclude_package_data={"": ["*.cpp", "*.c"]},
     include_package_data=False,

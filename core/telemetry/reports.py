@@ -43,6 +43,9 @@ def summed(reports: Sequence[Report]) -> Report:
         "oldest": max((one["oldest"] for one in reports if one["oldest"] is not None), default=None),
         "lag": max(one["lag"] for one in reports),
         "agents": _sum_agents([one["agents"] for one in reports]),
+        # One of the processes watches over all.
+        "alerts": [alert for one in reports for alert in one["alerts"]],
+        "targets": {name: value for one in reports for name, value in one["targets"].items()},
     }
 
 
@@ -59,6 +62,8 @@ def ended(one: Report) -> Report:
         "oldest": None,
         "lag": 0.0,
         "agents": {},
+        "alerts": [],
+        "targets": {},
     }
 
 

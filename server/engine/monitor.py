@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 
 import structlog
@@ -78,7 +79,14 @@ class Monitor:
             several = await self.gather()
             if several:
                 return summed(several)
-        return await report(self._engine, self._worker)
+        return await self.own_report()
+
+    async def own_report(self) -> Report:
+        """The figures of this process, with what it watches over."""
+        made = await report(self._engine, self._worker)
+        made["alerts"] = [asdict(alert) for alert in self.alerts.shown]
+        made["targets"] = {name: value for name in self.targets if (value := self.target(name)) is not None}
+        return made
 
     async def look(self) -> Values:
         """Measure, and judge what was measured."""

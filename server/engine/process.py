@@ -9,15 +9,18 @@ import signal
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import ProcessCollector, start_http_server
+from prometheus_client.core import Metric
 
 from hexar.core.resilience import CircuitBreaker
+from hexar.core.telemetry.metrics import gauge
 from hexar.server.engine import Engine, build_engine
+from hexar.server.engine.exposed import exposed
 from hexar.server.engine.monitor import Monitor
 from hexar.server.engine.options import attribute
 from hexar.server.engine.system import Servicer, System, kinds, tables
@@ -68,6 +71,11 @@ class Process(ABC):
         self.servicers: list[Servicer] = [system.servicer(self.engine) for system in systems if system.servicer is not None]
         for servicer in self.servicers:
             self._register(servicer)
+        metrics = self.engine.metrics
+        metrics.gauges.add(lambda: exposed(self.engine, self.version))
+        metrics.gauges.add(self._alerts)
+        # Memory, CPU seconds, descriptors: as every program tells them.
+        ProcessCollector(registry=metrics.registry)
         self.monitor = Monitor(self.engine, self.index.number, self.instance)
         caching = "nothing is found in a cache and nothing is kept; equal calls at the same time still share an answer"
         self.options = {
@@ -125,6 +133,10 @@ class Process(ABC):
             exporter.server_close()
             thread.join()
         log.info("stopped", instance=self.instance)
+
+    def _alerts(self) -> Iterable[Metric]:
+        firing = [({"rule": alert.rule, "subject": alert.subject}, 1.0) for alert in self.monitor.alerts.firing]
+        yield gauge("hexar_alert_firing", "1: the alert fires", firing, shared=True)
 
     def steer(self, told: dict[str, Any]) -> None:
         """Do here what an operator asked of another process under the same supervisor."""

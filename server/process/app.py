@@ -12,7 +12,10 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import grpc
+from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 
 from hexar.core.telemetry.access import AccessLog, as_json, as_text
@@ -30,6 +33,9 @@ from hexar.server.settings.config import Settings
 from hexar.server.systems import SYSTEMS
 from hexar.server.tuning import Tuning
 
+if TYPE_CHECKING:
+    from hexar.server.dashboard.site import Dashboard
+
 
 class App(Process):
     """One process that answers calls."""
@@ -46,6 +52,8 @@ class App(Process):
         self.health = Health()
         self._reuse_port = reuse_port
         self.access = self._access_log() if settings.monitor.figures and settings.monitor.access_log else None
+        self.dashboard: Dashboard | None = None
+        self._channel: grpc.aio.Channel | None = None
         self._listener: Listener | None = None
         self._tuning = Tuning(cpu_affinity=settings.cpu_affinity)
 
@@ -70,6 +78,7 @@ class App(Process):
         await self._listener.start()
         self.port = self._listener.port
         self._tuning.begin(self.index.number, self.index.of)
+        await self._open_dashboard(files)
         for name in ("", *(name for name, state in services.items() if state == "serving")):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -86,9 +95,29 @@ class App(Process):
         while (self._tuning.connections(self.port) or self.engine.answers.live) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
+    async def _open_dashboard(self, files: Sequence[FileDescriptor]) -> None:
+        """Serve the operators' page, where it is asked for; of several processes the first one does."""
+        address = self.settings.dashboard_address
+        if address is None or self.index.number != 1:
+            return
+        try:
+            from hexar.server.dashboard.bridge import Bridge
+            from hexar.server.dashboard.connect import own_channel
+            from hexar.server.dashboard.site import Dashboard, Site
+        except ImportError:
+            raise OSError("dashboard_address: the page needs more packages; install hexar[dashboard]") from None
+        self._channel = own_channel(self.settings, self.port)
+        host, _, port = address.rpartition(":")
+        self.dashboard = Dashboard(Site(Bridge(self._channel, files)), host.strip("[]"), int(port))
+        self.dashboard.start()
+
     async def drain(self, grace: float) -> None:
         """Say so to who asks for health, refuse new calls, and let running ones end."""
         await self.health.enter_graceful_shutdown()
+        if self.dashboard is not None:
+            await self.dashboard.close()
+        if self._channel is not None:
+            await self._channel.close()
         if self._listener is not None:
             await self._listener.stop(grace)
         await self._tuning.end()

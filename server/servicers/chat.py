@@ -28,7 +28,7 @@ from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
 from hexar.core.eventlog import AnswerSpec, Origin, extended
-from hexar.core.telemetry.metrics import counter, gauge
+from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.core.text.terms import terms
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.calls.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
@@ -76,8 +76,9 @@ class ChatHooks(StreamHooks):
     end = chat_pb2.ChatEvent.DONE_FIELD_NUMBER
     announces = True
 
-    def __init__(self, call: Call, plan: ChatPlan, pipeline: ChatPipeline) -> None:
+    def __init__(self, call: Call, plan: ChatPlan, pipeline: ChatPipeline, metrics: Metrics) -> None:
         self._call = call
+        self._metrics = metrics
         self._plan = plan
         self._pipeline = pipeline
         #: The similar question that was found, whether its answer was still there or not.
@@ -107,7 +108,13 @@ class ChatHooks(StreamHooks):
         finished = held.answer.finished
         said = said_of_notes(finished.notes) if finished is not None and finished.notes else said_in(_parsed(events))
         kept = await self._pipeline.record(self._plan, held.answer.answer_id, said, status)
-        self._call.trailers += _usage(events[-1], status)
+        usage = chat_pb2.ChatEvent.FromString(events[-1]).done.usage
+        if status != chat_pb2.CACHE_STATUS_MISS:
+            # Only the caller whose request made the answer pays for it.
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            self._metrics.saved(tokens, usage.cost.micros, usage.cost.currency_code)
+            usage = common_pb2.Usage()
+        self._call.trailers += _usage(usage)
         done = chat_pb2.ChatDone(
             cached=held.how in (Origin.REPLAYED.value, SEMANTIC),
             cache_status=status,
@@ -185,7 +192,7 @@ class ChatServicer(Servicer):
         """Stream one answer."""
         request = call.decode(chat_pb2.ChatRequest)
         plan = await self.pipeline.prepare(request, call.tenant)
-        hooks = ChatHooks(call, plan, self.pipeline)
+        hooks = ChatHooks(call, plan, self.pipeline, self._engine.metrics)
         spec = self._spec(plan, call.deadline)
         held = await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after, hooks)
         if held.how == SEMANTIC and hooks.hit is not None and hooks.hit.shadow:
@@ -232,11 +239,8 @@ def _warm() -> None:
         terms(text, language)
 
 
-def _usage(done: bytes, status: chat_pb2.CacheStatus) -> list[tuple[str, str | bytes]]:
-    """What this call cost, as trailing metadata; only the caller whose request made the answer pays for it."""
-    paid = common_pb2.Usage()
-    if status == chat_pb2.CACHE_STATUS_MISS:
-        paid = chat_pb2.ChatEvent.FromString(done).done.usage
+def _usage(paid: common_pb2.Usage) -> list[tuple[str, str | bytes]]:
+    """What this call cost, as trailing metadata."""
     return [
         ("hexar-prompt-tokens", str(paid.prompt_tokens)),
         ("hexar-completion-tokens", str(paid.completion_tokens)),

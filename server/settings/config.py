@@ -151,6 +151,9 @@ class Settings(BaseSettings):
         default=False, description="whether the event loop and its helpers keep to one CPU, as long as others leave it free"
     )
     metrics_port: int | None = Field(default=None, ge=0, le=65535, description="Prometheus endpoint; unset: none")
+    dashboard_address: str | None = Field(
+        default=None, pattern=r"^[^\s]+:[0-9]{1,5}$", description="host:port of the operators' page; unset: none"
+    )
     data_dir: Path = Path(".hexar")
     database_url: SecretStr | None = Field(
         default=None, description="postgresql://user:password@host:5432/name; unset: SQLite in data_dir"

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hexar.agents.legal.corpus.corpora import Corpora
 from hexar.agents.legal.corpus.files import files_of
@@ -22,15 +23,16 @@ from hexar.server.systems import TABLES, make_settings
 
 
 @contextmanager
-def demo_server(folder: Path) -> Iterator[str]:
-    """Serve over a store in ``folder``; the address."""
+def demo_server(folder: Path, **changes: Any) -> Iterator[str]:
+    """Serve over a store in ``folder``, with ``changes`` of the settings; the address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         with DemoShops() as shops:
             (folder / "vendors.yaml").write_text(shops.vendors_yaml(), encoding="utf-8")
-            settings = make_settings(port=0, data_dir=folder / "data", vendors=folder / "vendors.yaml", log_level="error")
+            values = {"port": 0, "data_dir": folder / "data", "vendors": folder / "vendors.yaml", "log_level": "error"}
+            settings = make_settings(**(values | changes))
             _fill(settings)
 
             async def begin() -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,12 +41,15 @@ def money(micros: int, currency: str) -> common_pb2.Money | None:
     return common_pb2.Money(currency_code=currency, micros=micros) if currency else None
 
 
-def latency(slot: Slot) -> pb.Latency | None:
-    """The times of a window as a message; None where nothing ended well."""
-    mean, median, p95, p99 = slot.mean, slot.quantile(0.5), slot.quantile(0.95), slot.quantile(0.99)
-    if mean is None or median is None or p95 is None or p99 is None:
+def latency(slot: Slot, longest: float = math.inf) -> pb.Latency | None:
+    """The times of a window as a message; None where nothing ended well.
+
+    The middle of a bucket may lie past the ``longest`` time that there was; a percentile does not.
+    """
+    if slot.mean is None:
         return None
-    return pb.Latency(mean=duration(mean), median=duration(median), p95=duration(p95), p99=duration(p99), samples=slot.samples)
+    median, p95, p99 = (duration(min(slot.quantile(share) or 0.0, longest)) for share in (0.5, 0.95, 0.99))
+    return pb.Latency(mean=duration(slot.mean), median=median, p95=p95, p99=p99, samples=slot.samples)
 
 
 def operation(row: Mapping[str, Any]) -> pb.OperationReport:
@@ -59,7 +63,9 @@ def operation(row: Mapping[str, Any]) -> pb.OperationReport:
     for span, dump in zip(SPANS, row["windows"], strict=True):
         slot = Slot.load(dump)
         made.windows.append(
-            pb.Window(span=duration(span), count=slot.count, errors=slot.errors, latency=latency(slot), faults=slot.faults)
+            pb.Window(
+                span=duration(span), count=slot.count, errors=slot.errors, latency=latency(slot, row["max"]), faults=slot.faults
+            )
         )
     return made
 
@@ -202,8 +208,8 @@ def methods(report: Report) -> Iterable[pb.MethodReport]:
                 method=row["name"],
                 count=row["count"],
                 errors=row["errors"],
-                latency=latency(Slot.load(row["windows"][-1])),
-                first_event=None if events is None else latency(Slot.load(events["windows"][-1])),
+                latency=latency(Slot.load(row["windows"][-1]), row["max"]),
+                first_event=None if events is None else latency(Slot.load(events["windows"][-1]), events["max"]),
             )
 
 
@@ -211,6 +217,5 @@ def called_agents(report: Report) -> Iterable[pb.AgentReport]:
     """Agents likewise."""
     for row in report["operations"]:
         if row["kind"] == Kind.AGENT:
-            yield pb.AgentReport(
-                agent=row["name"], calls=row["count"], failures=row["errors"], latency=latency(Slot.load(row["windows"][-1]))
-            )
+            times = latency(Slot.load(row["windows"][-1]), row["max"])
+            yield pb.AgentReport(agent=row["name"], calls=row["count"], failures=row["errors"], latency=times)

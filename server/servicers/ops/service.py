@@ -12,6 +12,7 @@ from hexar.core.errors import FailedPrecondition, InvalidArgument, NotFound, Per
 from hexar.core.jobs import Job, JobState
 from hexar.core.ledger import Period, Usage
 from hexar.core.paging import PageTokens
+from hexar.core.telemetry.alerts import Alert
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.engine.process import Process
 from hexar.server.servicers.ops import messages
@@ -153,8 +154,8 @@ class OpsServicer:
             operations=map(messages.operation, report["operations"]),
             slow_calls=map(messages.call_record, filter(seen, report["slow"])),
             recent_calls=map(messages.call_record, filter(seen, report["recent"])),
-            targets=self._targets(),
-            alerts=map(messages.alert, monitor.alerts.shown),
+            targets=self._targets(report["targets"]),
+            alerts=(messages.alert(Alert(**row)) for row in report["alerts"]),
             counted=report["counted"],
             caches=messages.caches(report),
             tiers=messages.tiers(report),
@@ -168,10 +169,9 @@ class OpsServicer:
             options=self._steering.shown(),
         ).SerializeToString()
 
-    def _targets(self) -> Iterable[pb.Target]:
-        monitor = self._process.monitor
-        for name, target in monitor.targets.items():
-            value = monitor.target(name)
+    def _targets(self, values: Mapping[str, float]) -> Iterable[pb.Target]:
+        for name, target in self._process.monitor.targets.items():
+            value = values.get(name)
             most, least = target.at_most, target.at_least
             limit = most if most is not None else least
             met = value is None or ((most is None or value <= most) and (least is None or value >= least))

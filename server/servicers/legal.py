@@ -31,7 +31,7 @@ from hexar.agents.legal.request.checks import (
     formats,
 )
 from hexar.agents.legal.request.plan import CITE_KIND, DRAFT_KIND, RESEARCH_KIND, DraftPlan, day_of
-from hexar.agents.legal.request.revising import revised
+from hexar.agents.legal.request.revising import kinds_of, revised
 from hexar.agents.legal.tables import TABLES
 from hexar.agents.legal.templates.library import Library
 from hexar.agents.legal.templates.model import DocumentType
@@ -41,7 +41,7 @@ from hexar.agents.llm.embeddings import embedded
 from hexar.core.cache import Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
-from hexar.core.errors import Unavailable
+from hexar.core.errors import InvalidArgument, Unavailable
 from hexar.core.eventlog import AnswerSpec
 from hexar.core.resilience.policies import RetryPolicy
 from hexar.core.store import STORE_ERRORS
@@ -128,7 +128,15 @@ class LegalServicer(Servicer):
         formats(wrong, request.formats)
         wrong.end()
         kept = await self._stored(self.drafts.request, call.tenant, request.draft_id)
-        fresh = await self._stored(revised, request, kept, self.library)
+        kinds = await self._stored(kinds_of, kept, self.library)
+        try:
+            fresh = revised(request, kept, kinds)
+        except InvalidArgument:
+            # A model may point to the words that state a field; it cannot make up a value.
+            pointed = await self.pipeline.pointed(request.instruction, kinds[0], call.tenant, call.deadline)
+            if not pointed:
+                raise
+            fresh = revised(request, kept, kinds, pointed)
         plan = await self.pipeline.prepare(fresh, call.tenant)
         await self._stream(call, plan, request.resume_after)
 

@@ -33,12 +33,13 @@ from hexar.agents.legal.drafting.state import Check, Outcome, Removed, Section, 
 from hexar.agents.legal.files.documents import DOCX, MARKDOWN, NOTICE, docx, markdown
 from hexar.agents.legal.messages import contract
 from hexar.agents.legal.request.plan import RESEARCH_KIND, DraftPlan, make_plan, missing
-from hexar.agents.legal.request.reading import verbatim
+from hexar.agents.legal.request.reading import Read, verbatim
 from hexar.agents.legal.templates.library import Library
+from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.validation.checks import VALIDATION_CHECKS
 from hexar.agents.legal.validation.review import REVIEW_CHECKS
 from hexar.agents.llm import MeteredModels
-from hexar.agents.llm.types import Delta, Done, SegmentReset, TokenUsage
+from hexar.agents.llm.types import Delta, Done, Request, SegmentReset, TokenUsage
 from hexar.core.cache import Caches, Tier
 from hexar.core.cachekey import cache_key
 from hexar.core.deadline import Deadline
@@ -113,6 +114,17 @@ class LegalPipeline:
         except STORE_ERRORS as error:
             raise Unavailable("the corpus cannot be read now") from error
 
+    async def pointed(self, text: str, kind: DocumentType, tenant: str, deadline: Deadline) -> list[Read]:
+        """Values of fields that a model points to in ``text``, word for word; none without a model, or where it fails."""
+        if not self.model:
+            return []
+        request = fields_request(kind, [entry.name for entry in kind.fields], text)
+        try:
+            answer, _ = await said(self.parts.models, request, tenant, deadline)
+        except (HexarError, OSError):
+            return []
+        return verbatim(text, kind, proposed_fields(answer))
+
     async def produce(self, plan: DraftPlan, emit: Emit, deadline: Deadline) -> Completion:
         """Emit the whole answer."""
         if plan.only_cache:
@@ -136,6 +148,21 @@ class LegalPipeline:
         depends = self.parts.caches.snapshot(plan.tenant, RESEARCH_KIND, *plan.depends)
         value = orjson.dumps([[hit.passage.id, hit.score] for hit in hits])
         self.parts.caches.put(RESEARCH_KIND, research_key(plan), value, depends)
+
+
+async def said(models: MeteredModels, request: Request, tenant: str, deadline: Deadline) -> tuple[str, list[Done]]:
+    """(all that a model says, what it cost). Raises what the stream does."""
+    text, done = "", []
+    async with aclosing(models.stream(request, deadline, tenant=tenant, kind=KIND)) as batches:
+        async for events in batches:
+            for event in events:
+                if isinstance(event, SegmentReset):
+                    text = ""
+                elif isinstance(event, Delta):
+                    text += event.text
+                elif isinstance(event, Done):
+                    done.append(event)
+    return text, done
 
 
 def research_key(plan: DraftPlan) -> bytes:
@@ -339,19 +366,11 @@ class _Drafting:
         wanted = missing(plan.kind, plan.values, plan.jurisdiction)
         if not wanted or not plan.request.request.strip():
             return
-        text = ""
         try:
             request = fields_request(plan.kind, wanted, plan.request.request)
-            stream = self.parts.models.stream(request, self.deadline, tenant=plan.tenant, kind=KIND)
-            async with aclosing(stream) as batches:
-                async for events in batches:
-                    for event in events:
-                        if isinstance(event, SegmentReset):
-                            text = ""
-                        elif isinstance(event, Delta):
-                            text += event.text
-                        elif isinstance(event, Done):
-                            self.spent.add(event)
+            text, done = await said(self.parts.models, request, plan.tenant, self.deadline)
+            for event in done:
+                self.spent.add(event)
         except (HexarError, OSError) as error:
             if self.deadline.expired:
                 raise DeadlineExceeded("the document was not done in time") from error

@@ -114,6 +114,20 @@ def _typed(text: str, kind: DocumentType) -> Iterator[Read]:
             continue
 
 
+#: Words that name a kind of value, not a field.
+_GENERIC = frozenset(("date", "day", "period", "amount", "fecha", "plazo", "importe", "party", "parte"))
+
+
+def words_of(text: str, language: str, *, specific: bool = False) -> list[tuple[str, int]]:
+    """(stem, end) of each word but stop words; ``specific``: without those that name a kind of value, where others are left."""
+    stop = STOPWORDS.get(language, frozenset())
+    found = [(word.group().lower(), word.end()) for word in _WORD.finditer(text)]
+    found = [(word, end) for word, end in found if word not in stop]
+    if specific:
+        found = [(word, end) for word, end in found if word not in _GENERIC] or found
+    return [(stem(fold(word), language), end) for word, end in found]
+
+
 def _distance(text: str, field: Field, start: int, end: int, language: str) -> int | None:
     """Characters between a value and the nearest word of the field's name in its sentence; None where there is none near."""
     generic = {"date", "day", "period", "amount", "fecha", "plazo", "importe", "party"}

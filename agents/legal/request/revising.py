@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
-from hexar.agents.legal.request.reading import read_fields
+from hexar.agents.legal.request.instructions import read_instruction
+from hexar.agents.legal.request.reading import Read, read_fields
 from hexar.agents.legal.templates.library import Library
-from hexar.agents.legal.templates.model import DocumentType, Kind
+from hexar.agents.legal.templates.model import DocumentType
 from hexar.core.errors import FailedPrecondition, InvalidArgument
 from hexar.v1 import common_pb2
 from hexar.v1 import legal_pb2 as pb
 
-#: "the notice 60 days", "set the fee to USD 6,000": what stands for a field in an instruction.
-_SET = re.compile(r"\b(?:make|set|change|extend|shorten|cambia|pon)\b", re.IGNORECASE)
 
-
-def revised(request: pb.ReviseRequest, kept: pb.DraftRequest, library: Library) -> pb.DraftRequest:
-    """The kept request with the fields that change. Raises InvalidArgument where the instruction changes nothing.
-
-    An instruction changes fields only: its values are read as those of a request are. What it asks beyond them is not done,
-    and is refused rather than forgotten where nothing at all was understood.
-    """
+def kinds_of(kept: pb.DraftRequest, library: Library) -> list[DocumentType]:
+    """The type of a kept draft in its language, then its other languages. FailedPrecondition where it is not known."""
     languages = library.find(kept.document_type)
     if languages is None:
         raise FailedPrecondition(f"document type {kept.document_type!r} is no longer known")
     kind = languages.get(kept.language) or next(iter(languages.values()))
+    return [kind, *(other for other in languages.values() if other is not kind)]
+
+
+def revised(
+    request: pb.ReviseRequest, kept: pb.DraftRequest, kinds: Sequence[DocumentType], pointed: Sequence[Read] = ()
+) -> pb.DraftRequest:
+    """The kept request with the fields that change. ``pointed`` are values that a model pointed to in the instruction.
+
+    Raises InvalidArgument where a part of the instruction is not understood, naming it and the fields that there are:
+    nothing that is asked for is forgotten. Values are read as those of a request are.
+    """
+    kind = kinds[0]
     fresh = pb.DraftRequest()
     fresh.CopyFrom(kept)
     fresh.cache_policy = common_pb2.CACHE_POLICY_UNSPECIFIED
@@ -34,28 +40,32 @@ def revised(request: pb.ReviseRequest, kept: pb.DraftRequest, library: Library) 
     # Values that the first request stated become fields, so that the instruction can change them.
     for read in read_fields(kept.request, kind, kept.fields.keys()):
         fresh.fields[read.field].text = read.text
-    changed = read_instruction(request.instruction, kind) if request.instruction.strip() else {}
-    for name, text in changed.items():
+    instruction = read_instruction(request.instruction, kinds, _current(fresh, kind))
+    changes = instruction.changes | {read.field: read.text for read in pointed if read.field not in instruction.changes}
+    for name, text in changes.items():
+        fresh.fields[name].Clear()
         fresh.fields[name].text = text
     for name, value in request.fields.items():
         fresh.fields[name].CopyFrom(value)
-    if request.instruction.strip() and not changed:
-        known = ", ".join(field.label for field in kind.fields)
-        raise InvalidArgument("instruction", f"changes no field that could be read from it; fields are {known}")
-    if not changed and not request.fields and not request.formats:
+    for start, end, part in instruction.unread:
+        if not any(start <= read.start < end for read in pointed):
+            known = ", ".join(field.label for field in kind.fields)
+            raise InvalidArgument("instruction", f"changes no field that could be read from {part[:200]!r}; fields are {known}")
+    if not changes and not request.fields and not request.formats:
         raise InvalidArgument("fields", "nothing changes: neither fields nor an instruction are given")
     return fresh
 
 
-def read_instruction(text: str, kind: DocumentType) -> dict[str, str]:
-    """Field → new value as it stands in an instruction."""
-    found = {read.field: read.text for read in read_fields(text, kind)}
-    if found:
-        return found
-    for field in kind.fields:
-        if field.kind is not Kind.TEXT:
-            continue
-        match = re.search(rf"\b{re.escape(field.label)}\s+(?:to|be|is|=|:|a)\s*[\"“]?([^\"”\n]{{2,400}})", text, re.IGNORECASE)
-        if match and _SET.search(text):
-            found[field.name] = match[1].strip(' ."”')
-    return found
+def _current(request: pb.DraftRequest, kind: DocumentType) -> dict[str, str]:
+    """The values of a request in words, where they are given so, and defaults."""
+    values = {field.name: field.default for field in kind.fields if field.default is not None}
+    for name, value in request.fields.items():
+        match value.WhichOneof("value"):
+            case "text":
+                values[name] = value.text
+            case "party":
+                values[name] = value.party.name
+            case "duration":
+                unit = pb.DurationUnit.Name(value.duration.unit).removeprefix("DURATION_UNIT_").lower()
+                values[name] = f"{value.duration.count} {unit}"
+    return values

@@ -227,6 +227,28 @@ async def test_a_model_reads_only_fields_that_the_request_states(serve: Serve) -
     ]
 
 
+async def test_a_model_points_to_what_an_instruction_states_and_invents_nothing(serve: Serve) -> None:
+    """Words that rules do not understand change a field where a model points to them; what does not stand there is refused."""
+    answers = {"heads-up": '{"payment_days": "forty-five days", "fee": "USD 9"}', "sooner": '{"payment_days": "10 days"}'}
+
+    def script(messages: list[dict[str, str]]) -> str:
+        content = messages[-1]["content"]
+        return next((answers[word] for word in answers if word in content), clause_of(messages))
+
+    with ScriptedModel(script) as model:
+        _, stub = await serve(llm=model_settings(model))
+        document, _ = await drafted(stub.Draft(draft_request("service-agreement", "US-CA", SERVICE)))
+        assert document.completed is not None
+        draft_id = document.completed.draft_id
+        asked = pb.ReviseRequest(draft_id=draft_id, instruction="they get forty-five days of heads-up before money is owed")
+        again, _ = await drafted(stub.Revise(asked))
+        assert "forty-five (45) days" in again.markdown
+        assert "USD 9" not in again.markdown.replace("USD 9,", "")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await drafted(stub.Revise(pb.ReviseRequest(draft_id=draft_id, instruction="let them pay sooner")))
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_equal_requests_at_once_are_drafted_once(serve: Serve) -> None:
     """Twenty callers, one research."""
     app, stub = await serve()

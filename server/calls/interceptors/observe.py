@@ -25,6 +25,8 @@ class Observe:
     def __call__(self, method: Method, handler: Handler) -> Handler:
         """Observe the calls of ``handler``."""
         metrics, access, path = self._metrics, self._access, method.path
+        # A page that looks at the figures every second would soon be all that is seen of the last calls.
+        remembered = not method.service.endswith(".OpsService")
 
         async def observed(call: Call) -> bytes | None:
             metrics.in_flight += 1
@@ -51,7 +53,8 @@ class Observe:
                 record = CallRecord(
                     time.time(), path, code, seconds, first, call.request_id, call.tenant, call.cache, call.tier
                 )
-                metrics.calls.add(record)
+                if remembered:
+                    metrics.calls.add(record)
                 if access is not None:
                     access.add(record)
 

@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOOLS := $(VENV)/.tools
 STAMP := $(VENV)/.installed
 KERNELS := $(VENV)/.kernels
 STUBS := $(VENV)/.stubs
+DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROTOS := $(wildcard proto/hexar/v1/*.proto)
 PYTEST_ARGS ?=
@@ -15,24 +17,27 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos test-spark test-sanitize check format bench instructions proto clean dist
+.PHONY: help demo run test chaos test-repeat test-spark test-sanitize check format bench instructions proto clean dist ready
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(KERNELS) ## start demo shops and a server, ask each system one question, stop
+demo: ready ## start demo shops and a server, ask each system one question, stop
 	$(BIN)/python clients/demo
 
-run: $(KERNELS) ## serve with the demo shops until Ctrl-C
+run: ready ## serve with the demo shops until Ctrl-C
 	$(BIN)/python clients/demo --stay
 
-test: $(KERNELS) $(STUBS) ## run the tests
+test: ready $(DEV) $(STUBS) ## run the tests
 	$(PYTEST) $(PYTEST_ARGS)
 
-chaos: $(KERNELS) $(STUBS) ## run what takes longer: kills, outages, wheels, and more examples of each property
+chaos: ready $(DEV) $(STUBS) ## run what takes longer: kills, outages, wheels, and more examples of each property
 	$(PYTEST) -m "chaos or hypothesis" --hypothesis-profile long $(PYTEST_ARGS)
 
-check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of imports, buf lint
+test-repeat: ready $(DEV) $(STUBS) ## run make test ten times, every other one beside a busy core (TIMES=2: twice)
+	$(BIN)/python tests/repeat.py $(TIMES)
+
+check: ready $(DEV) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of imports, buf lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd build/ns && ../../$(BIN)/mypy --config-file ../../pyproject.toml $(MYPY_PACKAGES)
@@ -44,54 +49,64 @@ check: $(KERNELS) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of imp
 	$(BIN)/python -m pytest -q tests/project/test_imports.py
 	$(BIN)/buf lint proto
 
-format: $(STAMP) ## format the code
+format: $(DEV) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(KERNELS) ## run every benchmark and write docs/benchmarks.md from what it measured
+bench: ready $(DEV) ## run every benchmark and write docs/benchmarks.md from what it measured
 	$(BIN)/python tests/bench/run_all.py
 
-instructions: $(KERNELS) ## count the kernels' instructions under valgrind and compare with the last counts
+instructions: ready $(DEV) ## count the kernels' instructions under valgrind and compare with the last counts
 	$(BIN)/python tests/bench/instructions.py
 
 proto: $(STUBS) ## generate the stubs beside the .proto files, and install them
 
-test-sanitize: $(KERNELS) ## run the kernel tests over a build with bounds checks, ASan and UBSan
+test-sanitize: ready $(DEV) ## run the kernel tests over a build with bounds checks, ASan and UBSan
 	$(BIN)/python tests/sanitize.py
 
 SPARK := build/spark
 # pyspark is 450 MB and needs Java: it has an environment of its own, which sees this one's packages.
-$(SPARK)/.installed: $(STAMP) constraints.txt
+$(SPARK)/.installed: $(DEV) constraints.txt
 	$(BIN)/python -m venv $(SPARK)
 	$(SPARK)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt "pyspark[connect]"
 	echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/$$(ls $(VENV)/lib | head -1)/site-packages')" > $$($(SPARK)/bin/python -c "import site; print(site.getsitepackages()[0])")/hexar.pth
 	touch $@
 
-test-spark: $(KERNELS) $(STUBS) ## run the figures over a Spark cluster of two executors
+test-spark: ready $(DEV) $(STUBS) ## run the figures over a Spark cluster of two executors
 	@if command -v java > /dev/null; then $(MAKE) $(SPARK)/.installed && $(SPARK)/bin/python -m pytest tests/agents/market/test_spark.py $(PYTEST_ARGS); else echo "SKIPPED tests/agents/market/test_spark.py: Java is not installed"; fi
 
-dist: $(STAMP) ## build the sdists and wheels of the three distributions
+dist: $(DEV) ## build the sdists and wheels of the three distributions
 	for part in proto clients/python .; do $(BIN)/python -m build --outdir dist $$part; done
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) build dist *.egg-info */*.egg-info clients/python/*.egg-info
 	rm -f core/*/*.so core/*/*.cpp proto/hexar/v1/*_pb2*.py proto/hexar/v1/*_pb2*.pyi
 
-$(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py clients/python/pyproject.toml $(PROTOS)
+# One job installs packages while the other compiles.
+ready:
+	@$(MAKE) --no-print-directory --jobs=2 $(STAMP) $(KERNELS)
+
+$(TOOLS): constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -c constraints.txt --upgrade pip
-	$(PIP) install --quiet -c constraints.txt setuptools Cython grpcio-tools
+	$(PIP) install --quiet -c constraints.txt --upgrade pip setuptools Cython grpcio-tools
+	touch $(TOOLS)
+
+$(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py clients/python/pyproject.toml $(PROTOS) | $(TOOLS)
 	rm -rf proto/build
 	$(PIP) install --quiet --no-build-isolation --force-reinstall --no-deps ./proto
 	rm -rf proto/build
-	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e ./clients/python[cli] -e .[market,dashboard] --group dev
+	HEXAR_BUILD=none $(PIP) install --quiet -c constraints.txt --no-build-isolation -e ./clients/python[cli] -e .[market,dashboard]
 	# Only its weights are read (docs/adr/0007): what it would pull in, a model hub client among them, stays out.
 	$(PIP) install --quiet -c constraints.txt --no-deps wordllama
-	touch $(STAMP) $(KERNELS)
+	touch $(STAMP)
 
-$(KERNELS): $(STAMP) $(wildcard core/*/*.pyx core/*/*.pxd core/*/*.hpp)
+$(KERNELS): setup.py $(wildcard core/*/*.pyx core/*/*.pxd core/*/*.hpp) | $(TOOLS)
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	touch $(KERNELS)
+
+$(DEV): pyproject.toml constraints.txt | $(STAMP)
+	$(PIP) install --quiet -c constraints.txt --group dev
+	touch $(DEV)
 
 $(STUBS): $(STAMP) $(PROTOS)
 	cd proto && ../$(BIN)/python setup.py --quiet build_py --build-lib ../build/stubs

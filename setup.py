@@ -5,10 +5,12 @@ The folders stay at the top level of the repository but import as ``hexar.core``
 
 Environment:
     HEXAR_BUILD=sanitize  build the kernels with bounds checks, ASan and UBSan (``make test-sanitize``)
+    HEXAR_BUILD=none      build no kernel: the Makefile compiles them in place while pip installs
 """
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -27,7 +29,9 @@ def link_namespace() -> Path:
     for name, target in {**{part: ROOT / part for part in PARTS}, "v1": ROOT / "proto" / "hexar" / "v1"}.items():
         link = namespace / name
         if target.is_dir() and not link.exists():
-            link.symlink_to(os.path.relpath(target, namespace), target_is_directory=True)
+            # Another build may link it at this moment.
+            with suppress(FileExistsError):
+                link.symlink_to(os.path.relpath(target, namespace), target_is_directory=True)
     return namespace.parent
 
 
@@ -41,6 +45,8 @@ def packages() -> list[str]:
 
 def extensions() -> list[Extension]:
     """One extension per kernel: ``core/<room>/<name>.pyx`` is ``hexar.core.<room>.<name>``."""
+    if os.environ.get("HEXAR_BUILD") == "none":
+        return []
     if sys.platform == "win32":
         compile_args, link_args = ["/O2", "/std:c++17"], []
     else:

@@ -14,7 +14,7 @@ from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE
 from hexar.agents.parts.kinds import PARTS_LOOKUP
 from hexar.agents.parts.messages import contract
 from hexar.agents.parts.messages.validation import DEFAULT_PARTS
-from hexar.agents.parts.vehicles.resolve import Resolution
+from hexar.agents.parts.vehicles.rows import Resolution
 from hexar.agents.parts.vehicles.vin import read_vin
 from hexar.core.cachekey import cache_key, normalize_text
 from hexar.core.errors import NotFound

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from hexar.agents.parts.catalogue import tables
 from hexar.agents.parts.catalogue.reading import ArticleRow, CatalogueRow, CatalogueStore, Listed
 from hexar.agents.parts.components.matching import ComponentMatcher, GroupRow
-from hexar.agents.parts.vehicles.resolve import ManufacturerRow, ModelRow, VariantRow, VehicleIndex
+from hexar.agents.parts.vehicles.resolve import VehicleIndex
+from hexar.agents.parts.vehicles.rows import ManufacturerRow, ModelRow, VariantRow
 from hexar.core.errors import NotFound
 
 #: Rows of listings kept in memory by one view; about 300 bytes each.

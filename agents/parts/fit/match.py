@@ -15,7 +15,7 @@ from hexar.agents.parts.components.phrases import ComponentPhrase
 from hexar.agents.parts.fit.fitting import Asked, choose
 from hexar.agents.parts.messages import contract
 from hexar.agents.parts.messages.validation import DEFAULT_MATCHES
-from hexar.agents.parts.vehicles.resolve import Resolution
+from hexar.agents.parts.vehicles.rows import Resolution
 from hexar.core.errors import InvalidArgument, NotFound
 from hexar.core.paging import PageTokens
 from hexar.v1 import common_pb2

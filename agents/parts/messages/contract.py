@@ -10,7 +10,7 @@ from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.catalogue.view import CatalogueView, NamedRow
 from hexar.agents.parts.components.matching import Target
 from hexar.agents.parts.components.phrases import ComponentPhrase
-from hexar.agents.parts.vehicles.resolve import ManufacturerRow, Match, ModelRow, Resolution, VariantRow
+from hexar.agents.parts.vehicles.rows import ManufacturerRow, Match, ModelRow, Resolution, VariantRow
 from hexar.agents.parts.vehicles.vin import Vin
 from hexar.v1 import parts_pb2 as pb
 

@@ -10,7 +10,6 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Unpack
 
 from rapidfuzz.distance import OSA
@@ -19,6 +18,7 @@ from hexar.agents.parts.components.phrases import fold
 from hexar.agents.parts.data import load
 from hexar.agents.parts.vehicles.description import Description, Stated, describe, kin, words_of
 from hexar.agents.parts.vehicles.models import ModelName, generation_of, parse
+from hexar.agents.parts.vehicles.rows import ManufacturerRow, Match, ModelRow, Resolution, VariantRow
 from hexar.agents.parts.vehicles.vin import Vin
 
 #: Variants kept when a description fits more; the notes say how many there were.
@@ -31,62 +31,6 @@ MIN_NAME = 0.74
 WITHOUT_YEAR = 0.9
 BODY_UNSAID = 0.95
 BODY_KIN = 0.85
-
-
-@dataclass(frozen=True, slots=True)
-class ManufacturerRow:
-    key: int
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    key: int
-    id: str
-    name: str
-    manufacturer_key: int
-    year_from: int
-    year_to: int
-
-
-@dataclass(frozen=True, slots=True)
-class VariantRow:
-    key: int
-    id: str
-    name: str
-    model_key: int
-    manufacturer_key: int
-    year_from: int
-    year_to: int
-    engine_codes: tuple[str, ...]
-    fuel: str
-    capacity_cc: int
-    power_kw: int
-    cylinders: int
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A variant, or a model where ``variant`` is None."""
-
-    model: ModelRow
-    variant: VariantRow | None
-    confidence: float
-    reasons: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Resolution:
-    """What a description was taken for. ``manufacturer`` is None where the make is not known."""
-
-    manufacturer: ManufacturerRow | None = None
-    models: list[ModelRow] = field(default_factory=list)
-    variants: list[Match] = field(default_factory=list)
-    alternatives: list[Match] = field(default_factory=list)
-    confidence: float = 0.0
-    notes: list[str] = field(default_factory=list)
 
 
 class VehicleIndex:

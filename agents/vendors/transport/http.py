@@ -103,6 +103,7 @@ class HttpClient:
         )
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str, int], IdleConnections[_Wired]] = {}
+        self._closed = False
 
     def get(
         self,
@@ -166,8 +167,9 @@ class HttpClient:
         raise VendorRefused(config.name, "too many redirects")
 
     def close(self) -> None:
-        """Close the idle connections. The client stays usable."""
+        """Close the idle connections. The client stays usable, and keeps none from now on: calls may still be under way."""
         with self._lock:
+            self._closed = True
             origins = list(self._idle.values())
             self._idle.clear()
         for idle in origins:
@@ -233,6 +235,9 @@ class HttpClient:
         if reuse and connection.sock is not None:
             _budget(connection, None)
             self._kept(target).keep(connection)
+            if self._closed:
+                # It was closed since, or just now.
+                self.close()
         else:
             connection.close()
 

@@ -160,7 +160,7 @@ async def test_lookups_run_side_by_side(
     monkeypatch.setattr(view.store, "listed", wait)
     names = ("front bumper", "left headlight", "front brake pads", "air filter", "battery", "windscreen", "bonnet")
     request = report(*names, skip_propagation=True)
-    await PartsPipeline(catalogues, pool, workers=workers).answer(request, "t", lambda _: None, Deadline.after(20))
+    await PartsPipeline(catalogues, pool, workers=workers).answer(request, "t", lambda _: None, Deadline.after(60))
     assert most == workers
 
 
@@ -181,7 +181,7 @@ async def test_a_store_that_is_away_is_unavailable(catalogues: Catalogues, pool:
     """Every lookup failed: no empty answer pretends that nothing is listed."""
     failing = _Failing(pool, {"listed"}, lambda: OperationalError("", {}, Exception("locked")))
     with pytest.raises(Unavailable):
-        await PartsPipeline(catalogues, failing).answer(report("air filter"), "t", lambda _: None, Deadline.after(5))
+        await PartsPipeline(catalogues, failing).answer(report("air filter"), "t", lambda _: None, Deadline.after(60))
 
 
 async def test_one_failure_is_one_components_failure(catalogues: Catalogues, pool: Dispatcher) -> None:
@@ -189,7 +189,7 @@ async def test_one_failure_is_one_components_failure(catalogues: Catalogues, poo
     failing = _Failing(pool, {"listed"}, lambda: DeadlineExceeded("late"), first=1)
     events: list[pb.DiscoverEvent] = []
     request = report("air filter", "oil filter", skip_propagation=True)
-    completion = await PartsPipeline(catalogues, failing).answer(request, "t", events.append, Deadline.after(5))
+    completion = await PartsPipeline(catalogues, failing).answer(request, "t", events.append, Deadline.after(60))
     statuses = sorted(found.status for found in results(events).values())
     assert statuses == [pb.COMPONENT_STATUS_FOUND, pb.COMPONENT_STATUS_TIMED_OUT]
     assert not events[-1].summary.complete
@@ -214,7 +214,7 @@ async def test_a_cancelled_answer_stops_its_work(
     names = [
         f"{side} {name}" for side in ("left", "right") for name in ("headlight", "wing", "mirror", "rear light", "fog light")
     ]
-    task = asyncio.create_task(PartsPipeline(catalogues, pool).answer(report(*names), "t", lambda _: None, Deadline.after(20)))
+    task = asyncio.create_task(PartsPipeline(catalogues, pool).answer(report(*names), "t", lambda _: None, Deadline.after(60)))
     await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from hexar.agents.parts.catalogue.view import CatalogueView
 from hexar.agents.parts.vehicles.models import parse
-from hexar.agents.parts.vehicles.resolve import ManufacturerRow, ModelRow, VariantRow, VehicleIndex
+from hexar.agents.parts.vehicles.resolve import VehicleIndex
+from hexar.agents.parts.vehicles.rows import ManufacturerRow, ModelRow, VariantRow
 from hexar.agents.parts.vehicles.vin import check_digit, read_vin
 
 

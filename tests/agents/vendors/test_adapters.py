@@ -11,7 +11,8 @@ import pytest
 
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.errors import VendorError, VendorMalformed, VendorStatus, VendorTimeout
-from hexar.agents.vendors.formats.feed import BadFeed, listings, read_items
+from hexar.agents.vendors.formats.feed import listings
+from hexar.agents.vendors.formats.feed_items import BadFeed, read_items
 from hexar.agents.vendors.formats.shopify import read_products
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.agents.vendors.page.common import ReadContext

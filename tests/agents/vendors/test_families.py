@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hexar.agents.vendors.formats.feed import BadFeed, listings, read_items
+from hexar.agents.vendors.formats.feed import listings
+from hexar.agents.vendors.formats.feed_items import BadFeed, read_items
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.agents.vendors.money import money, sale_and_list
 from hexar.agents.vendors.page.common import ReadContext, address_key

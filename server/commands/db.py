@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import typer
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from hexar.core.errors import HexarError
 from hexar.core.store import Database, Tables, metadata
 from hexar.core.store.migrations import current, heads, named
 from hexar.core.store.migrations import upgrade as migrate
-from hexar.server.engine.store import open_database
-from hexar.server.process.startup import load_settings
+from hexar.server.commands.stores import open_store
 from hexar.server.systems import TABLES
 
-app = typer.Typer(no_args_is_help=True, help="Migrate the store, and look at its schema.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Migrate the store, and look at its schema.")
 
 
 @app.command()
 def upgrade() -> None:
     """Bring the schema of the configured store to this release. Safe to run from many machines at once."""
-    with _store() as database:
+    with open_store(migrate=False) as database:
         before, now = migrate(database, TABLES)
     typer.echo(f"{_named(now)}, nothing to do" if before == now else f"from {_named(before)} to {_named(now)}")
 
@@ -33,7 +29,7 @@ def upgrade() -> None:
 @app.command("current")
 def current_revision() -> None:
     """Print the revision of the store, and the one that this release needs."""
-    with _store() as database:
+    with open_store(migrate=False) as database:
         found = current(database)
     typer.echo(f"{_named(found)}; this release needs {named(heads(TABLES))}")
 
@@ -41,7 +37,7 @@ def current_revision() -> None:
 @app.command()
 def check() -> None:
     """Compare the store with this release; exit code 1, with what differs, where it does not fit."""
-    with _store() as database:
+    with open_store(migrate=False) as database:
         found = current(database)
         differences = schema_differences(database, TABLES)
     needed = heads(TABLES)
@@ -68,19 +64,6 @@ def schema_differences(database: Database, areas: Sequence[Tables]) -> list[str]
         declared = [metadata, *(area.metadata for area in areas)]
         # Alembic's types know of one only.
         return [str(difference) for difference in compare_metadata(context, declared)]  # type: ignore[arg-type]
-
-
-@contextmanager
-def _store() -> Iterator[Database]:
-    settings = load_settings()
-    database = open_database(settings)
-    try:
-        yield database
-    except HexarError as error:
-        print(f"hexar: {error.message}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    finally:
-        database.close()
 
 
 def _named(revisions: tuple[str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +15,7 @@ from hexar.agents.parts.importers.csvmap import read_map
 from hexar.agents.parts.importers.run import DEFAULT_CATALOGUE, import_catalogue
 from hexar.agents.parts.plan import dependency
 from hexar.core.cache.versions import Versions
-from hexar.core.errors import HexarError
-from hexar.server.engine.store import StoreNotReady, open_database, prepare_database
-from hexar.server.process.startup import load_settings
-from hexar.server.systems import TABLES
-
-#: Problems printed; the report counts all of them by reason.
-MAX_PRINTED = 20
+from hexar.server.commands.stores import open_store, tell_refused
 
 
 def import_parts(
@@ -33,11 +26,8 @@ def import_parts(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the store; as configured where not given.")] = None,
 ) -> None:
     """Import a parts catalogue. A running server shows it within a second, whole."""
-    settings = load_settings(data_dir=data_dir)
     console = Console(stderr=True)
-    database = open_database(settings)
-    try:
-        prepare_database(settings, database, TABLES)
+    with open_store(data_dir) as database:
         with Progress(
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console
         ) as bars:
@@ -57,22 +47,13 @@ def import_parts(
                 progress=progress,
             )
         Versions(database).bump(dependency(catalogue))
-    except HexarError as error:
-        print(f"hexar: {error.message}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except StoreNotReady as error:
-        print(f"hexar: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        print(f"hexar: {error.filename or path}: {error.strerror or 'cannot be read'}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    finally:
-        database.close()
     print_report(Console(), catalogue, report)
+    problems = [(problem.file, problem.line, problem.reason) for problem in report.problems]
+    tell_refused(Console(), problems, sum(report.refused.values()))
 
 
 def print_report(console: Console, catalogue: str, report: ImportReport) -> None:
-    """The counts, then the first problems."""
+    """The counts, and how often each reason to refuse."""
     table = Table(title=f"catalogue {catalogue!r}, version {report.version}, {report.seconds:.1f} s", title_justify="left")
     for name in ("rows", "read", "kept", "repeated", "refused"):
         table.add_column(name, justify="left" if name == "rows" else "right")
@@ -82,8 +63,3 @@ def print_report(console: Console, catalogue: str, report: ImportReport) -> None
     console.print(table)
     for reason, count in report.reasons.most_common():
         console.print(f"refused {count:,}: {reason}", highlight=False)
-    for problem in report.problems[:MAX_PRINTED]:
-        console.print(f"  {problem.file}, line {problem.line}: {problem.reason}", highlight=False, markup=False)
-    hidden = sum(report.refused.values()) - min(len(report.problems), MAX_PRINTED)
-    if hidden > 0:
-        console.print(f"  … and {hidden:,} more", highlight=False)

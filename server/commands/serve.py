@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hexar.server.commands.several import run_several
-from hexar.server.process.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.process.startup import ConfigurationError, built, failed, load_settings, prepare, run_loop
 from hexar.server.settings.config import Settings
 
 
@@ -33,4 +33,4 @@ def run(settings: Settings) -> None:
     from hexar.server.process.app import App
 
     prepare(settings)
-    run_loop(App(settings).run(), cpu_affinity=settings.cpu_affinity)
+    run_loop(built(lambda: App(settings)).run(), cpu_affinity=settings.cpu_affinity)

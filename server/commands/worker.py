@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hexar.server.commands.several import check_shared, run_several
-from hexar.server.process.startup import ConfigurationError, failed, load_settings, prepare, run_loop
+from hexar.server.process.startup import ConfigurationError, built, failed, load_settings, prepare, run_loop
 from hexar.server.settings.config import Settings
 
 
@@ -32,6 +32,8 @@ def worker(
         run_several("work", settings, workers, listen=port is not None, threads=threads)
     try:
         run(settings, health=port is not None)
+    except ConfigurationError as error:
+        raise failed(error, 2) from None
     except OSError as error:
         raise failed(error, 1) from None
 
@@ -41,4 +43,4 @@ def run(settings: Settings, *, health: bool) -> None:
     from hexar.server.process.worker import JobProcess
 
     prepare(settings)
-    run_loop(JobProcess(settings, health=health).run())
+    run_loop(built(lambda: JobProcess(settings, health=health)).run())

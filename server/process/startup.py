@@ -5,17 +5,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hexar.core.errors import HexarError
 from hexar.server.settings.config import Settings
-from hexar.server.systems import make_settings
+from hexar.server.systems import make_settings, settings_type
 from hexar.server.tuning import loop_factory
+
+T = TypeVar("T")
+#: What the name of a setting begins with.
+PREFIX = "HEXAR_"
+#: What else is read from the environment: where the file is, what the command of
+#: the client reads, and what builds, tests and the compose file of the documentation use.
+OTHER_VARIABLES = frozenset(
+    PREFIX + name
+    for name in ("CONFIG", "SERVER", "TOKEN", "CONTEXT", "BUILD", "DATA", "SEED", "KILLS", "OUTAGE", "OPERATIONS", "PROTO")
+) | {"HEXAR_DB_PASSWORD", "HEXAR_VENDORS_FILE"}
 
 
 class ConfigurationError(Exception):
@@ -24,12 +37,27 @@ class ConfigurationError(Exception):
 
 def read_settings(**overrides: object) -> Settings:
     """The configuration, with ``overrides`` that are not None in its place. Raises ConfigurationError."""
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        raise ConfigurationError("\n".join(unknown))
     try:
         return make_settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         raise ConfigurationError("\n".join(map(_problem, error.errors()))) from None
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """A line for each name of ``environment`` that looks like a setting and is none; the sections check what is in them."""
+    settings = {PREFIX + name.upper() for name in settings_type().model_fields}
+    found = []
+    for name in sorted(environment):
+        top = name.upper().split("__")[0]
+        if top.startswith(PREFIX) and top not in settings | OTHER_VARIABLES:
+            near = get_close_matches(top, settings, 1, 0.8)
+            found.append(f"{name}: there is no such setting{f'; is {near[0]} meant?' if near else ''}")
+    return found
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -46,9 +74,20 @@ def load_settings(**overrides: object) -> Settings:
         raise failed(error, 2) from None
 
 
+def built(make: Callable[[], T]) -> T:
+    """The process that ``make`` makes; what of the configuration keeps it from being made raises ConfigurationError."""
+    try:
+        return make()
+    except (ValueError, HexarError) as error:
+        raise ConfigurationError(str(error)) from error
+
+
 def failed(error: Exception, code: int) -> SystemExit:
     """The end of a command that cannot go on, said on standard error."""
-    for line in (str(error) or type(error).__name__).splitlines():
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{error.filename}: {error.strerror}"
+    for line in text.splitlines():
         print(f"hexar: {line}", file=sys.stderr)
     return SystemExit(code)
 

@@ -246,7 +246,14 @@ def _file_values() -> dict[str, Any]:
         if named:
             raise ValueError(f"HEXAR_CONFIG names {named}, which is not a file")
         return {}
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark is not None else ""
+        raise ValueError(f"{path}: not YAML{where}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8") from error
     if values is None:
         return {}
     if not isinstance(values, dict):

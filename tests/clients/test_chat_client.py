@@ -83,12 +83,12 @@ def test_the_command_adds_lists_asks_and_searches(server: str, tmp_path: Path) -
     (tmp_path / "empty.txt").write_text(" ")
     runner = CliRunner()
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, code: int = 0) -> str:
         result = runner.invoke(cli, ["--server", server, *arguments], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == code, result.output
         return result.output
 
-    added = run("portfolio", "add", "outdoor", str(tmp_path))
+    added = run("portfolio", "add", "outdoor", str(tmp_path), code=3)
     assert "1 added" in added
     assert "1 rejected" in added
     assert "empty.txt" in added
@@ -100,5 +100,5 @@ def test_the_command_adds_lists_asks_and_searches(server: str, tmp_path: Path) -
     assert "Stove guide" in run("portfolio", "search", "outdoor", "gas")
     lines = [json.loads(line) for line in run("chat", "outdoor", "Is it used in the tent?", "--json").splitlines()]
     assert "done" in lines[-1]
-    run("portfolio", "remove", "outdoor", "stove.md")
+    run("portfolio", "remove", "outdoor", "stove.md", "--yes")
     assert "stove.md" not in run("portfolio", "list", "outdoor")

@@ -222,8 +222,8 @@ def test_the_command_draws_a_table(server: str) -> None:
 
 
 def test_the_ops_command_prints_the_status(server: str) -> None:
-    """``hexar ops status`` prints the status as JSON."""
-    result = CliRunner().invoke(cli, ["--server", server, "ops", "status"])
+    """``hexar ops status`` prints the status: as JSON on request."""
+    result = CliRunner().invoke(cli, ["--server", server, "ops", "status", "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.output)["ready"] is True
 

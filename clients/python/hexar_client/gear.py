@@ -82,6 +82,8 @@ class Ranking:
     def __init__(self) -> None:
         self._products: dict[str, query_pb2.Product] = {}
         self._ranks: dict[str, query_pb2.Rank] = {}
+        #: The first event, once it has come: how the request was understood.
+        self.started: query_pb2.QueryStarted | None = None
         #: The last event, once it has come.
         self.completed: query_pb2.QueryCompleted | None = None
         #: How each vendor's part ended, by name.
@@ -94,7 +96,9 @@ class Ranking:
     def apply(self, event: QueryEvents) -> None:
         """Take in one event."""
         body = event.body
-        if isinstance(body, query_pb2.ProductUpsert):
+        if isinstance(body, query_pb2.QueryStarted):
+            self.started = body
+        elif isinstance(body, query_pb2.ProductUpsert):
             self._set(body)
         elif isinstance(body, query_pb2.ProductSnapshot):
             for upsert in body.products:

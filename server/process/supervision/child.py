@@ -10,10 +10,9 @@ from typing import Any
 
 import structlog
 
-from hexar.core.errors import HexarError
 from hexar.core.telemetry.reports import Report
 from hexar.server.engine.process import Process, WorkerIndex
-from hexar.server.process.startup import ConfigurationError, prepare, read_settings, run_loop
+from hexar.server.process.startup import ConfigurationError, built, prepare, read_settings, run_loop
 from hexar.server.process.supervision.figures import read
 from hexar.server.process.supervision.link import NOT_STARTED, WRONG_CONFIGURATION, Link, encoded
 
@@ -33,16 +32,13 @@ def build(options: argparse.Namespace) -> Process:
     settings.metrics_port = None
     index = WorkerIndex(options.number, options.of)
     prepare(settings, worker=index.number)
-    try:
-        if options.role == "serve":
-            from hexar.server.process.app import App
+    if options.role == "serve":
+        from hexar.server.process.app import App
 
-            return App(settings, reuse_port=True, index=index)
-        from hexar.server.process.worker import JobProcess
+        return built(lambda: App(settings, reuse_port=True, index=index))
+    from hexar.server.process.worker import JobProcess
 
-        return JobProcess(settings, health=options.port is not None, reuse_port=True, index=index)
-    except (ValueError, HexarError) as error:
-        raise ConfigurationError(str(error)) from error
+    return built(lambda: JobProcess(settings, health=options.port is not None, reuse_port=True, index=index))
 
 
 class Gathering:

@@ -11,7 +11,7 @@ from hexar.v1 import chat_pb2 as pb
 from hexar.v1 import common_pb2
 from hexar_client._rpc.stream import Restarted
 from hexar_client.chat import ChatBody, ChatStream
-from hexar_client.commands import common
+from hexar_client.commands import common, output
 
 _CACHE = {
     pb.CACHE_STATUS_EXACT: "kept answer",
@@ -26,6 +26,7 @@ _MODE = {
 }
 
 
+@output.answers
 def chat(
     context: typer.Context,
     portfolio: Annotated[str, typer.Argument(help="The portfolio to ask about.")],
@@ -35,7 +36,6 @@ def chat(
     language: Annotated[str, typer.Option(help="Language of the answer: en or es.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do not read caches.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 120.0,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one event a line.")] = False,
 ) -> None:
     """Ask about a portfolio's documents."""
     policy = common_pb2.CACHE_POLICY_REFRESH if fresh else common_pb2.CACHE_POLICY_DEFAULT
@@ -53,11 +53,11 @@ def chat(
                 language=language,
                 cache_policy=policy,
                 # Lines of JSON are read by programs, which would have the text twice.
-                restart=not json_lines,
+                restart=not output.is_json(context),
             )
-            if json_lines:
+            if output.is_json(context):
                 for event in stream:
-                    common.print_event(event)
+                    output.print_event(event)
             else:
                 conversation = _show(stream) or conversation
             if message:
@@ -73,7 +73,7 @@ def _prompt() -> str:
 
 def _show(stream: ChatStream) -> str:
     """Print an answer while it comes; its conversation's id."""
-    printer = Printer(Console(highlight=False))
+    printer = Printer(output.console())
     for event in stream:
         printer.show(event.body)
     return printer.conversation

@@ -1,49 +1,96 @@
-"""What every command shares: the connection, and how messages print."""
+"""What every command shares: where it connects to, how an error reads, and the question before something is removed."""
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
-from hexar_client._rpc.stream import Event
-from hexar_client.client import Client
+if TYPE_CHECKING:
+    from hexar_client.client import Client
+    from hexar_client.commands.output import Form
+
+#: Exit code where a part was rejected and the rest was done.
+REJECTED = 3
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every two seconds, until Ctrl-C.")]
+WATCH_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
-    """Where the commands connect to."""
+    """Where the commands connect to, and how they print."""
 
     server: str
-    token: str
-    tls: bool
+    token: str = ""
+    tls: bool = False
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    form: Form | None = None
 
     def open(self) -> Client:
-        """A client of it."""
-        return Client(self.server, token=self.token, tls=self.tls)
+        """A client of it. Raises OSError where a file cannot be read."""
+        from hexar_client.client import Client
+
+        tls: bool | bytes = self.authority.read_bytes() if self.authority is not None else self.tls
+        pair = (self.key.read_bytes(), self.certificate.read_bytes()) if self.certificate and self.key else None
+        return Client(self.server, token=self.token, tls=tls or pair is not None, certificate=pair)
 
 
-def client(context: typer.Context) -> Client:
-    """The client of a command's context."""
+def fail(text: str, code: int = 1) -> typer.Exit:
+    """The end of a command that cannot go on, said in one line."""
+    from hexar_client.commands.output import visible
+
+    typer.echo(f"hexar: {visible(text)}", err=True)
+    return typer.Exit(code)
+
+
+@contextmanager
+def client(context: typer.Context) -> Iterator[Client]:
+    """A client for a command; what goes wrong with its calls is one line, and exit code 1."""
+    from hexar_client.errors import HexarError
+
     target: Target = context.obj
-    return target.open()
+    try:
+        with target.open() as made:
+            yield made
+    except HexarError as error:
+        raise fail(explain(error, target.server)) from None
+    except ValueError as error:
+        raise fail(str(error)) from None
 
 
-def plain(message: Message) -> dict[str, Any]:
-    """A message as JSON values, with the names of the contract."""
-    values: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
-    return values
+def explain(error: Exception, server: str) -> str:
+    """An error of the SDK in words, with what to do about it where that is known."""
+    from hexar_client.errors import DeadlineExceeded, HexarError, PermissionDenied, Unauthenticated, Unavailable
+
+    if isinstance(error, Unavailable) and not error.from_server:
+        return f"no server answers at {server}: start one with `hexar serve`, or name another with --server or `hexar context`"
+    if isinstance(error, Unauthenticated):
+        return f"{server} wants a token: give --token or HEXAR_TOKEN ({error.message})"
+    if isinstance(error, PermissionDenied):
+        return f"the token may not do this: {error.message}"
+    if isinstance(error, DeadlineExceeded):
+        return "it took longer than it may; --timeout gives it more time where the command has it"
+    if isinstance(error, HexarError):
+        wrong = "; ".join(f"{name}: {text}" for name, text in error.fields.items() if text not in error.message)
+        later = f" (again in {error.retry_after:g} s)" if error.retry_after else ""
+        return f"{error.message}{f' ({wrong})' if wrong else ''}{later}"
+    return str(error)
 
 
-def print_event(event: Event[Any, Any]) -> None:
-    """One event as one line of JSON."""
-    print(json.dumps({"seq": event.seq, event.kind: plain(event.body)}, ensure_ascii=False), flush=True)
-
-
-def print_message(message: Message) -> None:
-    """A message as indented JSON."""
-    print(json.dumps(plain(message), ensure_ascii=False, indent=2))
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is removed; where nobody can answer, ``--yes`` has to be said."""
+    if yes:
+        return
+    if not os.isatty(0):
+        raise fail(f"{question} Nobody is there to say so: give --yes", 2)
+    if not typer.confirm(question):
+        raise typer.Exit(1)

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from hexar.v1 import legal_pb2 as pb
-from hexar_client.commands import common
+from hexar_client.commands import common, output
 from hexar_client.legal import Document, draft_request, parts_of
 
-app = typer.Typer(no_args_is_help=True, help="Draft, check and cite legal documents.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft, check and cite legal documents.")
 
 _FORMATS = {".md": pb.LEGAL_FORMAT_MARKDOWN, ".docx": pb.LEGAL_FORMAT_DOCX}
 _LAYERS = {
@@ -31,10 +31,10 @@ _COLOURS = {pb.CHECK_OUTCOME_PASSED: "green", pb.CHECK_OUTCOME_FAILED: "red", pb
 Jurisdiction = Annotated[str, typer.Option("--jurisdiction", "-j", help='"us/california", "US-CA" or "California".')]
 Type = Annotated[str, typer.Option("--type", "-t", help="Document type; see hexar legal types.")]
 Corpus = Annotated[str, typer.Option(help="Name of the corpus.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
+@output.answers
 def draft(
     context: typer.Context,
     request: Annotated[str, typer.Argument(help="What is wanted, in words.")] = "",
@@ -43,9 +43,8 @@ def draft(
     values: Annotated[list[str] | None, typer.Option("--set", help="field=value; repeat for more.")] = None,
     language: Annotated[str, typer.Option(help="Language of the document.")] = "",
     corpus: Corpus = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write: .docx or .md.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write: .docx or .md.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that the whole answer may take.")] = 120.0,
-    json_lines: Json = False,
 ) -> None:
     """Draft a document; it is shown while it forms."""
     wanted = _FORMATS.get(out.suffix.lower()) if out is not None else pb.LEGAL_FORMAT_MARKDOWN
@@ -56,17 +55,17 @@ def draft(
         document_type, jurisdiction, _fields(values or []), request=request, language=language, formats=[wanted], **rest
     )
     document = Document()
-    console = Console()
+    console = output.console()
     with common.client(context) as client:
         for event in client.legal.draft(message, timeout=timeout):
-            document.feed(event.kind, event.body)
-            if json_lines:
-                common.print_event(event)
+            document.apply(event)
+            if output.is_json(context):
+                output.print_event(event)
             else:
                 show(console, event, document)
     if out is not None:
         out.write_bytes(document.files[wanted])
-        if not json_lines:
+        if not output.is_json(context):
             console.print(f"written to {out}", highlight=False, markup=False)
 
 
@@ -147,43 +146,47 @@ def _show_end(console: Console, end: pb.DraftCompleted) -> None:
 
 
 @app.command()
+@output.answers
 def revise(
     context: typer.Context,
     draft_id: Annotated[str, typer.Argument(help="Id of a kept draft.")],
     instruction: Annotated[str, typer.Argument(help='"make the notice 60 days".')] = "",
     values: Annotated[list[str] | None, typer.Option("--set", help="field=value; repeat for more.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write: .docx or .md.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write: .docx or .md.")] = None,
 ) -> None:
     """Make a new document from a kept draft."""
     wanted = _FORMATS.get(out.suffix.lower()) if out is not None else pb.LEGAL_FORMAT_MARKDOWN
     if wanted is None:
         raise typer.BadParameter("must end in .docx or .md", param_hint="--out")
-    document, console = Document(), Console()
+    document, console = Document(), output.console()
     with common.client(context) as client:
         for event in client.legal.revise(draft_id, instruction, _fields(values or []), formats=[wanted]):
-            document.feed(event.kind, event.body)
-            show(console, event, document)
+            document.apply(event)
+            if output.is_json(context):
+                output.print_event(event)
+            else:
+                show(console, event, document)
     if out is not None:
         out.write_bytes(document.files[wanted])
 
 
 @app.command()
+@output.answers
 def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="A question or words.")],
     jurisdiction: Jurisdiction = "",
     corpus: Corpus = "",
     limit: Annotated[int, typer.Option(help="Authorities wanted.")] = 10,
-    json_output: Json = False,
 ) -> None:
     """Search authorities."""
     rest: dict[str, Any] = {"corpus": pb.CorpusRef(name=corpus)} if corpus else {}
     with common.client(context) as client:
         response = client.legal.search(query, jurisdiction, limit=limit, **rest)
-    if json_output:
-        common.print_message(response)
+    if output.is_json(context):
+        output.print_json(response)
         return
-    console = Console()
+    console = output.console()
     if not response.hits:
         console.print("nothing that applies was found", style="yellow")
     for hit in response.hits:
@@ -205,21 +208,21 @@ def _text_of(file: Path) -> str:
 
 
 @app.command()
+@output.answers
 def validate(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Markdown or plain text; - reads standard input.")],
     document_type: Type = "",
     jurisdiction: Jurisdiction = "",
-    json_output: Json = False,
 ) -> None:
     """Check a finished text; exit code 1 where it is not valid."""
     text = _text_of(file)
     with common.client(context) as client:
         response = client.legal.validate(text, document_type, jurisdiction)
-    if json_output:
-        common.print_message(response)
+    if output.is_json(context):
+        output.print_json(response)
     else:
-        console = Console()
+        console = output.console()
         for check in response.checks:
             _show_check(console, check)
         console.print("valid" if response.valid else "not valid", style="bold")
@@ -228,14 +231,15 @@ def validate(
 
 
 @app.command()
-def types(context: typer.Context, json_output: Json = False) -> None:
+@output.answers
+def types(context: typer.Context) -> None:
     """List what can be drafted, with the fields."""
     with common.client(context) as client:
         found = list(client.legal.document_types())
-    console = Console()
+    console = output.console()
     for entry in found:
-        if json_output:
-            common.print_message(entry)
+        if output.is_json(context):
+            output.print_lines([entry])
             continue
         where = f"  for {', '.join(entry.jurisdictions)}" if entry.jurisdictions else ""
         console.print(f"[bold]{entry.name}[/]  {escape(entry.title)}  ({', '.join(entry.languages)}){where}", highlight=False)
@@ -248,14 +252,15 @@ def types(context: typer.Context, json_output: Json = False) -> None:
 
 
 @app.command()
-def corpora(context: typer.Context, json_output: Json = False) -> None:
+@output.answers
+def corpora(context: typer.Context) -> None:
     """List the corpora with their coverage."""
     with common.client(context) as client:
         found = list(client.legal.corpora())
-    console = Console()
+    console = output.console()
     for entry in found:
-        if json_output:
-            common.print_message(entry)
+        if output.is_json(context):
+            output.print_lines([entry])
             continue
         places = ", ".join(f"{row.jurisdiction or 'none'} {row.passages}" for row in entry.coverage)
         console.print(

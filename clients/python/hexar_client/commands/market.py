@@ -13,12 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from hexar.v1 import market_pb2 as pb
-from hexar_client.commands import common
+from hexar_client.commands import common, output
 from hexar_client.market import Analysis, AnalyzeEvents, analysis, options, role_name, tool_name
 
-app = typer.Typer(no_args_is_help=True, help="Analyse sales tables.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Analyse sales tables.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _BARS = "▁▂▃▄▅▆▇█"
 #: The dimensions that make a series.
 PERIODS = ("month", "quarter", "week", "day")
@@ -52,6 +51,7 @@ def table_name(path: str) -> str:
 
 
 @app.command()
+@output.answers
 def analyze(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="A CSV, Parquet or XLSX file to bring, or the name of a table.")],
@@ -67,7 +67,6 @@ def analyze(
     top: Annotated[int, typer.Option(help="How many of the best and of the worst.")] = 5,
     report: Annotated[str, typer.Option(help="Write a page with charts to this file.")] = "",
     timeout: Annotated[float, typer.Option(help="Seconds that the whole answer may take.")] = 120.0,
-    json_lines: Json = False,
 ) -> None:
     """Analyse a table."""
     with common.client(context) as client:
@@ -75,9 +74,10 @@ def analyze(
         if Path(file).is_file():
             name = table_name(file)
             made = _table_options(name, column or [], currency, date_order, decimal)
-            table = client.market.upload(made, file, timeout=timeout)
-            if not json_lines:
-                show_table(Console(), table)
+            with output.console(stderr=True).status(f"the server reads {Path(file).name}"):
+                table = client.market.upload(made, file, timeout=timeout)
+            if not output.is_json(context):
+                show_table(output.console(), table)
         try:
             request = analysis(name, question, tools=tool or (), level=level, horizon=horizon, top_n=top)
         except ValueError as error:
@@ -85,12 +85,12 @@ def analyze(
         if budget:
             request.budget.micros = round(budget * 1_000_000)
         seen = Analysis()
-        if json_lines:
+        if output.is_json(context):
             for event in client.market.analyze(request, timeout):
                 seen.apply(event)
-                common.print_event(event)
+                output.print_event(event)
         else:
-            console = Console()
+            console = output.console()
             with Live(console=console, transient=True, refresh_per_second=10) as live:
                 for event in client.market.analyze(request, timeout, restart=True):
                     seen.apply(event)
@@ -100,21 +100,22 @@ def analyze(
         from hexar_client.market.report import write_report
 
         write_report(Path(report), seen)
-        if not json_lines:
-            Console().print(f"wrote {report}")
+        if not output.is_json(context):
+            output.console().print(f"wrote {report}")
 
 
 @app.command()
-def tables(context: typer.Context, json_output: Json = False) -> None:
+@output.answers
+def tables(context: typer.Context) -> None:
     """List the tables."""
-    console = Console()
+    console = output.console()
     shown = Table(box=None, pad_edge=False)
     for heading in ("name", "rows", "from", "to", "currency", "source", "roles"):
         shown.add_column(heading)
     with common.client(context) as client:
         for table in client.market.tables():
-            if json_output:
-                common.print_message(table)
+            if output.is_json(context):
+                output.print_lines([table])
                 continue
             roles = ", ".join(role_name(entry.role) for entry in table.columns if entry.role)
             shown.add_row(
@@ -126,11 +127,12 @@ def tables(context: typer.Context, json_output: Json = False) -> None:
                 table.source,
                 roles,
             )
-    if not json_output:
-        console.print(shown)
+    if not output.is_json(context):
+        console.print(shown if shown.row_count else "there are none")
 
 
 @app.command()
+@output.answers
 def register(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The table's name.")],
@@ -143,26 +145,39 @@ def register(
     """Make a table known that stays where it is."""
     made = _table_options(name, column or [], currency, "", "")
     with common.client(context) as client:
-        show_table(Console(), client.market.register(made, *(paths or []), warehouse=warehouse, relation=relation))
+        table = client.market.register(made, *(paths or []), warehouse=warehouse, relation=relation)
+    if output.is_json(context):
+        output.print_json(table)
+    else:
+        show_table(output.console(), table)
 
 
 @app.command()
-def delete(context: typer.Context, name: Annotated[str, typer.Argument(help="The table's name.")]) -> None:
+@output.answers
+def delete(
+    context: typer.Context, name: Annotated[str, typer.Argument(help="The table's name.")], yes: common.Yes = False
+) -> None:
     """Forget a table."""
+    common.confirm(f"Forget the table {name}?", yes)
     with common.client(context) as client:
         client.market.delete(name)
 
 
 @app.command()
+@output.answers
 def roles(context: typer.Context) -> None:
     """List what a column can mean."""
     shown = Table(box=None, pad_edge=False)
     for heading in ("role", "what it is", "found as", "computed from"):
         shown.add_column(heading)
     with common.client(context) as client:
-        for entry in client.market.roles():
-            shown.add_row(entry.name, entry.description, ", ".join(entry.found_as[:6]), entry.computed_from)
-    Console().print(shown)
+        found = client.market.roles()
+    if output.is_json(context):
+        output.print_lines(found)
+        return
+    for entry in found:
+        shown.add_row(entry.name, entry.description, ", ".join(entry.found_as[:6]), entry.computed_from)
+    output.console().print(shown)
 
 
 # -- for people ---------------------------------------------------------------------------------------------------------------

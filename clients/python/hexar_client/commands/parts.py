@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from hexar.v1 import parts_pb2 as pb
-from hexar_client.commands import common
+from hexar_client.commands import common, output
 from hexar_client.parts import DiscoverEvents, damage, report
 
-app = typer.Typer(no_args_is_help=True, help="Find the parts that fit a vehicle.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find the parts that fit a vehicle.")
 
 _STATUS = {
     pb.COMPONENT_STATUS_FOUND: "found",
@@ -32,10 +32,10 @@ Body = Annotated[str, typer.Option(help="Body style.")]
 Vin = Annotated[str, typer.Option(help="Vehicle identification number.")]
 Text = Annotated[str, typer.Option("--vehicle", help="The vehicle in free text, instead of fields.")]
 Catalogue = Annotated[str, typer.Option(help="Name of the catalogue.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
+@output.answers
 def discover(
     context: typer.Context,
     damages: Annotated[list[str], typer.Option("--damage", help='"front bumper:severe"; repeat for more.')],
@@ -49,7 +49,6 @@ def discover(
     catalogue: Catalogue = "",
     limit: Annotated[int, typer.Option(help="Parts for each component.")] = 5,
     timeout: Annotated[float, typer.Option(help="Seconds that the whole answer may take.")] = 30.0,
-    json_lines: Json = False,
 ) -> None:
     """Find the parts for a damage report."""
     try:
@@ -58,11 +57,11 @@ def discover(
         raise typer.BadParameter(str(error), param_hint="--damage") from None
     query = pb.VehicleQuery(text=vehicle, make=make, model=model, year=year, engine=engine, body=body, vin=vin)
     request = report(components, query, catalogue=catalogue, max_parts=limit)
-    console = Console()
+    console = output.console()
     with common.client(context) as client:
         for event in client.parts.discover(request, timeout):
-            if json_lines:
-                common.print_event(event)
+            if output.is_json(context):
+                output.print_event(event)
             else:
                 show(console, event)
 
@@ -86,6 +85,7 @@ def show(console: Console, event: DiscoverEvents) -> None:
 
 
 @app.command("match")
+@output.answers
 def match_names(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Names of parts, in English or Spanish.")],
@@ -98,7 +98,6 @@ def match_names(
     vehicle: Text = "",
     catalogue: Catalogue = "",
     limit: Annotated[int, typer.Option(help="Articles for each name.")] = 5,
-    json_output: Json = False,
 ) -> None:
     """Match names of parts with articles."""
     query = None
@@ -106,10 +105,10 @@ def match_names(
         query = pb.VehicleQuery(text=vehicle, make=make, model=model, year=year, engine=engine, body=body, vin=vin)
     with common.client(context) as client:
         response = client.parts.match(names, vehicle=query, catalogue=catalogue, limit=limit)
-    if json_output:
-        common.print_message(response)
+    if output.is_json(context):
+        output.print_json(response)
         return
-    console = Console()
+    console = output.console()
     for entry in response.matches:
         console.print(f"[bold]{entry.name}[/bold]  {entry.reason}", highlight=False)
         table = Table(box=None, pad_edge=False)

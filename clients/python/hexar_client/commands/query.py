@@ -6,13 +6,12 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from hexar.v1 import common_pb2, query_pb2
-from hexar_client.commands import common
+from hexar_client.commands import common, output
 from hexar_client.gear import Ranking, filters, money
 
 _OUTCOME = {
@@ -30,6 +29,7 @@ _STOCK = {
 }
 
 
+@output.answers
 def query(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help="What you look for, in English or Spanish.")] = "",
@@ -45,7 +45,6 @@ def query(
     user: Annotated[str, typer.Option(help="User whose context takes part.")] = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for background analyses.")] = 0.0,
     timeout: Annotated[float, typer.Option(help="Seconds that the whole answer may take.")] = 30.0,
-    json_lines: Annotated[bool, typer.Option("--json", help="Print one event a line.")] = False,
 ) -> None:
     """Ask for products."""
     try:
@@ -62,14 +61,14 @@ def query(
         raise typer.BadParameter("must be beginner, intermediate, advanced or expert", param_hint="--skill") from None
     with common.client(context) as client:
         stream = client.query(
-            text, timeout=timeout, wait=wait, restart=not json_lines, limit=limit, filters=wanted, user_id=user
+            text, timeout=timeout, wait=wait, restart=not output.is_json(context), limit=limit, filters=wanted, user_id=user
         )
-        if json_lines:
+        if output.is_json(context):
             for event in stream:
-                common.print_event(event)
+                output.print_event(event)
             return
         ranking = Ranking()
-        console = Console()
+        console = output.console()
         began = time.monotonic()
         with Live(console=console, refresh_per_second=12, transient=False) as live:
             for event in stream:
@@ -78,25 +77,64 @@ def query(
 
 
 def draw(ranking: Ranking, cache: str, elapsed: float) -> Any:
-    """The ranking as a table, with a line on the vendors below it."""
-    table = Table(expand=False, pad_edge=False)
-    for heading in ("product", "brand", "best price", "vendors", "rating", "score"):
-        table.add_column(heading, overflow="fold")
-    for product in ranking.products:
-        name = Text(product.name)
-        for sign, claims, style in (("+", product.analysis.pros, "green"), ("−", product.analysis.cons, "red")):
-            # One sentence may speak of several aspects: it is shown once.
-            for text in list(dict.fromkeys(claim.text for claim in claims))[:2]:
-                name.append(f"\n  {sign} {text}", style=style)
-        table.add_row(
-            name,
-            product.brand,
-            _best_price(product),
-            "\n".join(f"{offer.vendor}: {_STOCK.get(offer.availability, 'stock not stated')}" for offer in product.offers),
-            f"{product.rating.value:.1f} ({product.rating.count})" if product.HasField("rating") else "",
-            f"{ranking.rank(product.product_id).score:.3f}",
-        )
-    return Group(table, _footer(ranking, cache, elapsed))
+    """The ranking, three lines a product, with a line on the vendors below it."""
+    lines: list[Text] = []
+    for place, product in enumerate(ranking.products, 1):
+        lines += _product(place, product, ranking.rank(product.product_id).score)
+    if not lines and ranking.completed is not None:
+        lines += _nothing(ranking)
+    return Group(*lines, _footer(ranking, cache, elapsed))
+
+
+def _product(place: int, product: query_pb2.Product, score: float) -> list[Text]:
+    """A product in three lines, each cut where the screen ends: what it is, who sells it, what is said of it."""
+    name = Text(f"{place}. ", style="dim")
+    name.append(product.name, style="bold")
+    offers = Text(f"   {_best_price(product) or 'no price'}")
+    for offer in product.offers:
+        offers.append(f"  {offer.vendor}: {_STOCK.get(offer.availability, 'stock not stated')}", style="cyan")
+    said = Text(f"   score {score:.3f}")
+    if product.HasField("rating"):
+        said.append(f"  rated {product.rating.value:.1f} of {product.rating.count}")
+    for sign, claims, style in (("+", product.analysis.pros, "green"), ("−", product.analysis.cons, "red")):
+        for claim in claims[:1]:
+            said.append(f"  {sign} {claim.text}", style=style)
+    for line in (name, offers, said):
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return [name, offers, said]
+
+
+def _nothing(ranking: Ranking) -> list[Text]:
+    """What is said where nothing was found: how the request was understood, and what of it was not."""
+    lines = [Text("nothing was found", style="yellow")]
+    understood = ranking.started.understood if ranking.started is not None else None
+    if understood is not None:
+        lines.append(Text(f"understood: {understood.terms or 'no words to look for'}"))
+        wanted = filter_words(understood.filters)
+        if wanted:
+            lines.append(Text(f"only: {wanted}"))
+        lines += [Text(f"read {each.written!r} as {each.read!r}") for each in understood.corrections]
+        lines += [Text(f"not applied: {each.phrase} ({each.reason})", style="yellow") for each in understood.not_applied]
+    return lines
+
+
+def filter_words(wanted: query_pb2.Filters) -> str:
+    """Filters in words: "price max 400.00 USD, skill level beginner"."""
+    said = []
+    for field, value in wanted.ListFields():
+        label = field.name.replace("_", " ")
+        if isinstance(value, common_pb2.Money):
+            said.append(f"{label} {value.micros / 1e6:.2f} {value.currency_code}")
+        elif isinstance(value, bool):
+            said.append(label)
+        elif field.enum_type is not None:
+            name = field.enum_type.values_by_number[value].name
+            said.append(f"{label} {name.rpartition('_')[2].lower()}")
+        elif isinstance(value, str | int | float):
+            said.append(f"{label} {value}")
+        else:
+            said.append(f"{label} {', '.join(str(each) for each in value)}")
+    return ", ".join(said)
 
 
 def _best_price(product: query_pb2.Product) -> str:
@@ -106,7 +144,7 @@ def _best_price(product: query_pb2.Product) -> str:
         best = by_currency.get(price.currency_code)
         if best is None or price.micros < best.micros:
             by_currency[price.currency_code] = price
-    return "\n".join(f"{price.micros / 1e6:.2f} {code}" for code, price in sorted(by_currency.items()))
+    return " / ".join(f"{price.micros / 1e6:.2f} {code}" for code, price in sorted(by_currency.items()))
 
 
 def _footer(ranking: Ranking, cache: str, elapsed: float) -> Text:

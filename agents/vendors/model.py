@@ -83,6 +83,8 @@ class Listing:
     availability: Availability = Availability.UNKNOWN
     sizes: tuple[str, ...] = ()
     shipping: Money | None = None
+    #: Days from the order to the door, at least and at most.
+    delivery_days: tuple[int, int] | None = None
     variants: tuple[Variant, ...] = ()
     rating: float | None = None
     rating_count: int | None = None
@@ -103,6 +105,9 @@ class Listing:
             values["availability"] = Availability(values["availability"])
         for name in ("tags", "sizes"):
             values[name] = tuple(values.get(name, ()))
+        if "delivery_days" in values:
+            low, high = values["delivery_days"]
+            values["delivery_days"] = (int(low), int(high))
         values["variants"] = tuple(_variant(row) for row in values.get("variants", ()))
         values["reviews"] = tuple(Review(**row) for row in values.get("reviews", ()))
         return cls(**values)
@@ -133,6 +138,7 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
     "shipping": _money,
     "availability": _availability,
     "attributes": dict,
+    "delivery_days": lambda days: list(days) if days else "",
     "tags": list,
     "sizes": list,
     "variants": lambda rows: [_plain(row, _VARIANT) for row in rows],

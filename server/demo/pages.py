@@ -77,10 +77,10 @@ def product_page(base: str, article: Article) -> bytes:
     return _html(article.name, body, [{"@context": "https://schema.org", **node}, crumbs])
 
 
-def products_json(articles: Iterable[Article], page: int, limit: int) -> bytes:
+def products_json(base: str, articles: Iterable[Article], page: int, limit: int) -> bytes:
     """boardroom's catalogue, one page of it. ``page`` counts from 1."""
     rows = list(articles)[(page - 1) * limit : page * limit]
-    return json.dumps({"products": [_shopify(row) for row in rows]}, ensure_ascii=False).encode()
+    return json.dumps({"products": [_shopify(base, row) for row in rows]}, ensure_ascii=False).encode()
 
 
 def feed(base: str, articles: Iterable[Article]) -> bytes:
@@ -102,6 +102,7 @@ def _summary(base: str, article: Article) -> dict[str, Any]:
         "model": article.model,
         "brand": {"@type": "Brand", "name": article.brand},
         "category": article.category,
+        "image": image(base, article),
         "offers": _offer(base, article, article.stock),
     }
     if article.gtin:
@@ -114,6 +115,19 @@ def _summary(base: str, article: Article) -> dict[str, Any]:
             "reviewCount": len(article.reviews),
         }
     return node
+
+
+def image(base: str, article: Article) -> str:
+    """The address of the article's picture."""
+    return f"{base}/images/{quote(article.sku)}.svg"
+
+
+def picture(article: Article) -> bytes:
+    """The article's picture: its name in a frame."""
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="200"><rect width="320" height="200" fill="#e8eef2"/>'
+        f'<text x="160" y="104" text-anchor="middle" font-size="16">{xml_escape(article.name)}</text></svg>'
+    ).encode()
 
 
 def _offer(base: str, article: Article, stock: str) -> dict[str, Any]:
@@ -135,11 +149,16 @@ def _offer(base: str, article: Article, stock: str) -> dict[str, Any]:
         offer["shippingDetails"] = {
             "@type": "OfferShippingDetails",
             "shippingRate": {"@type": "MonetaryAmount", "value": f"{article.shipping:.2f}", "currency": article.currency},
+            "deliveryTime": {
+                "@type": "ShippingDeliveryTime",
+                "handlingTime": {"@type": "QuantitativeValue", "minValue": 0, "maxValue": 1, "unitCode": "DAY"},
+                "transitTime": {"@type": "QuantitativeValue", "minValue": 2, "maxValue": 4, "unitCode": "DAY"},
+            },
         }
     return offer
 
 
-def _shopify(article: Article) -> dict[str, Any]:
+def _shopify(base: str, article: Article) -> dict[str, Any]:
     number = 8_000_000_000 + sum(ord(letter) * 131**at for at, letter in enumerate(article.sku[:8])) % 1_000_000_000
     handle = f"{article.sku[3:].lower()}-{article.year}"
     variants = [
@@ -166,7 +185,7 @@ def _shopify(article: Article) -> dict[str, Any]:
         "product_type": article.category,
         "tags": [*(f"{name}:{value}" for name, value in article.attributes.items()), str(article.year)],
         "variants": variants,
-        "images": [],
+        "images": [{"src": image(base, article), "position": 1}],
         "options": [option],
     }
 
@@ -181,6 +200,7 @@ def _items(base: str, article: Article) -> Iterator[str]:
             ("g:title", f"{article.name} - {size}" if size else article.name),
             ("g:description", article.description),
             ("g:link", f"{base}/p/{quote(article.sku)}"),
+            ("g:image_link", image(base, article)),
             ("g:brand", article.brand),
             ("g:product_type", article.category),
             ("g:availability", _FEED_STOCK[stock]),
@@ -196,7 +216,8 @@ def _items(base: str, article: Article) -> Iterator[str]:
         body = "".join(f"<{name}>{xml_escape(value)}</{name}>" for name, value in fields)
         if article.shipping is not None:
             cost = f"{article.shipping:.2f} {article.currency}"
-            body += f"<g:shipping><g:country>US</g:country><g:price>{cost}</g:price></g:shipping>"
+            body += f"<g:shipping><g:country>US</g:country><g:price>{cost}</g:price>"
+            body += "<g:min_transit_time>3</g:min_transit_time><g:max_transit_time>6</g:max_transit_time></g:shipping>"
         for name, value in article.attributes.items():
             body += (
                 "<g:product_detail><g:section_name>Specifications</g:section_name>"

@@ -285,6 +285,9 @@ def _answer(shop: str, base: str, path: str, query: str) -> tuple[str, bytes] | 
     """The type and body of a page; None for a path that the shop does not have."""
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     html = "text/html; charset=utf-8"
+    if path.startswith("/images/"):
+        pictured = next((row for row in stock_of(shop) if row.sku == unquote(path[8:]).removesuffix(".svg")), None)
+        return ("image/svg+xml", pages.picture(pictured)) if pictured is not None else None
     if shop == "alpine":
         if path == "/search":
             terms = asked.get("q", "")
@@ -296,7 +299,7 @@ def _answer(shop: str, base: str, path: str, query: str) -> tuple[str, bytes] | 
     elif shop == "boardroom":
         if path == "/products.json":
             page, limit = _number(asked.get("page"), 1, 1000), _number(asked.get("limit"), 30, 250)
-            return "application/json; charset=utf-8", pages.products_json(stock_of(shop), page, limit)
+            return "application/json; charset=utf-8", pages.products_json(base, stock_of(shop), page, limit)
         if path == "/meta.json":
             return "application/json; charset=utf-8", json.dumps({"name": "Boardroom", "currency": "USD"}).encode()
     elif path == "/feed.xml":

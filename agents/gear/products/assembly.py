@@ -12,6 +12,7 @@ mean of ratings is weighted by their counts.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +20,7 @@ from typing import Any, cast
 from hexar.agents.gear.analysis.analyst import Mention, summarise
 from hexar.agents.gear.analysis.knowledge import Knowledge
 from hexar.agents.gear.candidates import Facts
+from hexar.agents.gear.products.reviews import review_summary
 from hexar.agents.gear.products.values import values_of
 from hexar.agents.vendors.model import Availability, Listing, Money
 from hexar.core.cache import Tier
@@ -215,6 +217,8 @@ def product_message(parts: Assembly, pending: query_pb2.AnalysisState) -> query_
         product.rating.value, product.rating.count = parts.rating
         # The weight of a mean lies with the vendor that counted most.
         sources.field("rating", max(_ratings(merged.readings), key=lambda row: row[2])[0])
+    if (summary := review_summary((row.listing for row in merged.readings), time.time())) is not None:
+        product.reviews.CopyFrom(summary)
     for offer in merged.offers:
         _offer(product.offers.add(), offer.listing, sources.place(offer))
     _analysis(product, parts, sources, pending)
@@ -232,6 +236,8 @@ def _offer(offer: query_pb2.Offer, listing: Listing, source: int) -> None:
         offer.list_price.CopyFrom(_money(listing.list_price))
     if listing.shipping is not None:
         offer.shipping.CopyFrom(_money(listing.shipping))
+    if listing.delivery_days is not None:
+        offer.delivery.min_days, offer.delivery.max_days = listing.delivery_days
     for variant in listing.variants:
         row = offer.variants.add(sku=variant.sku, title=variant.title, availability=_AVAILABILITY[variant.availability])
         if variant.price is not None:

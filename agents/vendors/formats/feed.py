@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,10 +24,12 @@ from hexar.agents.vendors.page.common import (
     cheapest,
     is_used,
     list_price,
+    number,
     unique,
     variants_of,
     web_url,
 )
+from hexar.agents.vendors.page.offers import MAX_DAYS, fastest
 from hexar.agents.vendors.text import words
 from hexar.agents.vendors.transport.http import Validators
 from hexar.core.deadline import Deadline
@@ -36,7 +39,7 @@ _TAKEN = frozenset(
     words(
         """id title description summary content link imagelink additionalimagelink availability price saleprice
     salepriceeffectivedate brand gtin mpn itemgroupid size producttype googleproductcategory shipping productdetail
-    producthighlight updated published guid tax installment"""
+    producthighlight updated published guid tax installment minhandlingtime maxhandlingtime"""
     )
 )
 
@@ -128,6 +131,7 @@ def _read(item: Item, reading: ReadContext) -> _Read | None:
         list_price=list_price(price, regular),
         availability=availability(_said(item, "availability")),
         shipping=_shipping(item, reading),
+        delivery_days=_delivery(item),
     )
     return _Read(listing, text.clean(_said(item, "itemgroupid"), 120), text.clean(_said(item, "size"), 60))
 
@@ -159,6 +163,28 @@ def _shipping(item: Item, reading: ReadContext) -> Money | None:
         if cost is not None:
             costs.append(cost)
     return min(costs, key=lambda row: row.micros) if costs else None
+
+
+def _delivery(item: Item) -> tuple[int, int] | None:
+    """Days from the order to the door: handling, of the item or of one way of shipping, and transit; of several the fastest."""
+    outer = {name: next(iter(item.get(name, ())), "") for name in ("minhandlingtime", "maxhandlingtime")}
+    found = []
+    for way in item.get("shipping", ()):
+        if not isinstance(way, dict):
+            continue
+        stated = {**outer, **{name: value for name, value in way.items() if value}}
+        days = {name: number(stated.get(name)) for name in _TIMES}
+        longest = days["maxtransittime"] if days["maxtransittime"] is not None else days["mintransittime"]
+        if longest is None:
+            continue
+        most = longest + (days["maxhandlingtime"] or days["minhandlingtime"] or 0)
+        least = (days["mintransittime"] or 0) + (days["minhandlingtime"] or 0)
+        if 0 <= least <= most <= MAX_DAYS:
+            found.append((math.floor(least), math.ceil(most)))
+    return fastest(found)
+
+
+_TIMES = ("minhandlingtime", "maxhandlingtime", "mintransittime", "maxtransittime")
 
 
 def _runs(period: str, now: float) -> bool:
@@ -193,6 +219,7 @@ def _grouped(rows: list[_Read], reading: ReadContext) -> Listing:
         availability=best_availability(part.availability for part in parts),
         sizes=unique((row.size for row in rows), 200),
         shipping=min(shippings, key=lambda row: row.micros) if shippings else None,
+        delivery_days=fastest(part.delivery_days for part in parts),
         variants=variants_of(
             Variant(
                 row.listing.sku,

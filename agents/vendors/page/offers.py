@@ -6,8 +6,9 @@ which of these hold.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hexar.agents.vendors import text
@@ -37,6 +38,10 @@ _LET = re.compile(r"lease|rent|maintain|repair|buy$|provideservice", re.I)
 _UNITS = {"CMT": "cm", "MMT": "mm", "MTR": "m", "INH": "in", "FOT": "ft", "GRM": "g", "KGM": "kg", "LBR": "lb", "ONZ": "oz",
           "LTR": "l", "P1": "%"}  # fmt: skip
 
+#: Units of time in days, and the days that an estimate may say.
+_DAYS = {"DAY": 1.0, "D": 1.0, "HUR": 1 / 24, "HOUR": 1 / 24, "H": 1 / 24, "WEE": 7.0, "WEEK": 7.0}
+MAX_DAYS = 366
+
 
 def types(node: Any) -> set[str]:
     """The types of a node in lower case, without their vocabulary."""
@@ -61,7 +66,7 @@ def each(value: Any) -> list[Any]:
 class Offer:
     """The reader of one offer; ``outer`` is the AggregateOffer around it."""
 
-    __slots__ = words("price list_price availability sku gtin name size url shipping condition single current")
+    __slots__ = words("price list_price availability sku gtin name size url shipping delivery condition single current")
 
     def __init__(self, node: Node, reading: ReadContext, outer: Node | None = None) -> None:
         outer = outer or {}
@@ -89,6 +94,7 @@ class Offer:
         self.size = next(iter(sizes(item.get("size", node.get("size")))), "")
         self.url = web_url(text_of(node.get("url")), reading.url) if node.get("url") else ""
         self.shipping = _shipping(node.get("shippingDetails"), currency, reading)
+        self.delivery = _delivery(node)
 
     @property
     def new(self) -> bool:
@@ -165,6 +171,43 @@ def _shipping(value: Any, currency: str, reading: ReadContext) -> Money | None:
                 found.append(money(amount.get("value", amount.get("maxValue")), own, decimals=reading.decimals, zero=True))
     costs = [row for row in found if row is not None]
     return min(costs, key=lambda row: row.micros) if costs else None
+
+
+def _delivery(node: Node) -> tuple[int, int] | None:
+    """Days from the order to the door: handling and transit together; of several ways the fastest. ``deliveryLeadTime`` says
+    both in one."""
+    found = []
+    for row in each(node.get("shippingDetails")):
+        for stated in each(row.get("deliveryTime") if isinstance(row, dict) else None):
+            if isinstance(stated, dict) and (transit := _days(stated.get("transitTime"))) is not None:
+                handling = _days(stated.get("handlingTime")) or (0, 0)
+                found.append((handling[0] + transit[0], handling[1] + transit[1]))
+    lead = _days(node.get("deliveryLeadTime"))
+    return fastest([*found, *([lead] if lead else [])])
+
+
+def _days(value: Any) -> tuple[int, int] | None:
+    for row in each(value):
+        if not isinstance(row, dict):
+            continue
+        if isinstance(row.get("duration"), dict):
+            row = row["duration"]
+        unit = text_of(row.get("unitCode")).upper() or text_of(row.get("unitText")).upper() or "DAY"
+        scale = _DAYS.get(unit.removesuffix("S"))
+        single = number(row.get("value"))
+        low, high = number(row.get("minValue")), number(row.get("maxValue"))
+        high = high if high is not None else single if single is not None else low
+        low = low if low is not None else single if single is not None else 0
+        if scale is None or high is None or not 0 <= low <= high <= MAX_DAYS / scale:
+            continue
+        return math.floor(low * scale), math.ceil(high * scale)
+    return None
+
+
+def fastest(times: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    """Of several estimates the one that ends first; None where there is none."""
+    stated = [time for time in times if time is not None]
+    return min(stated, key=lambda time: (time[1], time[0])) if stated else None
 
 
 def sizes(value: Any) -> list[str]:

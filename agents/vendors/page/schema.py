@@ -34,7 +34,7 @@ from hexar.agents.vendors.page.common import (
     web_url,
     whole,
 )
-from hexar.agents.vendors.page.offers import GTINS, Node, Offer, each, first_text, quantity, sizes, types
+from hexar.agents.vendors.page.offers import GTINS, Node, Offer, each, fastest, first_text, quantity, sizes, types
 from hexar.agents.vendors.text import words
 
 #: Nodes of one page that are looked at.
@@ -229,6 +229,7 @@ class _Product:
             availability=best_availability(states),
             sizes=unique([*(row.size for row in variants), *sizes(node.get("size"))], 200),
             shipping=min(shippings, key=lambda row: row.micros) if shippings else None,
+            delivery_days=fastest(offer.delivery for offer in offers),
             variants=variants,
             rating=average,
             rating_count=count,

@@ -130,7 +130,7 @@ FEED = """<?xml version="1.0"?><rss xmlns:g="http://base.google.com/ns/1.0"><cha
 <item><g:id>A-1</g:id><title>Board &amp; co 2026 - 154</title><link>https://s.example/a</link><g:price>399.99 USD</g:price>
 <g:sale_price>349.99 USD</g:sale_price><g:availability>in_stock</g:availability><g:gtin>9010510757166</g:gtin>
 <g:item_group_id>A</g:item_group_id><g:size>154</g:size><g:tax><g:price>9 USD</g:price></g:tax>
-<g:shipping><g:country>US</g:country><g:price>9.99 USD</g:price></g:shipping><g:color>red</g:color>
+<g:shipping><g:country>US</g:country><g:price>9.99 USD</g:price><g:min_transit_time>2</g:min_transit_time><g:max_transit_time>5</g:max_transit_time></g:shipping><g:color>red</g:color>
 <g:product_detail><g:section_name>S</g:section_name><g:attribute_name>Flex</g:attribute_name>
 <g:attribute_value>6</g:attribute_value></g:product_detail></item>
 <item><g:id>A-2</g:id><title>Board &amp; co 2026 - 158</title><g:price>399.99 USD</g:price>
@@ -146,6 +146,7 @@ def test_a_merchant_feed_is_read_as_it_comes(step: int) -> None:
     board, tent = listings(read_items(data[at : at + step] for at in range(0, len(data), step)), READING)
     assert (board.sku, board.name, board.year, board.sizes) == ("A", "Board & co 2026", 2026, ("154", "158"))
     assert (board.price, board.list_price, board.shipping) == (_usd(349.99), _usd(399.99), _usd(9.99))
+    assert board.delivery_days == (2, 5)
     assert board.availability is Availability.IN_STOCK
     assert [part.availability for part in board.variants] == [Availability.IN_STOCK, Availability.OUT_OF_STOCK]
     assert board.attributes == {"Flex": "6", "color": "red"}

@@ -121,6 +121,38 @@ def test_offers_of_several_kinds() -> None:
     assert listing.availability is Availability.OUT_OF_STOCK
 
 
+@pytest.mark.parametrize(
+    ("stated", "days"),
+    [
+        ({"transitTime": {"minValue": 2, "maxValue": 4, "unitCode": "DAY"}, "handlingTime": {"maxValue": 1}}, (2, 5)),
+        ({"transitTime": {"value": "3"}}, (3, 3)),
+        ({"transitTime": {"minValue": 1, "maxValue": 2, "unitCode": "WEE"}}, (7, 14)),
+        ({"transitTime": {"maxValue": 36, "unitCode": "HUR"}}, (0, 2)),
+        ({"transitTime": {"duration": {"minValue": 1, "maxValue": 3}}}, (1, 3)),
+        ({"handlingTime": {"maxValue": 1}}, None),
+        ({"transitTime": {"maxValue": 9e9}}, None),
+        ({"transitTime": {"minValue": 5, "maxValue": 2}}, None),
+        ({"transitTime": {"maxValue": 4, "unitCode": "parsecs"}}, None),
+        ("soon", None),
+    ],
+)
+def test_days_of_delivery(stated: Any, days: tuple[int, int] | None) -> None:
+    """From the order to the door, where the page states it in a unit of time."""
+    offer = {"price": 10, "priceCurrency": "USD", "shippingDetails": [{"deliveryTime": stated}]}
+    [listing] = _ld(_product(offers=offer))
+    assert listing.delivery_days == days
+    assert Listing.from_json(listing.to_json()) == listing
+
+
+def test_the_fastest_way_of_delivery_counts() -> None:
+    """Of several ways the one that ends first; deliveryLeadTime says handling and transit in one."""
+    ways = [{"deliveryTime": {"transitTime": {"minValue": low, "maxValue": high}}} for low, high in ((1, 9), (2, 4))]
+    [listing] = _ld(_product(offers={"price": 10, "priceCurrency": "USD", "shippingDetails": ways}))
+    assert listing.delivery_days == (2, 4)
+    [listing] = _ld(_product(offers={"price": 10, "priceCurrency": "USD", "deliveryLeadTime": {"value": 2}}))
+    assert listing.delivery_days == (2, 2)
+
+
 def test_a_product_group_has_variants() -> None:
     """Sizes come with their own price and stock; the group shows the cheapest that can be bought."""
 

@@ -330,3 +330,21 @@ async def test_a_users_context_takes_part_and_is_remembered(start: Start) -> Non
         events = [event async for event in client.query("snowboard", **options)]
         seen.append(events[0].body.personalised)
     assert seen == [True, True, False, False]
+
+
+async def test_pictures_days_of_delivery_and_recent_reviews_are_in_the_answer(start: Start) -> None:
+    """As the shops state them; the reviews of the demo shops are older than a month."""
+    _, _, client = await start(shop_names=("alpine", "summit"))
+    ranking = Ranking()
+    async for event in client.query(TEXT, wait=20.0):
+        ranking.apply(event)
+    product = ranking.products[0]
+    assert product.image_url.endswith(".svg")
+    assert {(offer.delivery.min_days, offer.delivery.max_days) for offer in product.offers if offer.HasField("delivery")} <= {
+        (2, 5),
+        (3, 6),
+    }
+    assert any(offer.HasField("delivery") for each in ranking.products for offer in each.offers)
+    reviewed = [each.reviews for each in ranking.products if each.HasField("reviews")]
+    assert reviewed
+    assert all(reviews.count >= reviews.recent_count for reviews in reviewed)

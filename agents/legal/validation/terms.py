@@ -23,6 +23,11 @@ _USED = re.compile(
     rf"\b(?:[Tt]he|[Aa]ny|[Ss]uch|[Ee]ach|[Aa]ll|[Ii]ts|[Tt]heir|[Hh]is|[Hh]er|[Tt]hese|[Tt]hose|[Nn]o|[Ll]a|[Ee]l|[Ll]os|[Ll]as|[Ss]us?|[Cc]ada)\s"
     rf"(?P<term>{_WORD}(?:\s(?:(?:of(?:\sthe)?|de(?:\sla)?|del|en)\s)?{_WORD}){{0,4}})(?![\w])"
 )
+#: What stands behind a term that is explained elsewhere.
+_EXPLAINED = (
+    r"(?:as\s)?(?:defined|described|identified|listed|named|specified|stated|set out|set forth|shown)\s"
+    r"(?:in|on|by|under|below|above|at)\b"
+)
 #: Words that are capitalised in a contract without being its terms.
 _GENERAL = frozenset(
     """
@@ -137,17 +142,25 @@ def terms(document: Document) -> Iterator[Finding]:
             all(word in _GENERAL for word in words if word not in ("of", "the", "de"))
             or words[-1] in _INSTITUTIONS
             or words[0] in ("state", "laws", "law")
+            # "the Board of Medicine", "the University of …" are names.
+            or (words[0] in _INSTITUTIONS and words[1:2] == ["of"])
         ):
             continue
-        if any(start <= match.start() < end for start, end in outside) or _named_law(document.text, match.end()):
+        if any(start <= match.start("term") < end for start, end in outside) or _named_law(document.text, match.end()):
             continue
-        if re.match(
-            r"\s(?:as\s)?(?:defined|described|listed|set out|set forth) (?:in|below)|\ssection\b|-\w",
-            document.text[match.end() :][:24],
-        ):
+        if _elsewhere(document, match) or re.match(r"\s\([A-Z]{2,8}\)|\ssection\b|-\w", document.text[match.end() :][:24]):
             continue
         reported.add(_singular(key))
         yield document.finding(f"{term!r} is used as a term and never defined", match.start("term"), match.end("term"))
+
+
+def _elsewhere(document: Document, match: re.Match[str]) -> bool:
+    """Whether a use of the term says where it is explained ("the Works identified in Annex A"), or it begins a heading's words."""
+    if re.search(rf"\b{re.escape(match['term'])}s?\s{_EXPLAINED}", document.text):
+        return True
+    words = document.text[match.start("term") : match.start("term") + 120].casefold()
+    longer = (heading.title.casefold() for heading in document.headings if len(heading.title) > len(match["term"]))
+    return any(words.startswith(title) for title in longer)
 
 
 def _fits(key: str, names: set[str]) -> bool:

@@ -81,6 +81,9 @@ def test_a_finding_stands_where_the_fault_is(check: str, text: str, place: str) 
         ("governing_law", "This Agreement is governed by the laws of California."),
         ("jurisdiction_rules", "During employment the Employee shall not compete with the Company."),
         ("defined_terms", "The Federal Trade Commission and the Superior Court of California may act."),
+        ("defined_terms", "The Board of Pharmacy and the Louisiana legislature may act."),
+        ("defined_terms", "The Provider keeps the Background Works identified in the order. Each Background Work stays its own."),
+        ("defined_terms", "It is subject to the Corporate Conduct Pledge (CCP) of the buyer."),
         ("parties", "made between Acme Inc. (the “Client”) and Beta LLC (the “Provider”). The Client shall pay the Provider."),
     ],
 )

@@ -1,9 +1,14 @@
 """Validation finds what was planted in contracts, and leaves sound ones alone."""
 
+from typing import Any
+
 import pytest
 
 from hexar.agents.legal.drafting.state import Finding, Outcome, Severity
+from hexar.agents.legal.templates.library import shipped
 from hexar.agents.legal.validation.checks import validate_text
+from hexar.agents.legal.validation.governing import place_rules, rules
+from hexar.agents.legal.validation.text import Document
 from tests.agents.legal.contracts import DEFECTS, facts, planted, written
 
 CONTRACTS = 120
@@ -82,7 +87,10 @@ def test_a_finding_stands_where_the_fault_is(check: str, text: str, place: str) 
         ("jurisdiction_rules", "During employment the Employee shall not compete with the Company."),
         ("defined_terms", "The Federal Trade Commission and the Superior Court of California may act."),
         ("defined_terms", "The Board of Pharmacy and the Louisiana legislature may act."),
-        ("defined_terms", "The Provider keeps the Background Works identified in the order. Each Background Work stays its own."),
+        (
+            "defined_terms",
+            "The Provider keeps the Background Works identified in the order. Each Background Work stays its own.",
+        ),
         ("defined_terms", "It is subject to the Corporate Conduct Pledge (CCP) of the buyer."),
         ("parties", "made between Acme Inc. (the “Client”) and Beta LLC (the “Provider”). The Client shall pay the Provider."),
     ],
@@ -90,6 +98,38 @@ def test_a_finding_stands_where_the_fault_is(check: str, text: str, place: str) 
 def test_what_only_looks_like_a_fault_is_none(check: str, text: str) -> None:
     """Laws by their sections, editor's brackets, lines to sign on, words and figures that agree."""
     assert [finding for finding in findings(text, check) if finding.severity is not Severity.INFO] == []
+
+
+BREAKS = {
+    "non-compete-void": (
+        "After the employment ends the Employee shall not compete with the Company.",
+        "During employment the Employee shall not compete with the Company.",
+    ),
+    "employee-inventions": (
+        "The Employee assigns to the Company all inventions.",
+        "The Employee assigns to the Company all inventions, except those made entirely on his or her own time.",
+    ),
+    "trade-secret-immunity": (
+        "The Employee shall keep the Company's information confidential.",
+        "The Employee shall keep the Company's information confidential, save for reporting or investigating a suspected violation of law.",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: f"{rule['name']} {rule['jurisdiction']}")
+def test_each_rule_of_a_place_finds_what_it_forbids(rule: dict[str, Any]) -> None:
+    """It names its law, and is silent where the text says what it asks, or of another place."""
+    kind = next(kind for kind in shipped() if (kind.name, kind.language) == ("employment-offer", "en"))
+    broken, right = BREAKS[rule["name"]]
+
+    def found(text: str, place: str) -> list[str]:
+        return [
+            entry.message for entry in place_rules(Document.of_text(text), place, kind) if rule["authority"] in entry.message
+        ]
+
+    assert len(found(broken, rule["jurisdiction"])) == 1
+    assert found(right, rule["jurisdiction"]) == []
+    assert found(broken, "au/victoria") == []
 
 
 def test_a_check_that_fails_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.languages.recording import Recording
 from tests.fix.demo_server import demo_server
-from tests.fix.recording import Recording
 
 
 @pytest.fixture(scope="session")

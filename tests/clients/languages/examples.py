@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from hexar.v1 import chat_pb2, legal_pb2, market_pb2, ops_pb2, parts_pb2, portfolio_pb2, query_pb2
-from tests.fix.recording import Recording
+from tests.clients.languages.recording import Recording
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "clients" / "examples"

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.clients.languages.examples import ANSWERS, EXAMPLES, ROOT, asked
-from tests.fix.recording import Recording
+from tests.clients.languages.recording import Recording
 
 #: Where the distribution keeps the sources of Go libraries.
 LIBRARIES = Path("/usr/share/gocode")

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.clients.languages.examples import ANSWERS, EXAMPLES, asked
-from tests.fix.recording import Recording
+from tests.clients.languages.recording import Recording
 
 PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from tests.clients.languages.examples import ANSWERS, EXAMPLES, ROOT, asked
-from tests.fix.recording import Recording
+from tests.clients.languages.recording import Recording
 
 WIDE = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
 

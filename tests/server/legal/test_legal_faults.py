@@ -17,7 +17,7 @@ from hexar.server.servicers.legal import LegalServicer
 from hexar.v1 import legal_pb2 as pb
 from hexar.v1 import legal_pb2_grpc
 from hexar_client.legal import Document, draft_request
-from tests.fix.scripted_model import ScriptedModel
+from tests.server.legal.scripted_model import ScriptedModel
 from tests.server.legal.test_legal import FIELDS, drafted
 
 SERVICE = {

@@ -19,6 +19,10 @@ _TABLE = table("understanding")
 _NAMES: dict[str, str] = _TABLE["size_names"]
 _IN_CENTIMETRES = frozenset(table("concepts")["sized_in_centimetres"])
 _IN_LETTERS = frozenset(table("concepts")["sized_in_letters"])
+_IN_SHOE_SIZES = frozenset(table("concepts")["sized_in_shoe_sizes"])
+#: Letters in their order, and the sizes of shoes and of what is sized in centimetres: what a range between bare numbers may be.
+_ORDER = ("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl")
+_SHOES, _CM = (20.0, 52.0), (80.0, 209.0)
 _LETTERS = r"x{1,3}s|x{1,3}l|[2-5]xl|[sml]"
 _NUMBER = r"\d{1,3}(?:[.,]5)?\s?(?:mw|uw|w|wide|cm)?"
 _SYSTEM = r"(?:eu|us|uk|mondo(?:point)?)"
@@ -34,6 +38,11 @@ _OTHER_UNIT = re.compile(
     r"\s?(?:kgs?|kilos?|g|gr|l|lt|lit(?:er|re|ro)s?|m|met(?:er|re|ro)s?|mm|lbs?|people|person(?:a?s)?)(?!\w)"
 )
 _FIND = re.compile(_VALUE)
+_END = rf"(?:{_SYSTEM}\s?)?(?:\d{{1,3}}(?:[.,]5)?|{_LETTERS})"
+_RANGE = re.compile(
+    rf"(?<![\w.,$€£-])((?:{alternation(_TABLE['size_words'])})\s*:?\s*)?({_END})\s?(?:{alternation(_TABLE['size_to'])})\s?({_END})"
+    rf"(?:\s?(?:cm|{_SYSTEM}))?(?![\w.,'’%°-])(?!\s?[$€£])"
+)
 
 
 @lru_cache(maxsize=65536)
@@ -57,7 +66,7 @@ def read_sizes(reading: TextReading, filters: query_pb2.Filters) -> None:
         patterns.append(_CENTIMETRES)
     if named & _IN_LETTERS:
         patterns.append(_ALONE)
-    found: list[str] = []
+    found: list[str] = _read_ranges(reading, named, given=given)
     for pattern in patterns:
         for match in list(pattern.finditer(reading.folded))[:MAX_FOUND]:
             if GAP in match[0] or reading.negated(match.start()) or _OTHER_UNIT.match(reading.folded, match.end()):
@@ -71,6 +80,42 @@ def read_sizes(reading: TextReading, filters: query_pb2.Filters) -> None:
             reading.take(before.start() if before else match.start(), match.end(), as_filter=not given)
     if not given:
         filters.sizes.extend(found[:MAX_FOUND])
+
+
+def _read_ranges(reading: TextReading, named: set[str], *, given: bool) -> list[str]:
+    """The sizes of ranges ("sizes 36-42", "38 to 44" beside shoes): any of them will do, halves of shoe sizes too."""
+    found: list[str] = []
+    for match in list(_RANGE.finditer(reading.folded))[:MAX_FOUND]:
+        if GAP in match[0] or reading.negated(match.start()) or _OTHER_UNIT.match(reading.folded, match.end()):
+            continue
+        sizes = _between(match[2], match[3], named, by_name=bool(match[1]))
+        if sizes and len(found) + len(sizes) <= MAX_FOUND:
+            found += [size for size in sizes if size not in found]
+            before = _BEFORE.search(reading.folded, max(0, match.start() - 20), match.start())
+            reading.take(before.start() if before else match.start(), match.end(), as_filter=not given)
+    return found
+
+
+def _between(low: str, high: str, named: set[str], *, by_name: bool) -> list[str]:
+    """Every size from ``low`` to ``high``; none where these are no sizes of what is named. ``by_name``: called sizes."""
+    first, last = size_key(low), size_key(high)
+    if first in _ORDER and last in _ORDER:
+        fits = by_name or bool(named & _IN_LETTERS)
+        return [size.upper() for size in _ORDER[_ORDER.index(first) : _ORDER.index(last) + 1]] if fits else []
+    system = next((one for one in ("eu", "us", "uk", "mondo") if first.startswith(one)), "")
+    try:
+        start, end = (float(_loose(key).replace("½", ".5")) for key in (first, last))
+    except ValueError:
+        return []
+    shoes = bool(named & _IN_SHOE_SIZES) and (by_name or (_SHOES[0] <= start and end <= _SHOES[1]))
+    lengths = bool(named & _IN_CENTIMETRES) and _CM[0] <= start and end <= _CM[1]
+    if not start < end or not (by_name or shoes or lengths):
+        return []
+    steps = int((end - start) * 2) + 1
+    halves = [start + step / 2 for step in range(steps)]
+    if lengths or not shoes or steps > MAX_FOUND:
+        halves = [size for size in halves if size in (start, end) or size.is_integer()]
+    return [f"{system} {size:g}".strip() for size in halves]
 
 
 def stated_sizes(offer: Listing) -> list[tuple[str, Availability]]:

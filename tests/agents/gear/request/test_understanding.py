@@ -240,3 +240,25 @@ def test_levels_of_specifications(text: str, levels: tuple[int, ...]):
 def test_terrain_of_specifications():
     """All terrains that a specification names."""
     assert stated_terrain("Powder / All-Mountain") == ("powder", "all-mountain")
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("boots in sizes 40-42", ["40", "40.5", "41", "41.5", "42"]),
+        ("trail shoes 38 to 40", ["38", "38.5", "39", "39.5", "40"]),
+        ("zapatillas tallas 44 a 45", ["44", "44.5", "45"]),
+        ("boots EU 43-44", ["eu 43", "eu 43.5", "eu 44"]),
+        ("jackets in sizes S-L", ["S", "M", "L"]),
+        ("fleece xs to m", ["XS", "S", "M"]),
+        ("skis 165-167 cm", ["165", "166", "167"]),
+        ("shoes 38 to 44 euros", []),
+        ("tent for 2-4 people", []),
+        ("snowboard 2023-2024", []),
+        ("boots 44-38", []),
+        ("backpack 30-40 l", []),
+    ],
+)
+def test_ranges_of_sizes(text: str, sizes: list[str]):
+    """Every size of a range will do; other ranges are no sizes."""
+    assert list(read(text).filters.sizes) == sizes

@@ -30,12 +30,13 @@ def database(store_url: str) -> Iterator[Database]:
 
 def test_a_table_is_kept_and_read_by_another_process(database: Database, tmp_path: Path) -> None:
     """With its bytes, so that no file of the first one is needed; names are free again when it is deleted."""
-    source = tmp_path / "sales.csv"
+    source = tmp_path / "one" / "sales.csv"
+    source.parent.mkdir()
     source.write_text("date,brand,revenue\n2024-01-01,A,1.50\n2024-02-01,B 'x' 日本,2.25\n", encoding="utf-8")
     totals = []
     for folder in (tmp_path / "one", tmp_path / "two"):
         engine = DuckEngine(folder, memory_mb=256, threads=1)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         library = TableLibrary(database, engine, LibraryConfig(folder))
         if not totals:
             table = library.upload("t", pb.TableOptions(name="sales"), [File("sales.csv", source, "parts[0]")], Cancel())

@@ -88,7 +88,7 @@ class Database:
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine: Engine = create_engine(parsed, pool_size=threads + 4)
+            self.engine: Engine = create_engine(parsed, pool_size=threads + 4, hide_parameters=True)
             self._reader = self.engine
             event.listen(self.engine, "connect", _configure_sqlite)
         else:

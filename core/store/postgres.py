@@ -167,7 +167,7 @@ class Postgres:
     def __init__(self, url: URL, *, connections: int, recovered: Callable[[], None]) -> None:
         self.engine = sa.create_engine(
             url, pool_size=connections, max_overflow=0, pool_timeout=POOL_SECONDS, pool_recycle=RECYCLE_SECONDS,
-            pool_use_lifo=True, use_native_hstore=False,
+            pool_use_lifo=True, use_native_hstore=False, hide_parameters=True,
         )  # fmt: skip
         sa.event.listen(self.engine, "do_connect", self._do_connect)
         sa.event.listen(self.engine, "connect", self._connected)

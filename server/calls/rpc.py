@@ -67,6 +67,7 @@ class Call:
         "_headers_sent",
         "_metadata",
         "_reading",
+        "_writing",
         "cache",
         "deadline",
         "first_event_at",
@@ -90,6 +91,8 @@ class Call:
         #: True once the client has said that it sends no more; and while a read is not answered.
         self._ended = False
         self._reading = False
+        #: True while an event is not taken by gRPC.
+        self._writing = False
         self._metadata: dict[str, str | bytes] | None = None
         self._headers: list[tuple[str, str]] = []
         self._headers_sent = False
@@ -138,7 +141,9 @@ class Call:
                 await self._context.send_initial_metadata(tuple(self._headers))
         write = self._context.write
         for event in events:
+            self._writing = True
             await write(event)
+            self._writing = False
             if self.first_event_at is None and not opening:
                 self.first_event_at = time.monotonic()
 
@@ -154,7 +159,13 @@ class Call:
             self._context.set_trailing_metadata(tuple(self.trailers))
 
     async def abort(self, code: grpc.StatusCode, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> None:
-        """End the call with an error status; raises gRPC's own abort error."""
+        """End the call with an error status; raises gRPC's own abort error.
+
+        Behind an event that the caller does not read no status can be sent: the work ends, and the caller learns of it at its
+        own deadline. grpcio cannot cut a call off from the server.
+        """
+        if self._writing:
+            raise asyncio.CancelledError
         await self._context.abort(code, message, tuple(trailers))
 
     async def receive(self) -> None:

@@ -35,6 +35,12 @@ class ServerProcess:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """All that it wrote."""
         return self._log.read_text(errors="replace")

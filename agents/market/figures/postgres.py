@@ -32,6 +32,7 @@ class PostgresWarehouse:
         parsed = sa.engine.make_url(url).set(drivername="postgresql+psycopg")
         self._engine = sa.create_engine(
             parsed,
+            hide_parameters=True,
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=True,

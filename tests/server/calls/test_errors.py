@@ -10,11 +10,12 @@ import jwt
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError, StreamBroken
 from hexar.core.telemetry.metrics import Metrics
 from hexar.server.calls.interceptors import Admission, Observe, errors, request_id
 from hexar.server.calls.interceptors.errors import STATUS as STATUS_OF
-from hexar.server.calls.rpc import Call, ServiceHandler
+from hexar.server.calls.rpc import Call, Method, ServiceHandler
 from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
 from hexar.server.systems import SYSTEMS
@@ -261,3 +262,35 @@ def test_every_error_of_ours_has_a_status() -> None:
         return [kind, *(leaf for sub in kind.__subclasses__() for leaf in tree(sub))]
 
     assert [kind for kind in tree(HexarError) if int(kind.code) not in STATUS_OF] == []
+
+
+async def test_the_work_for_a_caller_who_does_not_read_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Behind events that nobody reads no status can be sent: at the server's limit its work ends, and no bug is logged."""
+    ended = asyncio.Event()
+
+    async def handler(call: Call) -> None:
+        try:
+            while True:
+                await call.send([b"\x12\x80\x80\x04" + b"x" * 65536])
+        finally:
+            ended.set()
+
+    method = Method("hexar.v1.QueryService/Query", "hexar.v1.QueryService", "Query", False, True)
+    guarded = errors(method, handler)
+
+    async def streaming(_: object, context: object) -> None:
+        call = Call(method, context)
+        call.deadline = Deadline.after(0.2)
+        await guarded(call)
+
+    server = grpc.aio.server()
+    table = {"Query": grpc.stream_stream_rpc_method_handler(streaming)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("hexar.v1.QueryService", table),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.stream_stream("/hexar.v1.QueryService/Query")(iter([b""]), timeout=60)
+        await asyncio.wait_for(ended.wait(), 20)
+        call.cancel()
+    await server.stop(0)
+    assert "ExecuteBatchError" not in caplog.text

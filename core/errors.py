@@ -14,6 +14,7 @@
     ├── Unavailable                  UNAVAILABLE          retry_after
     │   ├── StreamBroken             UNAVAILABLE          last_seq
     │   └── StoreUnavailable         UNAVAILABLE
+    │       └── StoreDamaged         UNAVAILABLE
     ├── DeadlineExceeded             DEADLINE_EXCEEDED
     └── Unimplemented                UNIMPLEMENTED
 
@@ -145,6 +146,10 @@ class StreamBroken(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The store does not answer: what was to be read is not known, what was to be written may or may not be kept."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """The file of the store cannot be read as one; its operator must act."""
 
 
 class DeadlineExceeded(HexarError):

@@ -18,12 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 
-from hexar.core.errors import StoreUnavailable
+from hexar.core.errors import StoreDamaged, StoreUnavailable
 from hexar.core.store.postgres import Postgres
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +35,10 @@ T = TypeVar("T")
 BUSY_TIMEOUT = 10.0
 # Another process holds the lock, or the disk fails or is full.
 _SQLITE_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_SQLITE_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+#: A larger file is not looked through when it is opened, bytes; and how often damage is told, seconds.
+CHECKED_BYTES = 64 * 1024 * 1024
+DAMAGED_SECONDS = 60.0
 
 
 _thread = threading.local()
@@ -85,6 +92,7 @@ class Database:
         #: Called, on a thread of the store, when it answers again or a connection broke: what was committed last is uncertain.
         self.recovered: list[Callable[[], None]] = []
         self._postgres: Postgres | None = None
+        self._tell_at = 0.0
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +156,13 @@ class Database:
         if postgres is None:
             try:
                 yield
-            except OperationalError as error:
-                if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_PASSING:
+            except DatabaseError as error:
+                code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+                if code in _SQLITE_PASSING:
                     raise StoreUnavailable("the store is busy or its disk is full") from error
+                if code in _SQLITE_DAMAGED:
+                    self._tell_damage(error.orig)
+                    raise StoreDamaged("the store is damaged", DAMAGED_SECONDS) from error
                 raise
             return
         with postgres.watch.block():
@@ -161,6 +173,25 @@ class Database:
                 if unavailable is None:
                     raise
                 raise unavailable from error
+
+    def check(self) -> None:
+        """Look through the file of a SQLite store for damage, where it is small enough for that. Raises StoreDamaged."""
+        path = Path(self.engine.url.database or "")
+        if not self.is_sqlite or not path.is_file() or path.stat().st_size > CHECKED_BYTES:
+            return
+        with self.read() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        if found != "ok":
+            raise StoreDamaged(found.splitlines()[0][:200], DAMAGED_SECONDS)
+
+    def _tell_damage(self, found: BaseException | None) -> None:
+        """Say it now and then, however many calls fail of it."""
+        now = time.monotonic()
+        if now >= self._tell_at:
+            self._tell_at = now + DAMAGED_SECONDS
+            log.critical(
+                "store_damaged", path=self.where, found=str(found), do="stop the server, restore a backup of this file"
+            )
 
     def _recovered(self) -> None:
         for action in self.recovered:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from hexar.core.errors import StoreUnavailable
+from hexar.core.errors import StoreDamaged, StoreUnavailable
 from hexar.core.store import Database, Tables
 from hexar.core.store.migrations import prepare
 from hexar.core.store.schema import SchemaMismatch
@@ -30,7 +30,13 @@ def prepare_database(settings: Settings, database: Database, tables: Iterable[Ta
     Raises StoreNotReady.
     """
     try:
+        database.check()
         prepare(database, tables, wait=settings.database_wait_seconds)
+    except StoreDamaged as error:
+        found = error.message if error.__cause__ is None else getattr(error.__cause__, "orig", error.message)
+        raise StoreNotReady(
+            f"{database.where} cannot be read as a store ({found}): restore a backup, or move it away to begin empty"
+        ) from None
     except StoreUnavailable as error:
         raise StoreNotReady(f"{error.message}: {database.where}") from error
     except SchemaMismatch as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from hexar.server.process.certificates import Certificates
 from hexar.server.settings.config import Settings
 
 
@@ -38,11 +39,6 @@ def bind(server: grpc.aio.Server, settings: Settings, port: int) -> int:
     try:
         if tls is None:
             return server.add_insecure_port(address)
-        credentials = grpc.ssl_server_credentials(
-            [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-            tls.client_ca.read_bytes() if tls.client_ca else None,
-            require_client_auth=tls.client_ca is not None,
-        )
-        return server.add_secure_port(address, credentials)
+        return server.add_secure_port(address, Certificates(tls).credentials())
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}") from error

@@ -76,6 +76,37 @@ async def test_a_client_shows_its_certificate(tmp_path: Path) -> None:
     await on_a_server(tmp_path, work, tls=tls)
 
 
+async def test_a_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:
+    """Files that were replaced serve the next connection; a pair that does not fit serves nobody, and the old one serves on."""
+    first, second = issued("first"), issued("second")
+
+    def put(pair: tuple[bytes, bytes]) -> None:
+        for name, pem in zip(("key", "chain"), pair):
+            (tmp_path / "new").write_bytes(pem)
+            (tmp_path / "new").replace(tmp_path / name)
+
+    def reached(target: str, authority: bytes) -> bool:
+        # A channel of its own: one of before would keep its connection.
+        with Client(target, tls=authority, timeout=5.0) as client:
+            try:
+                return bool(client.ops.status().ready)
+            except (Unavailable, DeadlineExceeded):
+                return False
+
+    def work(target: str) -> None:
+        with Client(target, tls=first[1]) as old:
+            assert old.ops.status().ready
+            (tmp_path / "key").write_bytes(second[0])
+            assert reached(target, first[1])
+            put(second)
+            assert reached(target, second[1])
+            assert not reached(target, first[1])
+            assert old.ops.status().ready
+
+    put(first)
+    await on_a_server(tmp_path, work, tls={"certificate": tmp_path / "chain", "key": tmp_path / "key"})
+
+
 async def test_what_a_client_was_given_goes_with_every_call(tmp_path: Path) -> None:
     """Metadata beside the token; without them the call is refused."""
 

@@ -30,7 +30,7 @@ from hexar_client._rpc.stream import Event
 
 # A sequence as a whole where it is known, then what is left: C0 but tabs and line ends, DEL, C1, and marks of direction.
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:
@@ -46,7 +46,11 @@ class _Visible:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in console.render(self._inner, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+            style = segment.style
+            if style is not None and style.link:
+                # Markup of a text may not make a link either.
+                style = style.update_link(None)
+            yield segment if segment.control else Segment(visible(segment.text), style)
 
 
 class _Hook(RenderHook):

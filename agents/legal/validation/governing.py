@@ -25,6 +25,13 @@ _GOVERNED = re.compile(
     r"|\bgoverned by\s+(?:and construed in accordance with\s+)?(?=[A-Z][\w ]{2,40}\slaw\b)",
     re.IGNORECASE | re.MULTILINE,
 )
+#: "The laws of the State of … govern", "… law governs": a place between these.
+_LAWS_OF = re.compile(
+    r"\blaws? of (?:the )?(?:State |Commonwealth |Province |Republic )?(?:of )?$|\b(?:leyes|ley|legislación|derecho) de(?:l Estado de)?\s$",
+    re.IGNORECASE,
+)
+_GOVERN = re.compile(r"[^.;\n]{0,60}?\b(?:governs?|controls?|rigen?|regirán?)\b", re.IGNORECASE)
+_LAW_GOVERNS = re.compile(r"(?:'s|’s)?\slaw\s(?:[a-z]+\s){0,2}(?:governs?|controls?|applies)\b")
 
 
 def governing_places(document: Document) -> list[tuple[int, int, str]]:
@@ -36,6 +43,10 @@ def governing_places(document: Document) -> list[tuple[int, int, str]]:
             if match.end() <= start <= match.end() + 24 and "\n" not in document.text[match.end() : start]:
                 found.append((start, end, path))
                 break
+    for start, end, path in places:
+        after = document.text[end : end + 80]
+        if _LAW_GOVERNS.match(after) or (_LAWS_OF.search(document.text[max(0, start - 50) : start]) and _GOVERN.match(after)):
+            found.append((start, end, path))
     return list(dict.fromkeys(found))
 
 

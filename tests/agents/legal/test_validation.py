@@ -53,6 +53,8 @@ def test_sound_contracts_pass() -> None:
     ("check", "text", "place"),
     [
         ("placeholders", "The fee is [AMOUNT] a month.", "[AMOUNT]"),
+        ("governing_law", "The laws of the State of Nevada govern this Agreement.", "Nevada"),
+        ("governing_law", "Ohio law exclusively governs it.", "Ohio"),
         ("placeholders", "Made on {{ date }} by both parties.", "{{ date }}"),
         ("amounts", "a deposit of two thousand dollars ($2,500) is due", "two thousand dollars ($2,500)"),
         ("amounts", "within thirty (60) days of notice", "thirty (60)"),

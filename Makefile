@@ -95,7 +95,7 @@ $(STAMP): setup.py pyproject.toml constraints.txt clients/python/setup.py client
 	rm -rf proto/build
 	$(PIP) install --quiet --no-build-isolation --force-reinstall --no-deps ./proto
 	rm -rf proto/build
-	HEXAR_BUILD=none $(PIP) install --quiet -c constraints.txt --no-build-isolation -e ./clients/python[cli] -e .[market,dashboard]
+	HEXAR_BUILD=none $(PIP) install --quiet -c constraints.txt --no-build-isolation -e ./clients/python[cli,mcp] -e .[market,dashboard]
 	# Only its weights are read (docs/adr/0007): what it would pull in, a model hub client among them, stays out.
 	$(PIP) install --quiet -c constraints.txt --no-deps wordllama
 	touch $(STAMP)

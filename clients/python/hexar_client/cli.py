@@ -27,6 +27,7 @@ COMMANDS = {
     "context": ("hexar_client.commands.context:app", "Keep servers by name, and choose one."),
     "legal": ("hexar_client.commands.legal:app", "Draft, check and cite legal documents."),
     "market": ("hexar_client.commands.market:app", "Analyse sales tables."),
+    "mcp": ("hexar_client.commands.mcp:mcp", "Serve answers as tools of the Model Context Protocol."),
     "ops": ("hexar_client.commands.ops:app", "Operate a running server."),
     "parts": ("hexar_client.commands.parts:app", "Find the parts that fit a vehicle."),
     "portfolio": ("hexar_client.commands.portfolio:app", "Keep and search documents."),

@@ -13,7 +13,7 @@ from hexar.server.demo import DemoShops
 from hexar.server.process.startup import unknown_variables
 
 HEXAR = str(Path(sys.executable).with_name("hexar"))
-STARTS = ([HEXAR, "serve"], [sys.executable, "-m", "hexar.server"], [HEXAR, "config", "check"])
+SERVE, MODULE, CHECK = [HEXAR, "serve"], [sys.executable, "-m", "hexar.server"], [HEXAR, "config", "check"]
 
 
 def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,18 +23,24 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("starts", "environment", "told"),
     [
-        ({"HEXAR_VENDRS": "x"}, "hexar: HEXAR_VENDRS: there is no such setting; is HEXAR_VENDORS meant?\n"),
-        ({"HEXAR_CONFIG": "broken.yaml"}, "hexar: broken.yaml: not YAML at line 2\n"),
-        ({"HEXAR_VENDORS": "wrong.yaml"}, "hexar: wrong.yaml: must be a mapping whose one key is 'vendors', a list\n"),
+        ([SERVE, MODULE], {"HEXAR_VENDRS": "x"}, "hexar: HEXAR_VENDRS: there is no such setting; is HEXAR_VENDORS meant?\n"),
+        ([MODULE, CHECK], {"HEXAR_CONFIG": "broken.yaml"}, "hexar: broken.yaml: not YAML at line 2\n"),
+        (
+            [SERVE, CHECK],
+            {"HEXAR_VENDORS": "wrong.yaml"},
+            "hexar: wrong.yaml: must be a mapping whose one key is 'vendors', a list\n",
+        ),
     ],
 )
-def test_a_line_each_in_every_way_of_starting(tmp_path: Path, environment: dict[str, str], told: str) -> None:
+def test_a_line_each_in_every_way_of_starting(
+    tmp_path: Path, starts: list[list[str]], environment: dict[str, str], told: str
+) -> None:
     """Exit code 2, and nothing else is said."""
     (tmp_path / "broken.yaml").write_text("port: [1\n")
     (tmp_path / "wrong.yaml").write_text("shops: 1\n")
-    for command in STARTS:
+    for command in starts:
         ended = run(command, tmp_path, HEXAR_PORT="0", **environment)
         assert (ended.returncode, ended.stderr) == (2, told), command
 

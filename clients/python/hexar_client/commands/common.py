@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from hexar_client.client import Client
+    from hexar_client.client import AsyncClient, Client
     from hexar_client.commands.output import Form
 
 #: Exit code where a part was rejected and the rest was done.
@@ -39,9 +39,20 @@ class Target:
         """A client of it. Raises OSError where a file cannot be read."""
         from hexar_client.client import Client
 
+        tls, pair = self._security()
+        return Client(self.server, token=self.token, tls=tls, certificate=pair)
+
+    def open_async(self) -> AsyncClient:
+        """As :meth:`open`, for an event loop."""
+        from hexar_client.client import AsyncClient
+
+        tls, pair = self._security()
+        return AsyncClient(self.server, token=self.token, tls=tls, certificate=pair)
+
+    def _security(self) -> tuple[bool | bytes, tuple[bytes, bytes] | None]:
         tls: bool | bytes = self.authority.read_bytes() if self.authority is not None else self.tls
         pair = (self.key.read_bytes(), self.certificate.read_bytes()) if self.certificate and self.key else None
-        return Client(self.server, token=self.token, tls=tls or pair is not None, certificate=pair)
+        return tls or pair is not None, pair
 
 
 def fail(text: str, code: int = 1) -> typer.Exit:

@@ -16,10 +16,10 @@ from hexar.agents.legal.drafting.drafts import Drafts
 from hexar.agents.legal.drafting.layers import LAYERS
 from hexar.agents.legal.drafting.pipeline import LegalPipeline, Parts
 from hexar.agents.legal.drafting.running import AGENTS, Limits
-from hexar.agents.legal.drafting.state import Outcome
 from hexar.agents.legal.kinds import KINDS
 from hexar.agents.legal.messages import contract
 from hexar.agents.legal.messages.compaction import compact
+from hexar.agents.legal.messages.state import Outcome
 from hexar.agents.legal.request.checks import (
     DEFAULT_HITS,
     MAX_NAME,

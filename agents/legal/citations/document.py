@@ -11,8 +11,8 @@ from hexar.agents.legal.citations.support import cite as cite_text
 from hexar.agents.legal.citations.support import content_words, sentences
 from hexar.agents.legal.corpus.index import CorpusIndex
 from hexar.agents.legal.corpus.passages import Passage
-from hexar.agents.legal.drafting.state import Citation, Removed
 from hexar.agents.legal.messages import contract
+from hexar.agents.legal.messages.state import Citation, Removed
 from hexar.v1 import legal_pb2 as pb
 
 #: Passages that are compared with one sentence, and sentences that are looked up; a longer text is cited at its start.

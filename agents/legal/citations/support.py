@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hexar.agents.legal.corpus.passages import Passage
-from hexar.agents.legal.drafting.state import Citation
+from hexar.agents.legal.messages.state import Citation
 from hexar.core.text.terms import LANGUAGES, STOPWORDS, detect, stem
 from hexar.core.text.words import fold
 

@@ -12,7 +12,7 @@ from hexar.agents.legal.citations.recognise import recognise
 from hexar.agents.legal.citations.resolving import resolver_of, without
 from hexar.agents.legal.citations.support import cite as cite_text
 from hexar.agents.legal.corpus.index import Hit
-from hexar.agents.legal.drafting.state import Check, Citation, Removed, Section, State
+from hexar.agents.legal.messages.state import Check, Citation, Removed, Section, State
 from hexar.agents.legal.request.plan import DraftPlan
 from hexar.agents.legal.templates.rendering import Filling, Rendered
 from hexar.agents.legal.validation.checks import validate as validate_document

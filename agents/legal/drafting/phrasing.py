@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from hexar.agents.legal.drafting.state import Section
+from hexar.agents.legal.messages.state import Section
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.llm.types import Message, Request
 

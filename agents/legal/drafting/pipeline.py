@@ -29,9 +29,9 @@ from hexar.agents.legal.drafting.drafts import Drafts
 from hexar.agents.legal.drafting.layers import LAYERS, Cited, Layers, checked_text, draft
 from hexar.agents.legal.drafting.phrasing import deviation, fields_request, phrasing_request, proposed_fields
 from hexar.agents.legal.drafting.running import AGENTS, Emit, Limits, Pool, Runner
-from hexar.agents.legal.drafting.state import Check, Outcome, Removed, Section, State
 from hexar.agents.legal.files.documents import DOCX, MARKDOWN, NOTICE, docx, markdown
 from hexar.agents.legal.messages import contract
+from hexar.agents.legal.messages.state import Check, Outcome, Removed, Section, State
 from hexar.agents.legal.request.plan import RESEARCH_KIND, DraftPlan, make_plan, missing
 from hexar.agents.legal.request.reading import Read, verbatim
 from hexar.agents.legal.templates.library import Library

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hexar.agents.legal.corpus.passages import Passage
-from hexar.agents.legal.drafting.state import Citation, Section, State
+from hexar.agents.legal.messages.state import Citation, Section, State
 
 #: Stands in every file that a person reads.
 NOTICE = {

@@ -1,1 +1,1 @@
-"""Between the values of this system and the messages of the contract."""
+"""The state of a document, and what goes between it and the messages of the contract."""

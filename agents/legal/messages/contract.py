@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hexar.agents.legal.corpus.index import CorpusIndex
 from hexar.agents.legal.corpus.passages import CorpusKey, Passage
 from hexar.agents.legal.corpus.store import CorpusRow
-from hexar.agents.legal.drafting.state import Check, Citation, Finding, Outcome, Removed, Severity
+from hexar.agents.legal.messages.state import Check, Citation, Finding, Outcome, Removed, Severity
 from hexar.agents.legal.templates.model import DocumentType, Field, Kind
 from hexar.agents.legal.templates.readings import Amount, Length, NotReadable
 from hexar.core.cache import Tier

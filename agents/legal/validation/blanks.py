@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hexar.agents.legal.corpus.jurisdictions import named_in
-from hexar.agents.legal.drafting.state import Finding
+from hexar.agents.legal.messages.state import Finding
 from hexar.agents.legal.templates.model import DocumentType, Kind
 from hexar.agents.legal.templates.readings import DURATION, MONEY, dates_in
 from hexar.agents.legal.templates.rendering import Filling

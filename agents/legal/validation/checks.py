@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from hexar.agents.legal.drafting.state import Check, Finding, Section
+from hexar.agents.legal.messages.state import Check, Finding, Section
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.validation.blanks import placeholders, required
 from hexar.agents.legal.validation.figures import amounts, dates

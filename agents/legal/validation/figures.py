@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hexar.agents.legal.drafting.state import Finding, Severity
+from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.templates.numbers import NUMBER_WORDS, from_words, spelled_before
 from hexar.agents.legal.templates.readings import DURATION, MONEY, DateReading, amount_of, dates_in, length_of
 from hexar.agents.legal.validation.text import Document

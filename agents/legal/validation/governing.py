@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from hexar.agents.legal.corpus.jurisdictions import display, lineage, named_in
-from hexar.agents.legal.drafting.state import Finding
+from hexar.agents.legal.messages.state import Finding
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.validation.text import Document
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from hexar.agents.legal.drafting.state import Finding
+from hexar.agents.legal.messages.state import Finding
 from hexar.agents.legal.validation.text import Document
 
 _SUFFIX = r"(?:Inc|LLC|L\.L\.C|Ltd|Limited|Corp|Corporation|Company|Co|LP|LLP|PLC|plc|GmbH|AG|S\.A|SA|S\.L|SL|S\.R\.L|B\.V|N\.V|Pty Ltd|Holdings|Partners)"

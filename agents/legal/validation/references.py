@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from rapidfuzz import fuzz
 
-from hexar.agents.legal.drafting.state import Finding, Severity
+from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.validation.text import Document, Heading
 
 _LABEL = r"\d{1,4}[A-Z]?(?:\.\d{1,3})*(?:\([a-zA-Z0-9]{1,4}\))*|[IVXLC]{1,7}(?![a-z])"

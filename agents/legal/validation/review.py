@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rapidfuzz import fuzz
 
 from hexar.agents.legal.citations.support import content_words, sentences
-from hexar.agents.legal.drafting.state import Check, Finding, Section, Severity
+from hexar.agents.legal.messages.state import Check, Finding, Section, Severity
 from hexar.agents.legal.templates.model import Clause, DocumentType
 from hexar.agents.legal.templates.rendering import Filling
 from hexar.agents.legal.validation.checks import ran

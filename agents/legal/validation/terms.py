@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hexar.agents.legal.citations.recognise import recognise
 from hexar.agents.legal.corpus.jurisdictions import named_in
-from hexar.agents.legal.drafting.state import Finding, Severity
+from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.validation.parties import find_parties
 from hexar.agents.legal.validation.text import Document
 

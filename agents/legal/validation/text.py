@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from hexar.agents.legal.drafting.state import Finding, Section, Severity
+from hexar.agents.legal.messages.state import Finding, Section, Severity
 from hexar.core.text.terms import detect
 
 _MARKS = re.compile(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hexar.agents.legal.drafting.state import Finding, Outcome, Severity
+from hexar.agents.legal.messages.state import Finding, Outcome, Severity
 from hexar.agents.legal.templates.library import shipped
 from hexar.agents.legal.validation.checks import validate_text
 from hexar.agents.legal.validation.governing import place_rules, rules

@@ -3,7 +3,7 @@
 ``pairs_*`` are of shop titles that a person decides in a second, at the default threshold, from the folder of cases beside the data
 (``HEXAR_DATA/../cases``); ``made_*`` of pairs made by rule in five languages (tests/core/merge/shop_titles.py), whose part that was held out
 shares neither goods nor variants with the other. ``abt_buy_f1`` and ``amazon_google_f1`` are of public benchmarks' test splits, whose train
-splits the constants were set by. ``calibration_error`` is the mean distance of the probability from the share of matches, in ten bins.
+splits the constants were set by. ``fuzzy_*`` and ``side_swaps`` are told in ``part_spellings.py``. ``calibration_error`` is the mean distance of the probability from the share of matches, in ten bins.
 """
 
 import csv
@@ -19,7 +19,7 @@ if (ROOT / "build" / "ns").is_dir():
 from hexar.core.merge import DEFAULT_THRESHOLD, same_product  # noqa: E402
 from tests.bench.harness import data_folder, options, report  # noqa: E402
 from tests.bench.kernels.merge import f1  # noqa: E402
-from tests.bench.quality import understood  # noqa: E402
+from tests.bench.quality import part_spellings, understood  # noqa: E402
 from tests.core.merge.shop_titles import pairs  # noqa: E402
 
 #: (label, left title, right title, brand)
@@ -66,7 +66,7 @@ def figures(quick: bool) -> dict[str, float | int | None]:
         said = probabilities(row[:4] for row in pairs(1_000 if quick else 4_000, seed, held_out))
         found[f"{name}_precision"], found[f"{name}_recall"] = precision_and_recall(said)
         found[f"{name}_calibration_error"] = calibration_error(said)
-    return found | understood.figures()
+    return found | understood.figures() | part_spellings.figures()
 
 
 def main() -> None:

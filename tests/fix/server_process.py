@@ -50,7 +50,7 @@ class ServerProcess:
         variables = {f"HEXAR_{key.upper()}": _text(value) for key, value in self._settings.items()}
         variables["HEXAR_PORT"] = str(self.port)
         at = self._log.stat().st_size if self._log.exists() else 0
-        self._process = await asyncio.to_thread(self._spawn, os.environ | variables)
+        self._process = await asyncio.to_thread(self._spawn, _without_settings() | variables)
         until = time.monotonic() + 60
         while not (listening := [line for line in self._lines(at) if line.get("event") == "listening"]):
             if time.monotonic() > until or self._process.poll() is not None:
@@ -100,6 +100,11 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.kill()
+
+
+def _without_settings() -> dict[str, str]:
+    # What tests are told by variables of that kind is no setting of a server.
+    return {name: value for name, value in os.environ.items() if not name.startswith("HEXAR_")}
 
 
 def _text(value: Any) -> str:

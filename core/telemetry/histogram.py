@@ -16,11 +16,12 @@ from typing import Any
 SPANS = (60.0, 300.0, 3600.0)
 PARTS = 12
 _SUB = 16
+_frexp = math.frexp
 
 
 def bucket(seconds: float) -> int:
     """The number of the bucket that ``seconds`` falls in."""
-    fraction, exponent = math.frexp(max(seconds, 1e-9) * 1e6)
+    fraction, exponent = _frexp(seconds * 1e6 or 1e-3)
     return exponent * _SUB + int((fraction - 0.5) * 2 * _SUB)
 
 

@@ -1,27 +1,26 @@
 """One registry of figures: counts, errors by code, latencies, caches, vendors, breakers, pools, queue, loop lag.
 
-Prometheus reads the registry; operators read the same figures through OpsService, whose medians and percentiles come from
-windows of the last calls. The time of a call that failed enters no latency.
+Prometheus reads the registry; operators read the same figures through OpsService. The time of a call that failed enters no
+latency.
 """
 
 from __future__ import annotations
 
-import threading
+import math
 import time
+from bisect import bisect_left
 from collections import Counter as Tally
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from hexar.core.telemetry.calls import Calls
+from hexar.core.telemetry.histogram import bucket
 from hexar.core.telemetry.models import ModelRates
-from hexar.core.telemetry.operations import Kind, Operations
+from hexar.core.telemetry.operations import BOUNDS, Kind, Operations, Series
 
-#: Calls that a window remembers.
-WINDOW = 1024
 #: Codes and failures of calls that are their caller's own doing, or nobody's.
 NO_FAULT = frozenset(
     {
@@ -38,58 +37,6 @@ NO_FAULT = frozenset(
         "UNIMPLEMENTED",
     }
 )
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LatencySummary:
-    """Seconds over the last ``samples`` calls."""
-
-    mean: float
-    median: float
-    p95: float
-    samples: int
-
-
-class Window:
-    """The last :data:`WINDOW` times, seconds."""
-
-    __slots__ = ("_times",)
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque(maxlen=WINDOW)
-
-    def add(self, seconds: float) -> None:
-        """Remember one time."""
-        self._times.append(seconds)
-
-    def summary(self) -> LatencySummary | None:
-        """Mean, median and 95th percentile (nearest rank), or None where nothing was measured."""
-        times = sorted(self._times)
-        if not times:
-            return None
-        count = len(times)
-        middle = (times[(count - 1) // 2] + times[count // 2]) / 2
-        return LatencySummary(sum(times) / count, middle, times[min(count - 1, -(-count * 95 // 100) - 1)], count)
-
-
-@dataclass(slots=True)
-class MethodFigures:
-    """One RPC method's calls."""
-
-    count: int = 0
-    errors: Tally[str] = field(default_factory=Tally)
-    latency: Window = field(default_factory=Window)
-    first_event: Window = field(default_factory=Window)
-
-
-@dataclass(slots=True)
-class AgentFigures:
-    """One agent's calls."""
-
-    calls: int = 0
-    failures: Tally[str] = field(default_factory=Tally)
-    latency: Window = field(default_factory=Window)
 
 
 class Gauges:
@@ -122,8 +69,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.since = time.time()
-        self.methods: dict[str, MethodFigures] = {}
-        self.agents: dict[str, AgentFigures] = {}
         self.in_flight = 0
         self.operations = Operations()
         self.calls = Calls()
@@ -132,69 +77,45 @@ class Metrics:
         self.answers: Tally[str] = Tally()
         self.saved_tokens = 0
         self.saved_micros: Tally[str] = Tally()
+        #: Series that every call needs, by method and by tier.
+        self._of_method: dict[str, tuple[Series, Series]] = {}
+        self._of_tier: dict[str, Series] = {}
         self.gauges = Gauges()
-        self._lock = threading.Lock()
-        self._requests = Counter("hexar_requests", "RPCs that ended", ["method", "code"], registry=self.registry)
-        self._latency = Histogram(
-            "hexar_request_seconds", "Time of RPCs that ended with OK", ["method"], registry=self.registry, buckets=_BUCKETS
-        )
-        self._first = Histogram(
-            "hexar_first_event_seconds",
-            "Time to the first event of a stream that says something; of a chat to its first token",
-            ["method"],
-            registry=self.registry,
-            buckets=_BUCKETS,
-        )
-        self._agent_calls = Counter(
-            "hexar_agent_calls", "Calls of vendor and model agents", ["agent", "failure"], registry=self.registry
-        )
-        self._agent_latency = Histogram(
-            "hexar_agent_seconds", "Time of agent calls that succeeded", ["agent"], registry=self.registry, buckets=_BUCKETS
-        )
         self._rate_limited = Counter(
             "hexar_rate_limited", "RPCs refused because their tenant's rate was used up", ["method"], registry=self.registry
         )
+        self.gauges.add(lambda: _families(self.operations))
         self.registry.register(self.gauges)
-        self._ok_children: dict[str, tuple[Counter, Histogram, Histogram]] = {}
 
-    def method(self, name: str) -> MethodFigures:
-        """The figures of RPC method ``name``."""
-        return self.methods.setdefault(name, MethodFigures())
+    def request_ended(
+        self, method: str, code: str, seconds: float, first_event: float | None, how: str = "", tier: str = ""
+    ) -> None:
+        """Count one RPC. ``first_event`` is seconds to its first event, None for a unary call or where none was sent.
 
-    def request_ended(self, method: str, code: str, seconds: float, first_event: float | None) -> None:
-        """Count one RPC. ``first_event`` is seconds to its first event, None for a unary call or where none was sent."""
-        figures = self.method(method)
-        figures.count += 1
+        ``how`` a request for an answer got it, and from which ``tier``; empty where it asked for none.
+        """
+        if how:
+            self.answers[how] += 1
         if code != "OK":
-            figures.errors[code] += 1
-            self._requests.labels(method, code).inc()
             self.operations.failed(Kind.RPC, method, code, fault=code not in NO_FAULT)
             return
-        children = self._ok_children.get(method)
-        if children is None:
-            children = self._ok_children[method] = (
-                self._requests.labels(method, "OK"),
-                self._latency.labels(method),
-                self._first.labels(method),
-            )
-        figures.latency.add(seconds)
-        self.operations.ended(Kind.RPC, method, seconds)
-        children[0].inc()
-        children[1].observe(seconds)
+        known = self._of_method.get(method)
+        if known is None:
+            series = self.operations.series
+            known = self._of_method[method] = series(Kind.RPC, method), series(Kind.FIRST_EVENT, method)
+        now, number, bound = time.monotonic(), bucket(seconds), bisect_left(BOUNDS, seconds)
+        known[0].put(seconds, number, bound, now)
         if first_event is not None:
-            figures.first_event.add(first_event)
-            self.operations.ended(Kind.FIRST_EVENT, method, first_event)
-            children[2].observe(first_event)
+            known[1].add(first_event, now)
+        if how:
+            of_tier = self._of_tier.get(tier)
+            if of_tier is None:
+                of_tier = self._of_tier[tier] = self.operations.series(Kind.TIER, tier)
+            of_tier.put(seconds, number, bound, now)
 
     def rate_limited(self, method: str) -> None:
         """Count one RPC that was refused for its tenant's rate. By method only: there may be any number of tenants."""
         self._rate_limited.labels(method).inc()
-
-    def answered(self, how: str, tier: str, seconds: float | None) -> None:
-        """Count one request for an answer: ``how`` it got it, from which ``tier``, and the time until it was sent whole."""
-        self.answers[how] += 1
-        if seconds is not None:
-            self.operations.ended(Kind.TIER, tier, seconds)
 
     def saved(self, tokens: int, micros: int, currency: str) -> None:
         """Count what models were spared, since an answer was there."""
@@ -221,17 +142,7 @@ class Metrics:
 
     def agent_called(self, agent: str, seconds: float, failure: str) -> None:
         """Count one agent call; ``failure`` names its kind, empty where it succeeded."""
-        with self._lock:
-            figures = self.agents.setdefault(agent, AgentFigures())
-            figures.calls += 1
-            if failure:
-                figures.failures[failure] += 1
-            else:
-                figures.latency.add(seconds)
         self.worked(Kind.AGENT, agent, seconds, failure)
-        self._agent_calls.labels(agent, failure).inc()
-        if not failure:
-            self._agent_latency.labels(agent).observe(seconds)
 
 
 class SharedGauge(GaugeMetricFamily):
@@ -258,3 +169,47 @@ def counter(name: str, text: str, values: Iterable[tuple[dict[str, str], float]]
 
 def _labels(rows: list[tuple[dict[str, str], float]]) -> list[str]:
     return list(rows[0][0]) if rows else []
+
+
+def _families(operations: Operations) -> Iterable[Metric]:
+    """RPCs and agents as Prometheus counts them: since the start, in buckets of its own."""
+    rows = operations.dump()
+    rpcs = [row for row in rows if row["kind"] == Kind.RPC]
+    agents = [row for row in rows if row["kind"] == Kind.AGENT]
+    yield counter(
+        "hexar_requests",
+        "RPCs that ended",
+        [({"method": row["name"], "code": code}, count) for row in rpcs for code, count in _outcomes(row, "OK")],
+    )
+    yield _histogram("hexar_request_seconds", "Time of RPCs that ended with OK", "method", rpcs)
+    yield _histogram(
+        "hexar_first_event_seconds",
+        "Time to the first event of a stream that says something; of a chat to its first token",
+        "method",
+        [row for row in rows if row["kind"] == Kind.FIRST_EVENT],
+    )
+    yield counter(
+        "hexar_agent_calls",
+        "Calls of vendor and model agents",
+        [({"agent": row["name"], "failure": failure}, count) for row in agents for failure, count in _outcomes(row, "")],
+    )
+    yield _histogram("hexar_agent_seconds", "Time of agent calls that succeeded", "agent", agents)
+
+
+def _outcomes(row: Mapping[str, Any], well: str) -> Iterable[tuple[str, float]]:
+    done = row["count"] - sum(row["errors"].values())
+    if done:
+        yield well, float(done)
+    yield from ((code, float(count)) for code, count in row["errors"].items())
+
+
+def _histogram(name: str, text: str, label: str, rows: Iterable[Mapping[str, Any]]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, text, labels=[label])
+    for row in rows:
+        total, buckets = 0, list[tuple[str, float]]()
+        for bound, count in zip((*BOUNDS, math.inf), row["le"], strict=True):
+            total += count
+            buckets.append(("+Inf" if bound == math.inf else str(bound), total))
+        if total:
+            family.add_metric([row["name"]], buckets, row["total"])
+    return family

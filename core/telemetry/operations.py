@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -11,6 +13,8 @@ from typing import Any
 
 from hexar.core.telemetry.histogram import SPANS, Rings, Slot, bucket
 
+#: Upper bounds of Prometheus' buckets, seconds.
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 #: Names of one kind that have figures of their own; those that come later are counted together.
 MAX_NAMES = 500
 OTHERS = "(others)"
@@ -35,50 +39,64 @@ class Series:
     Thread-safety: all methods may be called from any thread.
     """
 
-    __slots__ = ("_lock", "_rings", "count", "errors", "longest", "shortest", "total")
+    __slots__ = ("_lock", "_rings", "errors", "le", "longest", "shortest", "total", "well")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rings = Rings()
-        self.count = 0
+        #: Those that ended well, and the failures by code.
+        self.well = 0
         self.errors: Counter[str] = Counter()
-        self.shortest = 0.0
+        self.shortest = math.inf
         self.longest = 0.0
         self.total = 0.0
+        #: Those that took at most each of BOUNDS and more than the one before; the last: more than all.
+        self.le = [0] * (len(BOUNDS) + 1)
 
-    def add(self, number: int, seconds: float, now: float) -> None:
-        """Count one that ended well after ``seconds``, which is in bucket ``number``."""
+    def add(self, seconds: float, now: float) -> None:
+        """Count one that ended well after ``seconds``."""
+        self.put(seconds, bucket(seconds), bisect_left(BOUNDS, seconds), now)
+
+    def put(self, seconds: float, number: int, bound: int, now: float) -> None:
+        """As :meth:`add`, where its bucket and its place among BOUNDS are known: of one call there are several series."""
         with self._lock:
+            self.well += 1
             self.total += seconds
+            self.le[bound] += 1
             if seconds > self.longest:
                 self.longest = seconds
-            if not self.count - self.errors.total() or seconds < self.shortest:
+            if seconds < self.shortest:
                 self.shortest = seconds
-            self.count += 1
             slot = self._rings.at(now)
             slot.count += 1
             slot.total += seconds
-            slot.buckets[number] += 1
+            buckets = slot.buckets
+            buckets[number] = buckets.get(number, 0) + 1
 
     def fail(self, code: str, fault: bool, now: float) -> None:
         """Count one that failed with ``code``; ``fault``: not through its caller."""
         with self._lock:
-            self.count += 1
             self.errors[code] += 1
             slot = self._rings.at(now)
             slot.count += 1
             slot.errors += 1
             slot.faults += fault
 
+    @property
+    def used(self) -> bool:
+        """True once something ended."""
+        return bool(self.well or self.errors)
+
     def dump(self, now: float) -> dict[str, Any]:
         """As JSON takes it."""
         with self._lock:
             return {
-                "count": self.count,
+                "count": self.well + self.errors.total(),
                 "errors": dict(self.errors),
-                "min": self.shortest,
+                "min": self.shortest if self.well else 0.0,
                 "max": self.longest,
                 "total": self.total,
+                "le": list(self.le),
                 "windows": [slot.dump() for slot in self._rings.windows(now)],
             }
 
@@ -106,7 +124,7 @@ class Operations:
 
     def ended(self, kind: Kind, name: str, seconds: float) -> None:
         """Count one that ended well."""
-        self.series(kind, name).add(bucket(seconds), seconds, self._clock())
+        (self._series.get((kind, name)) or self.series(kind, name)).add(seconds, self._clock())
 
     def failed(self, kind: Kind, name: str, code: str, *, fault: bool = True) -> None:
         """Count one that failed with ``code``; ``fault``: not through its caller."""
@@ -117,7 +135,7 @@ class Operations:
         now = self._clock()
         with self._lock:
             known = sorted(self._series.items())
-        return [{"kind": kind.value, "name": name, **series.dump(now)} for (kind, name), series in known]
+        return [{"kind": kind.value, "name": name, **series.dump(now)} for (kind, name), series in known if series.used]
 
 
 def added(dumps: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -144,6 +162,7 @@ def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         "min": min(timed, default=0.0),
         "max": max(one["max"], other["max"]),
         "total": one["total"] + other["total"],
+        "le": [mine + theirs for mine, theirs in zip(one["le"], other["le"], strict=True)],
         "windows": windows,
     }
 

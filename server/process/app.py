@@ -128,7 +128,7 @@ class App(Process):
         """Nothing where only warnings are wanted."""
         if self.settings.log_level not in ("debug", "info"):
             return None
-        return AccessLog(sys.stderr, as_json(self.index.number) if self.settings.log_format == "json" else as_text)
+        return AccessLog(sys.stderr, as_json(self.index.number) if self.settings.log_format == "json" else as_text())
 
     def _interceptors(self) -> Sequence[Interceptor]:
         # The declared systems are for users, the operators' service is for operators, and nothing else is for anybody.

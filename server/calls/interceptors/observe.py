@@ -47,9 +47,7 @@ class Observe:
                 metrics.in_flight -= 1
                 seconds = time.monotonic() - call.started
                 first = None if call.first_event_at is None else call.first_event_at - call.started
-                metrics.request_ended(path, code, seconds, first)
-                if call.cache:
-                    metrics.answered(call.cache, call.tier, seconds if code == "OK" else None)
+                metrics.request_ended(path, code, seconds, first, call.cache, call.tier)
                 record = CallRecord(
                     time.time(), path, code, seconds, first, call.request_id, call.tenant, call.cache, call.tier
                 )

@@ -152,7 +152,7 @@ async def test_no_forged_token_opens_any_method(secured: App) -> None:
     print(f"n={asked}: {len(tokens)} forged tokens, {len(methods)} methods, 0 accepted")
     assert len(tokens) >= 60
     assert texts == {"a valid bearer token is required"}
-    assert sum(figures.errors["UNAUTHENTICATED"] for figures in secured.engine.metrics.methods.values()) == asked
+    assert sum(row["errors"].get("UNAUTHENTICATED", 0) for row in secured.engine.metrics.operations.dump()) == asked
 
 
 def test_forgeries_that_no_client_can_send_do_not_hold_either() -> None:

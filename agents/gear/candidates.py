@@ -173,10 +173,8 @@ class Batch:
                 rows, weights = found[token]
                 rows.append(row)
                 weights.append(weight)
-        self.postings = {
-            token: (np.array(rows, dtype=np.int64), np.array(weights, dtype=np.float64))
-            for token, (rows, weights) in found.items()
-        }
+        #: Rows and weights by token; arrays are made of the few that a query names.
+        self.postings = dict(found)
         self.vocabulary = [token for token in self.postings if len(token) >= 4 and token.isalpha()]
         self._close: dict[str, tuple[tuple[str, float], ...]] = {}
 
@@ -275,7 +273,7 @@ def _covered(batch: Batch, token: str) -> Scores:
         posting = batch.postings.get(name)
         if posting is not None:
             rows, weights = posting
-            np.maximum.at(values, rows, weights * similarity)
+            np.maximum.at(values, rows, np.array(weights) * similarity)
     return values
 
 

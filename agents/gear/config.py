@@ -33,5 +33,8 @@ class GearConfig:
     model_timeout: float = CALL_SECONDS
     #: Boards with more listings than this are worked on a thread: 300 listings take about 5 ms.
     inline_listings: int = 300
+    #: Where more is on the board than that, vendors that answer within this time of one another are shown together: putting
+    #: them together takes as long.
+    gather: float = 0.02
     #: The share of its time to live after which what is known of a product is read again, if it was shown since.
     refresh_share: float = 0.8

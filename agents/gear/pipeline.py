@@ -287,7 +287,11 @@ class _Query:
                 if not done:
                     break
                 # Every one is looked at; what came together is shown together.
-                if sum([self._landed(tasks[task], task) for task in done]):
+                landed = sum([self._landed(tasks[task], task) for task in done])
+                if landed and waiting and self._board.listings > self._pipeline.config.inline_listings:
+                    done, waiting = await asyncio.wait(waiting, timeout=self._fan_out.bounded(self._pipeline.config.gather))
+                    landed += sum([self._landed(tasks[task], task) for task in done])
+                if landed:
                     await self._advance()
         finally:
             for task in waiting:

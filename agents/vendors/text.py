@@ -46,7 +46,7 @@ def clean(value: Any, limit: int = MAX_LINE) -> str:
 
     Strings and numbers are text; everything else (None, booleans, containers) is empty.
     """
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if value == "" or isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
     text = str(value)[: limit * 8 + 4096]
     if text.isascii() and text.isprintable() and "<" not in text and "&" not in text and "  " not in text:

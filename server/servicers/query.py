@@ -85,6 +85,7 @@ class GearOptions(Strict):
     model_calls: int = Field(default=GearConfig().model_calls, ge=1)
     model_timeout: float = Field(default=GearConfig().model_timeout, gt=0)
     inline_listings: int = Field(default=GearConfig().inline_listings, ge=0)
+    gather: float = Field(default=GearConfig().gather, ge=0)
     #: Seconds between two rounds of upkeep; 0: none.
     upkeep_interval: float = Field(default=300.0, ge=0)
     #: Listings that one round has read again before their knowledge expires.

@@ -202,7 +202,7 @@ def _runs(period: str, now: float) -> bool:
 def _grouped(rows: list[_Read], reading: ReadContext) -> Listing:
     first = rows[0]
     if not first.group:
-        return replace(first.listing, sizes=unique([first.size], 1))
+        return replace(first.listing, sizes=(first.size,)) if first.size else first.listing
     # A used piece in a group of new ones is not what the product costs.
     rows = [row for row in rows if not is_used(row.listing.attributes.get("condition"))] or rows
     first, parts = rows[0], [row.listing for row in rows]

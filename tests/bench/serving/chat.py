@@ -21,6 +21,7 @@ import os
 import random
 import re
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -337,17 +338,31 @@ def search_figures(count: int) -> dict[str, float | int | str | None]:
 
 
 @contextmanager
-def serving(config: Path, **settings: str) -> Iterator[tuple[str, int]]:
-    """The address and process id of a server of ``config`` and of ``settings``, as its environment names them."""
-    named = {f"HEXAR_{name}": value for name, value in settings.items()} | {"HEXAR_CONFIG": str(config)}
-    server = subprocess.Popen([sys.executable, "-c", SERVER], env=os.environ | named, stdout=subprocess.PIPE, text=True)
+def serving(config: Path, checkout: Path | None = None, **settings: str) -> Iterator[tuple[str, int]]:
+    """The address and process id of a server of ``config`` and of ``settings``, as its environment names them.
+
+    ``checkout``: another checkout than this one, with a ``.venv`` of its own.
+    """
+    python = sys.executable if checkout is None else str(checkout / ".venv" / "bin" / "python")
+    port = free_port()
+    named = {f"HEXAR_{name}": value for name, value in settings.items()} | {
+        "HEXAR_CONFIG": str(config),
+        "HEXAR_PORT": str(port),
+    }
+    server = subprocess.Popen([python, "-m", "hexar.server"], env=os.environ | named, cwd=checkout)
     try:
-        assert server.stdout is not None
-        port = int(next(line for line in server.stdout if line.startswith("port ")).split()[1])
+        grpc.channel_ready_future(grpc.insecure_channel(f"127.0.0.1:{port}")).result(60)
         yield f"127.0.0.1:{port}", server.pid
     finally:
         server.terminate()
         server.wait(30)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def main() -> None:
@@ -360,7 +375,7 @@ def main() -> None:
             {"name": "load", "base_url": upstream.base_url, "model": f"m?tokens={tokens}&rate={RATE}&first={FIRST}"},
         ]
         config = Path(folder) / "hexar.yaml"
-        config.write_text(json.dumps({"port": 0, "llm": {"models": models}, "log_level": "warning"}))
+        config.write_text(json.dumps({"llm": {"models": models}, "log_level": "warning"}))
         with serving(config, DATA_DIR=f"{folder}/plain") as (address, pid):
             figures = uvloop.run(stream_figures(address, upstream, pid, tokens))
         with serving(config, DATA_DIR=f"{folder}/bound", CPU_AFFINITY="true") as (address, _):
@@ -368,18 +383,6 @@ def main() -> None:
     figures |= search_figures(25_000 if quick else 100_000)
     report("chat", figures)
 
-
-SERVER = """
-from hexar.server.process.app import App
-from hexar.server.process.startup import prepare, run_loop
-from hexar.server.systems import make_settings
-settings = make_settings()
-prepare(settings)
-app = App(settings)
-async def started():
-    print("port", app.port, flush=True)
-run_loop(app.run(started=started), cpu_affinity=settings.cpu_affinity)
-"""
 
 if __name__ == "__main__":
     main()

@@ -3,19 +3,29 @@
 Four processes: demo shops and a local model behind the server under its own command (defaults, all interceptors), the server,
 a bare grpc.aio server on uvloop that writes the same compacted messages, and a raw HTTP/2 load generator that decodes nothing.
 A chat answer of 40 tokens and a query of 12 products are kept once; then each is asked for in alternating rounds: compacted,
-``hexar-log: original``, and from the bare server. ``vs_original`` and ``vs_echo`` are medians of the rounds' ratios. ``p50`` is
-one caller's time, call by call, over a Python channel; ``chat_turn_per_s`` keeps a turn of a conversation with each answer.
+``hexar-log: original``, and from the bare server. ``p50`` is one caller's time, call by call, over a Python channel;
+``chat_turn_per_s`` keeps a turn of a conversation with each answer.
 
-Run: ``python tests/bench/serving/replay.py [--quick]``.
+``vs_echo`` and ``vs_original_form`` are medians of the rounds' ratios, ``vs_echo_cpu`` and ``vs_original_form_cpu`` the same of
+the server processes' CPU time an answer, which depends less on what else the machine does. ``vs_original`` compares with a server
+of an older checkout that kept no compacted form: ``--before PATH`` (or ``HEXAR_BENCH_BEFORE``) names its folder, with a built
+``.venv`` in it. It answers the same requests in the same rounds.
+
+Run: ``python tests/bench/serving/replay.py [--quick] [--before PATH]``.
 """
 
+import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +35,8 @@ import grpc
 from google.protobuf.message import Message
 
 from hexar.v1 import chat_pb2, query_pb2
-from tests.bench.harness import options, report
-from tests.bench.serving.chat import Load, prepare, serving
+from tests.bench.harness import report
+from tests.bench.serving.chat import Load, cpu_seconds, prepare, serving
 from tests.bench.serving.query import SHOPS, line, start
 from tests.upstream import Upstream
 
@@ -59,12 +69,26 @@ uvloop.run(main())
 """
 
 
-def per_second(port: int, path: str, body: bytes, seconds: float, **metadata: str) -> float:
-    """Answers a second of one closed-loop load."""
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server under load."""
+
+    address: str
+    pid: int
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rsplit(":", 1)[1])
+
+
+def load(server: Server, path: str, body: bytes, seconds: float, **metadata: str) -> tuple[float, float]:
+    """Of one closed-loop load: answers a second, and microseconds of the server's CPU time an answer."""
     pairs = [f"{name.replace('_', '-')}={value}" for name, value in metadata.items()]
-    command = [sys.executable, str(RAWLOAD), str(port), path, str(seconds), str(CONNECTIONS), str(STREAMS), *pairs]
+    command = [sys.executable, str(RAWLOAD), str(server.port), path, str(seconds), str(CONNECTIONS), str(STREAMS), *pairs]
+    spent = cpu_seconds(server.pid)
     figures = json.loads(subprocess.run(command, input=body, capture_output=True, check=True).stdout)
-    return float(figures["answers"] / figures["seconds"])
+    spent = cpu_seconds(server.pid) - spent
+    return float(figures["answers"] / figures["seconds"]), spent / figures["answers"] * 1e6
 
 
 async def ask(address: str, path: str, body: bytes, **metadata: str) -> list[bytes]:
@@ -98,34 +122,44 @@ async def p50_ms(address: str, path: str, body: bytes, count: int) -> float:
     return statistics.median(times) * 1e3
 
 
-def rounds(address: str, path: str, body: bytes, kept: list[bytes], folder: Path, count: int) -> dict[str, float]:
-    """Compacted, as sent, and bare, in turn; medians of the rounds' ratios."""
+@contextmanager
+def echoing(path: str, kept: list[bytes], folder: Path) -> Iterator[Server]:
+    """A bare server that sends ``kept``."""
     frames = folder / "frames"
     frames.write_bytes(b"".join(len(event).to_bytes(4, "big") + event for event in kept))
     bare = start("-c", ECHO, str(frames), path)
     try:
-        port, echo = int(address.rsplit(":", 1)[1]), int(line(bare))
-        assert asyncio.run(ask(f"127.0.0.1:{echo}", path, body)) == kept
-        rows = []
-        for _ in range(count):
-            ours = per_second(port, path, body, 1.5)
-            sent = per_second(port, path, body, 1.5, hexar_log="original")
-            rows.append((ours, ours / sent, ours / per_second(echo, path, body, 1.5)))
+        yield Server(f"127.0.0.1:{line(bare)}", bare.pid)
     finally:
         bare.terminate()
         bare.wait(10)
-    rate, vs_original, vs_echo = (statistics.median(row[place] for row in rows) for place in range(3))
-    return {"per_s": rate, "vs_original": vs_original, "vs_echo": vs_echo}
 
 
-def system(address: str, path: str, request: Message, folder: Path, quick: bool) -> dict[str, Any]:
+def system(server: Server, before: Server | None, path: str, request: Message, folder: Path, quick: bool) -> dict[str, Any]:
     """All figures of one kept answer."""
-    body = request.SerializeToString()
-    kept = asyncio.run(settled(address, path, body))
-    sent = asyncio.run(ask(address, path, body, hexar_log="original"))
+    body, seconds = request.SerializeToString(), 1.5
+    kept = asyncio.run(settled(server.address, path, body))
+    sent = asyncio.run(ask(server.address, path, body, hexar_log="original"))
     figures: dict[str, Any] = {"messages": len(kept), "messages_original": len(sent), "bytes": sum(map(len, kept))}
-    figures |= rounds(address, path, body, kept, folder, 3 if quick else 8)
-    figures["p50_ms"] = asyncio.run(p50_ms(address, path, body, 300 if quick else 1500))
+    if before is not None:
+        figures["messages_before"] = len(asyncio.run(settled(before.address, path, body)))
+    rows: dict[str, list[tuple[float, float]]] = {}
+    with echoing(path, kept, folder) as echo:
+        assert asyncio.run(ask(echo.address, path, body)) == kept
+        for _ in range(3 if quick else 8):
+            rows.setdefault("ours", []).append(load(server, path, body, seconds))
+            rows.setdefault("echo", []).append(load(echo, path, body, seconds))
+            rows.setdefault("original_form", []).append(load(server, path, body, seconds, hexar_log="original"))
+            if before is not None:
+                rows.setdefault("original", []).append(load(before, path, body, seconds))
+        figures["echo_p50_ms"] = asyncio.run(p50_ms(echo.address, path, body, 300 if quick else 1500))
+    figures["p50_ms"] = asyncio.run(p50_ms(server.address, path, body, 300 if quick else 1500))
+    ours = rows.pop("ours")
+    figures["per_s"], figures["cpu_us"] = (statistics.median(each) for each in zip(*ours, strict=True))
+    for name, theirs in rows.items():
+        pairs = list(zip(ours, theirs, strict=True))
+        figures[f"vs_{name}"] = statistics.median(mine[0] / other[0] for mine, other in pairs)
+        figures[f"vs_{name}_cpu"] = statistics.median(other[1] / mine[1] for mine, other in pairs)
     return figures
 
 
@@ -137,30 +171,52 @@ async def ready(address: str) -> None:
         await load.close()
 
 
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Cached answers a second")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--before", type=Path, default=os.environ.get("HEXAR_BENCH_BEFORE"), help="a checkout to compare with")
+    return parser.parse_args()
+
+
 def main() -> None:
-    quick = options("Cached answers a second").quick
-    with Upstream() as upstream, tempfile.TemporaryDirectory(prefix="hexar-bench-") as name:
-        folder = Path(name)
-        shops = start("-c", SHOPS, str(folder / "vendors.yaml"))
+    asked = options()
+    with ExitStack() as stack:
+        upstream = stack.enter_context(Upstream())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hexar-bench-")))
+        vendors = folder / "vendors.yaml"
+        shops = start("-c", SHOPS, str(vendors))
+        stack.callback(shops.wait, 10)
+        stack.callback(shops.terminate)
         line(shops)
         models = [{"name": "fixed", "base_url": upstream.base_url, "model": "m?tokens=40&rate=50&first=0.01"}]
         config = folder / "hexar.yaml"
-        config.write_text(json.dumps({"port": 0, "llm": {"models": models}, "log_level": "error"}))
-        question = "How often shall the brake be inspected?"
-        chat = chat_pb2.ChatRequest(portfolio_id="bench", message=question, agent_id="fixed", ephemeral=True)
+        config.write_text(json.dumps({"llm": {"models": models}, "log_level": "error"}))
+        chat = chat_pb2.ChatRequest(
+            portfolio_id="bench", message="How often shall the brake be inspected?", agent_id="fixed", ephemeral=True
+        )
         query = query_pb2.QueryRequest(text="snowboard", limit=12)
-        try:
-            with serving(config, DATA_DIR=f"{folder}/data", VENDORS=str(folder / "vendors.yaml")) as (address, _):
-                asyncio.run(ready(address))
-                figures = {f"cached_chat_{key}": value for key, value in system(address, CHAT, chat, folder, quick).items()}
-                figures |= {f"cached_query_{key}": value for key, value in system(address, QUERY, query, folder, quick).items()}
-                chat.ephemeral = False
-                port = int(address.rsplit(":", 1)[1])
-                figures["chat_turn_per_s"] = per_second(port, CHAT, chat.SerializeToString(), 1.5)
-        finally:
-            shops.terminate()
-            shops.wait(10)
+
+        def served(name: str, checkout: Path | None) -> Server:
+            server = serving(config, checkout, DATA_DIR=f"{folder}/{name}", VENDORS=str(vendors))
+            address, pid = stack.enter_context(server)
+            asyncio.run(ready(address))
+            return Server(address, pid)
+
+        ours = served("data", None)
+        before = served("before", Path(asked.before).resolve()) if asked.before else None
+        figures: dict[str, Any] = {"vs": "none" if before is None else commit(Path(asked.before))}
+        for name, path, request in (("chat", CHAT, chat), ("query", QUERY, query)):
+            found = system(ours, before, path, request, folder, asked.quick)
+            figures |= {f"cached_{name}_{key}": value for key, value in found.items()}
+        chat.ephemeral = False
+        figures["chat_turn_per_s"], _ = load(ours, CHAT, chat.SerializeToString(), 1.5)
     report("replay", figures)
+
+
+def commit(checkout: Path) -> str:
+    """What stands in the folder that is compared with."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

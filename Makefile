@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos test-repeat test-spark test-sanitize check format bench instructions proto clean dist ready
+.PHONY: help demo run test chaos test-repeat test-spark test-sanitize check docs format bench instructions proto clean dist ready
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ check: ready $(DEV) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of i
 	PYTHONPATH=build/ns:clients/python $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/project/test_imports.py
 	$(BIN)/buf lint proto
+	$(BIN)/kubernetes-validate --strict --quiet docs/deploy/kubernetes.yaml
+
+docs: ready $(DEV) ## write the reference of contract, settings and SDK to build/reference
+	$(BIN)/python docs/reference.py
 
 format: $(DEV) ## format the code
 	$(BIN)/ruff format .

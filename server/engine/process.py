@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import signal
@@ -29,6 +30,8 @@ from hexar.server.settings.config import Settings
 log = structlog.get_logger(__name__)
 
 VERSION = "0.1.0"
+#: Seconds behind `drain_seconds` after which a process that was told to stop is ended, whatever it does.
+EXIT_SECONDS = 15.0
 #: So many objects are looked at for cycles in a quiet moment: that takes 1 to 2 ms.
 YOUNG_OBJECTS = 5_000
 
@@ -197,4 +200,6 @@ class Process(ABC):
         for task in (lost, told, asked):
             task.cancel()
         log.info("draining", seconds=self.settings.drain_seconds)
+        # Counted outside of the interpreter: neither a thread that hangs nor one that never lets go of its lock holds it up.
+        faulthandler.dump_traceback_later(self.settings.drain_seconds + EXIT_SECONDS, exit=True)
         await self.stop()

@@ -30,6 +30,8 @@ _FIGURE = re.compile(r"\d[\d.,]*")
 #: Times of day are figures that count nothing.
 _CLOCK = re.compile(r"\b\d{1,2}[:.h]\d{2}\b(?! ?[%€$£]| ?(?:eur|usd|gbp|km|kg|m|cm|l)\b)")
 _NAME = re.compile(r"\b[A-ZÁÉÍÓÚÑ][\w'’-]*[^\W\d_]\b\.?|\b[A-Z]\.")
+#: So are years that date something.
+_YEAR = re.compile(r"\b(?:in|since|until|from|en|desde|hasta) (?:the year |el ano )?(?:1[5-9]|20)\d\d\b")
 #: Words that are written with a capital and name no person or body.
 _NOT_NAMES = frozenset(_TABLES["capitals"]["words"].split())
 _BETWEEN = frozenset(("", "de", "del", "de la", "of", "the", "van", "von"))
@@ -104,7 +106,7 @@ def _holds(asks: Asks, text: str, plain: str, said: frozenset[str]) -> float:
         named, beside = bool(persons(text, said)), found.search(plain) is not None
         return 1.0 if named and beside else 0.7 if beside else 0.4 if named else 0.0
     if asks is Asks.AMOUNT:
-        plain = _CLOCK.sub("", plain)
+        plain = _YEAR.sub("", _CLOCK.sub("", plain))
         figures = any(figure not in said for figure in _FIGURE.findall(plain))
         return float(figures or found.search(_FIGURE.sub("", plain)) is not None)
     if asks is Asks.TIME:

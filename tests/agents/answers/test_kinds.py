@@ -62,6 +62,13 @@ def test_an_age_is_not_any_figure() -> None:
     assert quotes("How old must dogs on the ferry be?") == []
 
 
+def test_a_year_counts_nothing() -> None:
+    """The year in which something was built is not how many work there."""
+    yard = (Passage(1, "The yard was built in 1987 by Ove Lund. Boats are laid up from October. The yard has 14 berths."),)
+    assert choose("How many people work in the yard?", yard, 2, "en", vectors=embedded()) == []
+    assert choose("How many berths does the yard have?", yard, 1, "en", vectors=embedded())[0][0] == "The yard has 14 berths."
+
+
 def test_what_stands_around_a_sentence_confirms_nothing() -> None:
     """A sentence that shares one word with a question for a yes or no is not its answer."""
     assert quotes("Is luggage on the ferry insured by the company?") == []

@@ -33,7 +33,11 @@ from hexar.v1 import market_pb2 as pb
 from tests.agents.market import oracle
 from tests.agents.market.test_figures import LEVELS, check, run, sales, serialized, write
 
-pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    # Hundreds of small statements, each a job of two executors.
+    pytest.mark.timeout(1800),
+]
 
 MASTER = "local-cluster[2,1,1024]"
 #: Seconds for a JVM and two executors to start on a slow machine.

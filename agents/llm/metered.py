@@ -16,6 +16,7 @@ from hexar.agents.transport.cancel import Cancel
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError, StoreUnavailable
 from hexar.core.ledger import Charge, Ledger, Reservation
+from hexar.core.telemetry.tracing import begin, end, span
 
 log = structlog.get_logger(__name__)
 
@@ -61,11 +62,13 @@ class MeteredModels:
             if most:
                 raise
         meter, asked = Meter(), model or self.models.primary
+        traced, failure = begin(f"model {asked}", model=asked, system=kind), "abandoned"
         try:
             async with aclosing(self.models.stream(request, deadline, model=model, cancel=cancel, meter=meter)) as batches:
                 async for events in batches:
                     if isinstance(events[-1], Done):
                         self._answered(events[-1])
+                        failure = ""
                     if isinstance(events[-1], Done) and held is not None:
                         try:
                             await held.settle_async(_charge(meter, kind))
@@ -74,9 +77,11 @@ class MeteredModels:
                                 raise
                     yield events
         except Exception as error:
+            failure = type(error).__name__
             self._failed(asked, error)
             raise
         finally:
+            end(traced, failure, prompt_tokens=meter.usage.prompt_tokens, completion_tokens=meter.usage.completion_tokens)
             if held is None:
                 pass
             elif held.open and meter.model:
@@ -96,14 +101,17 @@ class MeteredModels:
         cancel: Cancel | None = None,
     ) -> Completion:
         """A whole answer, blocking: for a thread of a pool. Charged and refused as :meth:`stream`."""
-        meter = Meter()
-        with self.ledger.reserve(tenant, self._most(request, model), seconds=_seconds(deadline)) as held:
+        meter, asked = Meter(), model or self.models.primary
+        with (
+            span(f"model {asked}", model=asked, system=kind),
+            self.ledger.reserve(tenant, self._most(request, model), seconds=_seconds(deadline)) as held,
+        ):
             try:
                 completion = self.models.complete(request, deadline, model=model, cancel=cancel, meter=meter)
                 self._answered(completion.done)
                 return completion
             except Exception as error:
-                self._failed(model or self.models.primary, error)
+                self._failed(asked, error)
                 raise
             finally:
                 if meter.model:

@@ -21,6 +21,7 @@ import structlog
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, HexarError
 from hexar.core.resilience import NO_RETRY, BulkheadFull, CircuitBreaker, RetryPolicy, counts_as_failure
+from hexar.core.telemetry.tracing import span
 
 T = TypeVar("T")
 
@@ -172,7 +173,8 @@ class Dispatcher:
         future.add_done_callback(partial(_tell, loop, ended))
         late = None if limit.at == float("inf") else loop.call_later(limit.remaining(), _expire, ended)
         try:
-            return await ended
+            with span(f"agent {agent}", agent=agent):
+                return await ended
         except _LateError as error:
             ran = 0.0 if call.started is None else time.monotonic() - call.started
             _abandon(future, call, error, abandoned, blame=ran >= BLAME_AFTER)

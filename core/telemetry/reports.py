@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hexar.core.resilience import BreakerState
 from hexar.core.telemetry.calls import latest
 from hexar.core.telemetry.operations import added, without_windows
 
 Report = dict[str, Any]
 #: Of two processes' breakers the one that lets fewer calls pass is shown.
-_STRICT = {BreakerState.CLOSED.name: 0, BreakerState.HALF_OPEN.name: 1, BreakerState.OPEN.name: 2}
+_STRICT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 
 
 def summed(reports: Sequence[Report]) -> Report:

@@ -20,6 +20,7 @@ from prometheus_client.core import Metric
 
 from hexar.core.resilience import CircuitBreaker
 from hexar.core.telemetry.metrics import gauge
+from hexar.core.telemetry.tracing import exporting
 from hexar.server.engine import Engine, build_engine
 from hexar.server.engine.exposed import exposed
 from hexar.server.engine.monitor import Monitor
@@ -74,6 +75,12 @@ class Process(ABC):
         self.servicers: list[Servicer] = [system.servicer(self.engine) for system in systems if system.servicer is not None]
         for servicer in self.servicers:
             self._register(servicer)
+        self._traces: Any = None
+        if settings.monitor.traces is not None:
+            try:
+                self._traces = exporting(settings.monitor.traces, self.version, self.instance)
+            except ImportError:
+                raise ValueError("monitor.traces: spans need more packages; install hexar[otel]") from None
         metrics = self.engine.metrics
         metrics.gauges.add(lambda: exposed(self.engine, self.version))
         metrics.gauges.add(self._alerts)
@@ -130,6 +137,8 @@ class Process(ABC):
         for servicer in reversed(self.servicers):
             await servicer.close()
         await self.engine.close()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.shutdown)
         if self._exporter is not None:
             exporter, thread = self._exporter
             exporter.shutdown()

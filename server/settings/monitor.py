@@ -103,6 +103,7 @@ class MonitorConfig(BaseModel):
     figures: bool = True
     access_log: bool = True
     look_seconds: float = Field(default=5.0, gt=0, le=300)
+    traces: str | None = Field(default=None, pattern=r"^https?://", description="OTLP endpoint of spans; unset: none")
     webhook: SecretStr | None = None
     rules: dict[str, dict[str, Any] | None] = {}
     targets: dict[str, dict[str, Any] | None] = {}

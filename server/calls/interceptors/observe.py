@@ -12,6 +12,7 @@ from hexar.core.errors import HexarError
 from hexar.core.telemetry.access import AccessLog
 from hexar.core.telemetry.calls import CallRecord
 from hexar.core.telemetry.metrics import Metrics
+from hexar.core.telemetry.tracing import enabled, span
 from hexar.server.calls.rpc import Call, Handler, Method
 
 
@@ -56,4 +57,16 @@ class Observe:
                 if access is not None:
                     access.add(record)
 
-        return observed
+        async def traced(call: Call) -> bytes | None:
+            carried = {"traceparent": call.text("traceparent"), "tracestate": call.text("tracestate")}
+            with span(
+                path, carried, **{"rpc.system": "grpc", "rpc.service": method.service, "rpc.method": method.name}
+            ) as made:
+                try:
+                    return await observed(call)
+                finally:
+                    if made is not None:
+                        made.set_attribute("hexar.request_id", call.request_id)
+                        made.set_attribute("hexar.cache", call.cache)
+
+        return traced if enabled() else observed

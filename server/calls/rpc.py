@@ -8,11 +8,12 @@ built: a call passes through plain coroutines.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
@@ -21,6 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded, InvalidArgument, Unimplemented
 from hexar.server.calls.transport.texts import check_strings
+from hexar.server.calls.transport.wire import Metadata, Served, Wire
 
 M = TypeVar("M", bound=Message)
 
@@ -61,12 +63,12 @@ class Call:
     """One RPC in progress: what came with it, and how to answer."""
 
     __slots__ = (
-        "_context",
         "_ended",
         "_headers",
-        "_headers_sent",
+        "_last",
         "_metadata",
         "_reading",
+        "_wire",
         "_writing",
         "cache",
         "deadline",
@@ -79,23 +81,25 @@ class Call:
         "started",
         "tenant",
         "tier",
+        "timer",
         "trailers",
         "user",
     )
 
-    def __init__(self, method: Method, context: Any) -> None:
+    def __init__(self, method: Method, wire: Wire) -> None:
         self.method = method
         #: The serialized request of a method that has one, once it was received.
         self.request: bytes | None = None
-        self._context = context
+        self._wire = wire
         #: True once the client has said that it sends no more; and while a read is not answered.
         self._ended = False
         self._reading = False
         #: True while an event is not taken by gRPC.
         self._writing = False
         self._metadata: dict[str, str | bytes] | None = None
-        self._headers: list[tuple[str, str]] = []
-        self._headers_sent = False
+        self._headers: Metadata = ()
+        #: The last message of a stream that is known to be the last: it goes out together with the status.
+        self._last: bytes | None = None
         self.started = time.monotonic()
         self.first_event_at: float | None = None
         #: The number of the last event that was written; told to a caller whose stream breaks.
@@ -111,14 +115,16 @@ class Call:
         #: Metadata that ends the call.
         self.trailers: list[tuple[str, str | bytes]] = []
         cap = STREAM_SECONDS if method.server_streaming or method.client_streaming else UNARY_SECONDS
-        given = context.time_remaining()
+        given = wire.time_remaining()
         self.deadline = Deadline(self.started + (cap if given is None else min(cap, given)))
+        #: What ends the call when its time is over.
+        self.timer: asyncio.Timeout | None = None
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
         """The request's metadata; of a repeated name, the last value."""
         if self._metadata is None:
-            self._metadata = dict(self._context.invocation_metadata() or ())
+            self._metadata = dict(self._wire.metadata())
         return self._metadata
 
     def text(self, name: str) -> str:
@@ -128,66 +134,77 @@ class Call:
 
     def header(self, name: str, value: str) -> None:
         """Add to the initial metadata; before the first event."""
-        self._headers.append((name, value))
+        self._headers += ((name, value),)
 
-    async def send(self, events: Sequence[bytes], *, opening: bool = False) -> None:
+    async def send(self, events: Sequence[bytes], *, opening: bool = False, closing: bool = False) -> None:
         """Write events of a stream, in order; waits while the client does not read.
 
         ``opening``: they only announce the answer. The first event that the figures know is the first one behind them.
+        ``closing``: none comes after them; the last of them waits for the end of the call, and goes out with it.
         """
-        if not self._headers_sent:
-            self._headers_sent = True
-            if self._headers:
-                await self._context.send_initial_metadata(tuple(self._headers))
-        write = self._context.write
+        if closing and events:
+            self._last = events[-1]
+            events = events[:-1]
         for event in events:
             self._writing = True
-            await write(event)
+            await self._wire.send(event, self._headers)
             self._writing = False
             if self.first_event_at is None and not opening:
                 self.first_event_at = time.monotonic()
+        if closing and self.first_event_at is None:
+            self.first_event_at = time.monotonic()
 
-    async def finish_headers(self) -> None:
-        """Send the initial metadata of a call that wrote no event."""
-        if not self._headers_sent and self._headers:
-            self._headers_sent = True
-            await self._context.send_initial_metadata(tuple(self._headers))
+    async def finish(self, response: bytes | None) -> None:
+        """End the call well; ``response`` is that of a method that does not stream."""
+        message = self._last if self.method.server_streaming else response or b""
+        self._writing = True
+        await self._wire.finish(message, self._headers, tuple(self.trailers))
+        self._writing = False
 
-    def set_trailers(self) -> None:
-        """Hand the collected trailers to gRPC."""
-        if self.trailers:
-            self._context.set_trailing_metadata(tuple(self.trailers))
-
-    async def abort(self, code: grpc.StatusCode, message: str, trailers: Iterable[tuple[str, str | bytes]]) -> None:
-        """End the call with an error status; raises gRPC's own abort error.
+    async def abort(self, code: grpc.StatusCode, text: str, trailers: Iterable[tuple[str, str | bytes]]) -> None:
+        """End the call with an error status; may raise gRPC's own abort error.
 
         Behind an event that the caller does not read no status can be sent: the work ends, and the caller learns of it at its
         own deadline. grpcio cannot cut a call off from the server.
         """
         if self._writing:
             raise asyncio.CancelledError
-        await self._context.abort(code, message, tuple(trailers))
+        await self._wire.fail(code, text, self._last, self._headers, tuple(trailers))
 
     async def receive(self) -> None:
-        """Wait for the request of a method that has one. Raises InvalidArgument where none comes, DeadlineExceeded."""
-        if self.request is None and not self.method.client_streaming:
-            self.request = await self._read(FIRST_SECONDS)
-            if self.request is None:
-                raise InvalidArgument("request", "the call ended without a message")
+        """Wait for the request of a method that has one. Raises InvalidArgument where the call ends without it.
+
+        :meth:`limited` gives it :data:`FIRST_SECONDS`.
+        """
+        self.request = await self._wire.read()
+        if self.request is None:
+            raise InvalidArgument("request", "the call ended without a message")
+        if self.timer is not None:
+            self.timer.reschedule(_loop_time(self.deadline.at))
+
+    def limited(self) -> asyncio.Timeout:
+        """What ends the call when its time is over, or the first part of it without a message; to be entered."""
+        first = math.inf if self.method.client_streaming else self.started + FIRST_SECONDS
+        self.timer = asyncio.timeout_at(_loop_time(min(self.deadline.at, first)))
+        return self.timer
+
+    def overdue(self) -> DeadlineExceeded:
+        """Why the time of :meth:`limited` is over."""
+        if self.deadline.expired or self.request is not None:
+            return DeadlineExceeded("the time of the call is over")
+        return _no_message(FIRST_SECONDS)
 
     async def _read(self, seconds: float) -> bytes | None:
         """The next message; None where the client ended. Raises DeadlineExceeded after ``seconds`` without one."""
         self._reading = True
         try:
             async with asyncio.timeout(seconds):
-                data = await self._context.read()
+                data = await self._wire.read()
         except TimeoutError:
-            raise DeadlineExceeded(f"no message came for {seconds:g} seconds") from None
+            raise _no_message(seconds) from None
         self._reading = False
-        if data is grpc.aio.EOF:
-            self._ended = True
-            return None
-        return cast("bytes", data)
+        self._ended = data is None
+        return data
 
     async def drain(self, limit: int) -> None:
         """Read what a streaming client still sends, up to ``limit`` bytes and for a short time, and throw it away."""
@@ -211,6 +228,15 @@ class Call:
         while (data := await self._read(seconds)) is not None:
             yield parse(message, data)
             seconds = IDLE_SECONDS
+
+
+def _loop_time(at: float) -> float:
+    """A time of the monotonic clock on the clock of the event loop."""
+    return asyncio.get_running_loop().time() + at - time.monotonic()
+
+
+def _no_message(seconds: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"no message came for {seconds:g} seconds")
 
 
 #: A unary method returns its serialized response; a streaming one sends and returns None.
@@ -247,25 +273,31 @@ async def _unimplemented(call: Call) -> bytes | None:
 
 
 class ServiceHandler(grpc.GenericRpcHandler):
-    """All methods of the services of some .proto files; those without a handler answer UNIMPLEMENTED."""
+    """All methods of the services of some .proto files; those without a handler answer UNIMPLEMENTED.
+
+    ``interceptors`` are outermost first; :func:`receive` stands innermost where it is not among them.
+    """
 
     def __init__(
         self, files: Iterable[FileDescriptor], handlers: Mapping[str, Handler], interceptors: Sequence[Interceptor]
     ) -> None:
         self.services: list[str] = []
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        found: dict[str, Served] = {}
         unused = set(handlers)
+        chain = interceptors if receive in interceptors else (*interceptors, receive)
         for file in files:
             for service in file.services_by_name.values():
                 self.services.append(service.full_name)
                 for descriptor in service.methods:
                     method = Method.of(descriptor)
                     unused.discard(method.path)
-                    handler = receive(method, handlers.get(method.path, _unimplemented))
-                    for interceptor in reversed(interceptors):
+                    handler = handlers.get(method.path, _unimplemented)
+                    for interceptor in reversed(chain):
                         handler = interceptor(method, handler)
-                    self._handlers["/" + method.path] = _grpc_handler(method, handler)
-        self.methods: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = self._handlers
+                    found["/" + method.path] = _served(method, handler)
+        self.methods: Mapping[str, Served] = found
+        # For grpcio's own server.
+        self._handlers = {path: each.handler() for path, each in found.items()}
         if unused:
             raise ValueError(f"no such method in the contract: {', '.join(sorted(unused))}")
 
@@ -274,15 +306,8 @@ class ServiceHandler(grpc.GenericRpcHandler):
         return self._handlers.get(details.method)
 
 
-def _grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
-    async def unary(_: Any, context: Any) -> bytes | None:
-        return await handler(Call(method, context))
+def _served(method: Method, handler: Handler) -> Served:
+    async def serve(wire: Wire) -> None:
+        await handler(Call(method, wire))
 
-    async def streaming(_: Any, context: Any) -> None:
-        await handler(Call(method, context))
-
-    # No serializers: what goes in and out are bytes. Every method is a stream of requests to gRPC, which is the same on the
-    # wire: so the handler begins with the headers, and it is ours how long a request is waited for, and whose.
-    if method.server_streaming:
-        return grpc.stream_stream_rpc_method_handler(streaming)
-    return grpc.stream_unary_rpc_method_handler(unary)
+    return Served(serve, method.server_streaming)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypedDict, TypeVar, Unpack
@@ -30,7 +30,7 @@ from google.protobuf.message import Message
 from hexar.core.cache import Caches, Tier
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, InvalidArgument
-from hexar.core.eventlog import Answer, Answers, AnswerSpec, Compact, Completion, EventLog, Origin, head
+from hexar.core.eventlog import Answer, Answers, AnswerSpec, Compact, Completion, EventLog, FinishedLog, Origin, head
 from hexar.server.calls.interceptors import Admission
 from hexar.server.calls.rpc import Call, Handler, Method
 
@@ -215,9 +215,9 @@ async def stream_answer(
     return held
 
 
-async def send_answer(call: Call, answer: Answer, after: int) -> None:
+async def send_answer(call: Call, answer: Answer, after: int, hooks: StreamHooks = NO_HOOKS) -> None:
     """Write ``answer``, which its system holds already, past event ``after``, and let go of it."""
-    await _send(call, Held(answer, answer.origin.value, answer.tier), after, NO_HOOKS)
+    await _send(call, Held(answer, answer.origin.value, answer.tier), after, hooks)
 
 
 async def _hold(call: Call, spec: AnswerSpec, answers: Answers, after: int, hooks: StreamHooks) -> Held | None:
@@ -264,27 +264,43 @@ async def _send(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
             linger(call, answer)
         elif after > finished.count:
             raise InvalidArgument("resume_after", f"the answer has {finished.count} events")
-        original = call.text(LOG) == ORIGINAL
-        if hooks is not NO_HOOKS:
-            await _send_changed(call, held, after, hooks, original=original)
-        elif finished is not None:
-            await _write(call, finished.replay(after, original=original))
+        if finished is not None:
+            await _replay(call, held, finished, after, hooks)
+        elif hooks is not NO_HOOKS:
+            await _send_changed(call, held, after, hooks)
         else:
             async for batch in answer.batches(after):
                 await _write(call, batch)
-        await call.finish_headers()
     finally:
         answer.close()
 
 
-async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks, *, original: bool) -> None:
-    """Write an answer whose first and last event differ from caller to caller.
+async def _replay(call: Call, held: Held, finished: FinishedLog, after: int, hooks: StreamHooks) -> None:
+    """Write an answer that is complete: nothing is waited for, and its last event goes out with the end of the call."""
+    original = call.text(LOG) == ORIGINAL
+    if hooks is NO_HOOKS:
+        await call.send(finished.replay(after, original=original), closing=True)
+    else:
+        # A caller that has a part of it is sent the rest, yet its hooks see the whole.
+        whole = finished.replay(0, original=original or after > 0)
+        first = hooks.first(whole[0], held)
+        if not after:
+            await call.send((first,), opening=hooks.announces)
+        await call.send(whole[max(1, after) : -1])
+        if len(whole) > 1:
+            last = await hooks.last(whole, held) if head(whole[-1])[1] == hooks.end else whole[-1]
+            if after < finished.count:
+                await call.send((last,), closing=True)
+    call.last_seq = finished.count
+
+
+async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
+    """Write an answer that still forms, whose first and last event differ from caller to caller.
 
     A caller that has a part of it is sent the rest, yet its hooks see the whole.
     """
-    finished, log, last = held.answer.finished, list[bytes](), 0
-    whole = held.answer.batches() if finished is None else _at_once(finished.replay(0, original=original or after > 0))
-    async for batch in whole:
+    log, last = list[bytes](), 0
+    async for batch in held.answer.batches():
         out: list[bytes] = []
         for event in batch:
             log.append(event)
@@ -304,10 +320,6 @@ async def _send_changed(call: Call, held: Held, after: int, hooks: StreamHooks, 
         await _write(call, out)
     if after > last:
         raise InvalidArgument("resume_after", f"the answer has {last} events")
-
-
-async def _at_once(events: Sequence[bytes]) -> AsyncIterator[Sequence[bytes]]:
-    yield events
 
 
 async def _write(call: Call, events: Sequence[bytes], *, opening: bool = False) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import structlog
 from prometheus_client.core import Metric
@@ -24,6 +25,7 @@ from hexar.agents.portfolio.kinds import KINDS
 from hexar.agents.portfolio.retrieval.retriever import Retriever
 from hexar.agents.portfolio.tables import TABLES
 from hexar.agents.portfolio.validation import check_name
+from hexar.core.cache import Tier
 from hexar.core.complexity import classify
 from hexar.core.deadline import Deadline
 from hexar.core.errors import HexarError
@@ -31,7 +33,16 @@ from hexar.core.eventlog import AnswerSpec, Origin, extended
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.core.text.terms import terms
 from hexar.server.calls.rpc import Call, Handler
-from hexar.server.calls.streaming import SEMANTIC, Held, StreamHooks, answer_spec, stream_answer
+from hexar.server.calls.streaming import (
+    ANSWER_ID,
+    SEMANTIC,
+    Held,
+    RequestMemo,
+    StreamHooks,
+    answer_spec,
+    send_answer,
+    stream_answer,
+)
 from hexar.server.engine import MEGABYTE, Engine
 from hexar.server.engine.options import Option, attribute
 from hexar.server.engine.system import Servicer, System
@@ -91,23 +102,21 @@ class ChatHooks(StreamHooks):
 
     def first(self, event: bytes, held: Held) -> bytes:
         """``started``, with how this caller got the answer and its conversation."""
-        started = chat_pb2.ChatStarted(
-            cache_status=_CACHE_STATUS[held.how],
-            cache_tier=messages.TIERS[held.tier],
-            conversation_id=self._plan.conversation_id,
-        )
+        started = chat_pb2.ChatStarted(conversation_id=self._plan.conversation_id)
         if held.how == SEMANTIC and self.hit is not None:
             started.semantic_id = self.hit.semantic_id
             started.semantic_similarity = self.hit.similarity
             started.semantic_question = self.hit.question
-        return extended(event, started.SerializeToString())
+        return extended(event, _started_how(held.how, held.tier) + started.SerializeToString())
 
     async def last(self, events: Sequence[bytes], held: Held) -> bytes:
         """``done``, once the caller's turn is kept: the event says where it is not."""
         status = _CACHE_STATUS[held.how]
-        finished = held.answer.finished
-        said = said_of_notes(finished.notes) if finished is not None and finished.notes else said_in(_parsed(events))
-        kept = await self._pipeline.record(self._plan, held.answer.answer_id, said, status)
+        kept = True
+        if self._plan.conversation_id:
+            finished = held.answer.finished
+            said = said_of_notes(finished.notes) if finished is not None and finished.notes else said_in(_parsed(events))
+            kept = await self._pipeline.record(self._plan, held.answer.answer_id, said, status)
         usage = chat_pb2.ChatEvent.FromString(events[-1]).done.usage
         if status != chat_pb2.CACHE_STATUS_MISS:
             # Only the caller whose request made the answer pays for it.
@@ -115,14 +124,8 @@ class ChatHooks(StreamHooks):
             self._metrics.saved(tokens, usage.cost.micros, usage.cost.currency_code)
             usage = common_pb2.Usage()
         self._call.trailers += _usage(usage)
-        done = chat_pb2.ChatDone(
-            cached=held.how in (Origin.REPLAYED.value, SEMANTIC),
-            cache_status=status,
-            cache_tier=messages.TIERS[held.tier],
-            conversation_id=self._plan.conversation_id,
-            turn_unconfirmed=not kept,
-        )
-        return extended(events[-1], done.SerializeToString())
+        done = chat_pb2.ChatDone(conversation_id=self._plan.conversation_id, turn_unconfirmed=not kept)
+        return extended(events[-1], _done_how(held.how, held.tier) + done.SerializeToString())
 
 
 class ChatServicer(Servicer):
@@ -149,6 +152,7 @@ class ChatServicer(Servicer):
             PortfolioHandlers(engine.database, library, self.pipeline, engine.dispatcher),
         )
         self._checks: set[asyncio.Task[None]] = set()
+        self._memo = RequestMemo[ChatPlan]()
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""
@@ -190,8 +194,16 @@ class ChatServicer(Servicer):
 
     async def chat(self, call: Call) -> None:
         """Stream one answer."""
+        known = self._memo.get(call)
+        if known is not None and not call.text(ANSWER_ID) and (plan := self.pipeline.again(known)) is not None:
+            answer = self._engine.answers.replay(KIND, plan.key)
+            if answer is not None:
+                await send_answer(call, answer, 0, ChatHooks(call, plan, self.pipeline, self._engine.metrics))
+                return
         request = call.decode(chat_pb2.ChatRequest)
         plan = await self.pipeline.prepare(request, call.tenant)
+        if _is_plain(request):
+            self._memo.keep(call, plan)
         hooks = ChatHooks(call, plan, self.pipeline, self._engine.metrics)
         spec = self._spec(plan, call.deadline)
         held = await stream_answer(call, spec, self._engine.answers, self._engine.gate, request.resume_after, hooks)
@@ -232,11 +244,31 @@ class ChatServicer(Servicer):
         await self._engine.database.run(self.semantic.shadowed, plan.tenant, hit.semantic_id, same)
 
 
+def _is_plain(request: chat_pb2.ChatRequest) -> bool:
+    """True where the bytes of the request alone decide its plan: no conversation, no resumption, no cache policy."""
+    return not (request.conversation_id or request.resume_after or request.cache_policy)
+
+
 def _warm() -> None:
     for text, language in (("hello", "en"), ("hola", "es")):
         classify(text)
         read(text, language)
         terms(text, language)
+
+
+@cache
+def _started_how(how: str, tier: Tier) -> bytes:
+    """The fields of ``started``, serialized, that say how an answer was had."""
+    return chat_pb2.ChatStarted(cache_status=_CACHE_STATUS[how], cache_tier=messages.TIERS[tier]).SerializeToString()
+
+
+@cache
+def _done_how(how: str, tier: Tier) -> bytes:
+    """The fields of ``done``, serialized, that say how an answer was had."""
+    cached = how in (Origin.REPLAYED.value, SEMANTIC)
+    return chat_pb2.ChatDone(
+        cached=cached, cache_status=_CACHE_STATUS[how], cache_tier=messages.TIERS[tier]
+    ).SerializeToString()
 
 
 def _usage(paid: common_pb2.Usage) -> list[tuple[str, str | bytes]]:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -200,6 +200,13 @@ class ChatPipeline:
             write_cache=policy != common_pb2.CACHE_POLICY_ONLY,
             only_cache=policy == common_pb2.CACHE_POLICY_ONLY,
         )
+
+    def again(self, plan: ChatPlan) -> ChatPlan | None:
+        """The plan of another request that says the same, without a conversation; None where it must be planned anew."""
+        if self.agents.known(plan.tenant, plan.request.agent_id) is not plan.agent:
+            return None
+        self._lull.arrived()
+        return replace(plan, conversation_id=new_conversation_id()) if plan.conversation_id else plan
 
     async def _history(self, request: chat_pb2.ChatRequest, tenant: str) -> list[Turn]:
         try:

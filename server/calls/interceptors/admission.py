@@ -10,8 +10,6 @@ its share is the whole.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from hexar.core.errors import ResourceExhausted, Unavailable
 from hexar.core.resilience.gradient import GradientLimit
 from hexar.server.calls.rpc import Call, Handler, Method
@@ -40,7 +38,8 @@ class Admission:
     def __init__(self, limit: int, *, shared: bool = False) -> None:
         self.gradient = GradientLimit(limit)
         self.shared = shared
-        self._held: Counter[tuple[str, bool]] = Counter()
+        #: Calls in progress by tenant, uploads apart from the rest.
+        self._held: dict[tuple[str, bool], int] = {}
         self.draining = False
         self.working = 0
         self.inside = 0
@@ -62,12 +61,13 @@ class Admission:
             if self.inside >= ceiling:
                 raise ResourceExhausted("too many calls are in progress", COME_BACK, limit="calls")
             held, key = self._held, (call.tenant, upload)
-            if upload and held[key] >= uploads:
+            mine = held.get(key, 0)
+            if upload and mine >= uploads:
                 raise ResourceExhausted("too many uploads of this tenant are in progress", COME_BACK, limit="tenant uploads")
-            if held[key] + held[(call.tenant, not upload)] >= share:
+            if mine + held.get((call.tenant, not upload), 0) >= share:
                 raise ResourceExhausted("too many calls of this tenant are in progress", COME_BACK, limit="tenant calls")
             self.inside += 1
-            held[key] += 1
+            held[key] = mine + 1
             try:
                 if not works:
                     return await handler(call)

@@ -1,4 +1,4 @@
-"""The outermost interceptor: every exception becomes a status, also one raised in the middle of a stream.
+"""The outermost interceptor ends every call, and every exception becomes a status, also one raised in the middle of a stream.
 
 Our own errors carry their code and a text that is safe to show. Anything else is a bug of ours: the caller gets INTERNAL with
 an error id, the log gets the exception under the same id.
@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from hexar.core.errors import Code, DeadlineExceeded, HexarError, InvalidArgument
+from hexar.core.errors import Code, HexarError, InvalidArgument
 from hexar.server.calls.rpc import DRAIN_BYTES, DRAIN_STRANGER_BYTES, Call, Handler, Method
 
 log = structlog.get_logger(__name__)
@@ -30,16 +30,14 @@ def errors(method: Method, handler: Handler) -> Handler:
 
     async def call_with_errors(call: Call) -> bytes | None:
         try:
-            async with asyncio.timeout_at(_loop_time(call)):
-                result = await handler(call)
-            call.set_trailers()
-            return result
+            async with call.limited():
+                await call.finish(await handler(call))
         except asyncio.CancelledError:
             raise
         except HexarError as error:
             await fail(call, error)
         except TimeoutError:
-            await fail(call, DeadlineExceeded("the time of the call is over"))
+            await fail(call, call.overdue())
         except Exception as error:
             if _is_abort(error):
                 raise
@@ -83,10 +81,6 @@ def details(error: HexarError, reference: str) -> list[Message]:
         metadata["limit"] = limit
     found.append(error_details_pb2.ErrorInfo(reason=type(error).__name__, domain=DOMAIN, metadata=metadata))
     return found
-
-
-def _loop_time(call: Call) -> float:
-    return asyncio.get_running_loop().time() + call.deadline.remaining()
 
 
 def _is_abort(error: Exception) -> bool:

@@ -5,37 +5,128 @@ raises in that loop, and the server shuts down. So every method is registered wi
 the calls of a method come with a name that is known beforehand, and what no method claims is answered UNIMPLEMENTED without its
 path ever being read. Accepting a method's calls by a task of its own is also cheaper than the loop over all of them.
 
-This uses four private names of grpcio, checked when this module is imported; where one is missing, ``AcceptingServer`` is None
+What a :class:`~hexar.server.calls.transport.wire.Served` method sends goes to gRPC's core in batches that grpc.aio never forms
+for a stream: the initial metadata with the first message, the status with the last. Each batch costs a trip through gRPC's
+threads and the event loop, which is most of what a short answer costs (docs/adr/0030).
+
+This uses private names of grpcio, checked when this module is imported; where one is missing, ``AcceptingServer`` is None
 and a plain server is used, which :class:`~hexar.server.calls.transport.listener.Listener` replaces whenever it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Union
 
 import grpc
 from grpc._cython import cygrpc
 from grpc.aio import _server as aio_server
 
+from hexar.server.calls.transport.wire import Metadata, Served, Wire
+
 _core: Any = cygrpc
-_NAMES = ("_handle_rpc", "_schedule_rpc_coro", "_RequestCallError")
+_OPERATIONS = (
+    "ReceiveMessageOperation",
+    "SendInitialMetadataOperation",
+    "SendMessageOperation",
+    "SendStatusFromServerOperation",
+)
+_NAMES = (
+    *_OPERATIONS,
+    "_handle_rpc",
+    "_schedule_rpc_coro",
+    "_RequestCallError",
+    "_ServerStoppedError",
+    "_ServicerContext",
+    "execute_batch",
+)
 _METHODS = ("_make_request_call_future", "_request_call", "_request_registered_call", "add_registered_method_handlers")
 #: True where grpcio has what this module builds on.
 SUPPORTED = all(hasattr(_core, name) for name in _NAMES) and all(hasattr(_core.AioServer, name) for name in _METHODS)
 #: Calls of a process beyond which new ones are refused before anything is kept of them.
 MAX_CALLS = 20_000
 
+#: A method as one answers it: over a wire, or in grpcio's own way.
+Handler = Union[Served, "grpc.RpcMethodHandler[Any, Any]"]
+
 
 class _Methods:
     """Finds the handler of a call for grpcio; nothing for paths that no method claims."""
 
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self._handlers = handlers
 
-    def resolve_handler(self, details: Any) -> grpc.RpcMethodHandler[Any, Any] | None:
+    def resolve_handler(self, details: Any) -> Handler | None:
         return self._handlers.get(details.method)
+
+
+class _BatchWire:
+    """A wire that hands gRPC's core, in one batch, whatever it can take at once."""
+
+    __slots__ = ("_context", "_ended", "_loop", "_opened", "_server", "_state")
+
+    def __init__(self, server: Any, state: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._state = state
+        self._loop = loop
+        # Reads what came with the call; nothing is sent by it.
+        self._context = _core._ServicerContext(state, None, None, loop)
+        self._opened = self._ended = False
+
+    def metadata(self) -> Metadata:
+        """As in `Wire`."""
+        return self._context.invocation_metadata() or ()
+
+    def time_remaining(self) -> float | None:
+        """As in `Wire`."""
+        seconds: float | None = self._context.time_remaining()
+        return seconds
+
+    async def read(self) -> bytes | None:
+        """As in `Wire`; None also where the call is over, whose handler is then cancelled."""
+        receive = _core.ReceiveMessageOperation(0)
+        with suppress(_core.ExecuteBatchError):
+            await self._run((receive,))
+        data: bytes | None = receive.message()
+        return data
+
+    async def send(self, message: bytes, headers: Metadata) -> None:
+        """As in `Wire`."""
+        send = _core.SendMessageOperation(message, 0)
+        await self._run((send,) if self._opened else (*self._opening(headers), send))
+
+    async def finish(self, message: bytes | None, headers: Metadata, trailers: Metadata) -> None:
+        """As in `Wire`."""
+        await self._end(0, "", message, headers, trailers)
+
+    async def fail(
+        self, code: grpc.StatusCode, text: str, message: bytes | None, headers: Metadata, trailers: Metadata
+    ) -> None:
+        """As in `Wire`. Where the end was sent already, and nobody read it, there is nothing more to say."""
+        if not self._ended:
+            await self._end(code.value[0], text, message, headers, trailers)
+
+    async def _end(self, code: int, text: str, message: bytes | None, headers: Metadata, trailers: Metadata) -> None:
+        operations = self._opening(headers)
+        if message is not None:
+            operations += (_core.SendMessageOperation(message, 0),)
+        self._ended = True
+        await self._run((*operations, _core.SendStatusFromServerOperation(trailers, code, text, 0)))
+
+    def _opening(self, headers: Metadata) -> tuple[Any, ...]:
+        if self._opened:
+            return ()
+        self._opened = True
+        return (_core.SendInitialMetadataOperation(headers, 0),)
+
+    def _run(self, operations: tuple[Any, ...]) -> Awaitable[None]:
+        if self._server.stopped:
+            # The core behind the call is gone.
+            raise _core._ServerStoppedError
+        batch: Awaitable[None] = _core.execute_batch(self._state, operations, self._loop)
+        return batch
 
 
 def _accepting_core() -> Any:
@@ -45,6 +136,8 @@ def _accepting_core() -> Any:
         """Accepts the calls of each registered method, and those of no method, by tasks of its own."""
 
         methods: _Methods
+        served: Mapping[str, Callable[[Wire], Coroutine[Any, Any, None]]]
+        stopped = False
         calls: set[asyncio.Task[None]]
 
         def _make_request_call_future(self, method: bytes | None) -> asyncio.Task[None]:
@@ -55,13 +148,20 @@ def _accepting_core() -> Any:
         async def _accept(self, method: bytes | None) -> None:
             loop = asyncio.get_running_loop()
             name = "" if method is None else method.decode("ascii")
-            calls, methods = self.calls, self.methods
+            calls, methods, serve = self.calls, self.methods, self.served.get(name)
             while True:
                 state = await (self._request_call() if method is None else self._request_registered_call(method))
-                handling: Coroutine[Any, Any, None] = _core._handle_rpc(name, methods, (), state, loop, len(calls) >= MAX_CALLS)
+                if serve is not None and len(calls) < MAX_CALLS:
+                    handling = serve(_BatchWire(self, state, loop))
+                else:
+                    handling = _core._handle_rpc(name, methods, (), state, loop, len(calls) >= MAX_CALLS)
                 call = loop.create_task(_core._schedule_rpc_coro(handling, state, loop, name))
                 calls.add(call)
                 call.add_done_callback(calls.discard)
+
+        async def shutdown(self, grace: float | None) -> None:
+            await super().shutdown(grace)
+            self.stopped = True
 
     return AcceptingCore
 
@@ -69,11 +169,12 @@ def _accepting_core() -> Any:
 class _AcceptingServer(aio_server.Server):
     """As grpc.aio's server, for ``handlers`` by path ("/package.Service/Method")."""
 
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], options: Sequence[tuple[str, Any]]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], options: Sequence[tuple[str, Any]]) -> None:
         self._loop = _core.get_working_loop()
         augmented = aio_server._augment_channel_arguments(tuple(options), None)
         self._server = _accepting_core()(self._loop, None, (), None, augmented, None)
         self._server.methods = _Methods(handlers)
+        self._server.served = {path: each.serve for path, each in handlers.items() if isinstance(each, Served)}
         self._server.calls = set()
         self._server.add_registered_method_handlers(dict(handlers))
 

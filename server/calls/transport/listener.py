@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import structlog
 
-from hexar.server.calls.transport.accepting import AcceptingServer
+from hexar.server.calls.transport.accepting import AcceptingServer, Handler
+from hexar.server.calls.transport.wire import Served
 
 log = structlog.get_logger(__name__)
 
@@ -21,16 +22,14 @@ PAUSE = 0.05
 class _Table(grpc.GenericRpcHandler):
     """All handlers, for a plain server."""
 
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
-        self._handlers = handlers
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = {path: each.handler() if isinstance(each, Served) else each for path, each in handlers.items()}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         return self._handlers.get(details.method)
 
 
-def make_server(
-    handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], options: Sequence[tuple[str, Any]], *, plain: bool = False
-) -> grpc.aio.Server:
+def make_server(handlers: Mapping[str, Handler], options: Sequence[tuple[str, Any]], *, plain: bool = False) -> grpc.aio.Server:
     """A server of ``handlers`` by path; ``plain``: grpcio's own way of accepting calls."""
     if AcceptingServer is not None and not plain:
         made: grpc.aio.Server = AcceptingServer(handlers, options)  # type: ignore[assignment]

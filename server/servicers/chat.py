@@ -48,7 +48,7 @@ from hexar.server.engine.options import Option, attribute
 from hexar.server.engine.system import Servicer, System
 from hexar.server.servicers.agents import AgentHandlers
 from hexar.server.servicers.conversations import ConversationHandlers
-from hexar.server.servicers.portfolio import PortfolioHandlers
+from hexar.server.servicers.portfolio import PortfolioHandlers, Room
 from hexar.server.settings.config import Strict
 from hexar.server.settings.models import build_embeddings
 from hexar.v1 import chat_pb2, common_pb2, portfolio_pb2
@@ -146,10 +146,11 @@ class ChatServicer(Servicer):
         self.pipeline = ChatPipeline(
             engine.database, library, self.retriever, engine.models, engine.caches, engine.dispatcher, semantic=self.semantic
         )
+        self.room = Room(engine.settings.limits.upload_mb * MEGABYTE)
         self._beside = (
             AgentHandlers(engine.database, self.pipeline.agents, engine.models.models),
             ConversationHandlers(engine.database, self.pipeline.conversations),
-            PortfolioHandlers(engine.database, library, self.pipeline, engine.dispatcher),
+            PortfolioHandlers(engine.database, library, self.pipeline, engine.dispatcher, self.room),
         )
         self._checks: set[asyncio.Task[None]] = set()
         self._memo = RequestMemo[ChatPlan]()

@@ -18,7 +18,7 @@ from hexar.agents.portfolio.retrieval.finding import PassageQuery
 from hexar.agents.portfolio.retrieval.passages import Mode
 from hexar.agents.portfolio.validation import check_language, check_name, check_search, check_text, page_size
 from hexar.core.deadline import Deadline
-from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound
+from hexar.core.errors import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted
 from hexar.core.paging import PageTokens
 from hexar.core.processes import Cancel
 from hexar.core.resilience.dispatch import Dispatcher
@@ -47,19 +47,37 @@ _OUTCOMES = {
 }
 
 
+class Room:
+    """Bytes that the documents of all uploads may hold together while they arrive. Belongs to the event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Hold ``size`` more. ResourceExhausted."""
+        if self.held + size > self.limit:
+            raise ResourceExhausted("the documents that arrive now take all the room there is", 5.0, limit="upload bytes")
+        self.held += size
+
+
 class _Upload:
     """One document while its bytes arrive: in memory while it is small, else in a file. Beyond the limit they are counted."""
 
-    __slots__ = ("_file", "header", "size")
+    __slots__ = ("_file", "_held", "_room", "header", "size")
 
-    def __init__(self, header: portfolio_pb2.DocumentHeader) -> None:
+    def __init__(self, header: portfolio_pb2.DocumentHeader, room: Room) -> None:
         self.header = header
+        self._room = room
+        self._held = 0
         self._file = SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115  # closed when the document is kept, or the call ends
         self.size = 0
 
     def add(self, piece: bytes) -> None:
         self.size += len(piece)
         if self.size <= documents.MAX_BYTES:
+            self._room.take(len(piece))
+            self._held += len(piece)
             self._file.write(piece)
             if self.size > LARGE_BYTES:
                 give_back_soon()
@@ -74,17 +92,22 @@ class _Upload:
     def close(self) -> None:
         """Give up its bytes."""
         self._file.close()
+        self._room.held -= self._held
+        self._held = 0
 
 
 class PortfolioHandlers:
     """The methods of PortfolioService over one library."""
 
-    def __init__(self, database: Database, library: Library, pipeline: ChatPipeline, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, database: Database, library: Library, pipeline: ChatPipeline, dispatcher: Dispatcher, room: Room
+    ) -> None:
         self._database = database
         self._library = library
         self._pipeline = pipeline
         self._dispatcher = dispatcher
         self._large = Lock()
+        self._room = room
         dispatcher.configure(LANE, replace(dispatcher.default, party=False))
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -203,7 +226,7 @@ class PortfolioHandlers:
                     count += 1
                     if count > MAX_DOCUMENTS:
                         raise InvalidArgument("document", f"one upload holds at most {MAX_DOCUMENTS} documents")
-                    current = _Upload(frame.document)
+                    current = _Upload(frame.document, self._room)
                 else:
                     raise InvalidArgument("frame", "expected a document, or data of one that was begun")
             if current is not None:

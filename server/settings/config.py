@@ -125,6 +125,7 @@ class LimitsConfig(Strict):
     streams: StreamsConfig = StreamsConfig()
     tenant_jobs: int = Field(default=10_000, ge=1, description="jobs of a tenant that have not ended")
     tenant_portfolios: int = Field(default=100_000, ge=1)
+    upload_mb: int = Field(default=4096, ge=32, description="of the documents that arrive at a time, most of it on disk")
     message_mb: int = Field(default=8, ge=1)
     linger_seconds: float = Field(default=10.0, ge=0, le=300)
     connection_seconds: float = Field(default=30.0, ge=1, description="age at which a connection to one of several is renewed")

@@ -15,6 +15,7 @@ from hexar.server.calls.interceptors import Admission
 from hexar.server.calls.interceptors.admission import BULK_SHARE
 from hexar.server.calls.rpc import Call, Method
 from hexar.server.process.app import App
+from hexar.server.servicers.chat import ChatServicer
 from hexar.server.settings.config import Settings
 from hexar.v1 import portfolio_pb2, portfolio_pb2_grpc
 from tests.server.calls.test_errors import details, failure
@@ -146,3 +147,26 @@ async def test_bulk_work_is_refused_first_and_what_is_at_hand_last() -> None:
         gate.observe(5.0)
     assert gate.gradient.value == gate.gradient.minimum < 20
     assert await gate(STREAM, replay)(Call(STREAM, _Context())) == b"kept"
+
+
+async def test_documents_that_arrive_share_one_room(settings: Callable[..., Settings]) -> None:
+    """Uploads that are begun and not ended hold bytes up to a limit; what is more is refused, and what was held is given back."""
+    app = App(settings(limits={"upload_mb": 32}))
+    await app.start()
+    frame = portfolio_pb2.UpsertDocumentsRequest
+    target = frame(target=portfolio_pb2.UpsertTarget(portfolio_id="notes", create=True))
+    header, piece = frame(document=portfolio_pb2.DocumentHeader(document_id="a.md")), frame(data=b"x" * (4 << 20))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        stub = portfolio_pb2_grpc.PortfolioServiceStub(channel)
+        held = [stub.UpsertDocuments() for _ in range(2)]
+        for call in held:
+            for message in (target, header, *[piece] * 4):
+                await call.write(message)
+        chat = next(each for each in app.servicers if isinstance(each, ChatServicer))
+        await until(lambda: chat.room.held == 32 << 20)
+        third = stub.UpsertDocuments(iter((target, header, piece)))
+        assert limit_of(await failure(third)) == "upload bytes"
+        for call in held:
+            call.cancel()
+        await until(lambda: chat.room.held == 0)
+    await app.stop(0)

@@ -98,6 +98,8 @@ def configure_logging(settings: Settings, worker: int | None = None) -> None:
         structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
     )
 
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+
     def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         if worker is not None:
             event.setdefault("worker", worker)
@@ -112,10 +114,32 @@ def configure_logging(settings: Settings, worker: int | None = None) -> None:
             named,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # What libraries log (gRPC, urllib3, the page's server) looks the same. The lines of gRPC's C core are not among it: it
+    # writes them to standard error by itself.
+    foreign = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            named,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(foreign)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # The chatter of libraries is for who debugs; their warnings are for everybody.
+    root.setLevel(max(logging.WARNING, level) if level > logging.DEBUG else level)
 
 
 def prepare(settings: Settings, worker: int | None = None) -> None:

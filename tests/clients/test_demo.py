@@ -1,6 +1,8 @@
 """`make run`: a server with the demo shops over the configured store."""
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,3 +41,27 @@ def test_a_server_that_stays_keeps_its_store_where_commands_find_it(tmp_path: Pa
     with staying(tmp_path) as address, Client(address) as client:
         assert [portfolio.portfolio_id for portfolio in client.portfolios.list()] == ["manuals"]
         assert len(list(client.legal.corpora())) == 1
+
+
+@pytest.mark.chaos
+def test_the_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
+    """Each command that docs/getting-started.md gives for a server that `make run` has started ends well and says something."""
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / "getting-started.md").read_text("utf-8"), re.S | re.M)
+    lines = [shlex.split(line, comments=True) for line in blocks[1].splitlines()]
+    assert len(lines) == 6
+    with staying(tmp_path) as address:
+        environment = dict(os.environ, HEXAR_SERVER=address, XDG_CONFIG_HOME=str(tmp_path))
+        for words in lines:
+            command = [str(Path(sys.executable).with_name("hexar")), *words[1:], *(["--once"] if words[1] == "top" else [])]
+            ended = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
+            assert ended.returncode == 0, (words, ended.stdout, ended.stderr)
+            assert ended.stdout.strip()

@@ -30,6 +30,10 @@ ABOVE, BESIDE, SECTION, PASSAGE = 0.9, 0.6, 0.45, 0.4
 ABOVE_SHARE = 0.8
 #: What a name counts that the sentence before says: the sentence goes on about it.
 CARRIED = 0.85
+#: What any word counts that the sentence before says, where a sentence begins with what stands for it.
+GOES_ON = 0.6
+_PRONOUNS = ("it its he his she her they their these this", "el ella ellos ellas esto esta este estos estas su sus")
+_GO_ON = frozenset(word for words in _PRONOUNS for word in words.split())
 
 
 class Vectors(Protocol):
@@ -177,8 +181,9 @@ def _carry(reads: Sequence[Read], named: Sequence[bool]) -> None:
     for read in reads:
         beside = before is not None and (before.marker, before.unit.group) == (read.marker, read.unit.group)
         if before is not None and beside and read.unit.kind is Kind.SENTENCE:
+            goes_on = bool(read.words) and read.words[0].folded in _GO_ON
             read.own = [
-                max(own, CARRIED * earlier) if name else own
+                max(own, CARRIED * earlier) if name else max(own, GOES_ON * earlier) if goes_on else own
                 for own, earlier, name in zip(read.own, before.own, named, strict=True)
             ]
         before = read

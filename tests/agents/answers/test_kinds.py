@@ -4,6 +4,7 @@ import pytest
 
 from hexar.agents.answers.composer import choose
 from hexar.agents.answers.reading.questions import Asks, read_question
+from hexar.agents.answers.selection import read_passages, score
 from hexar.agents.llm import Passage
 from hexar.agents.llm.embeddings import embedded
 
@@ -85,3 +86,12 @@ def test_a_row_from_the_middle_of_a_table_is_read_under_its_header() -> None:
     middle = (Passage(1, "Borkum | 31 EUR | 7\nJuist | 29 EUR | 4", "fares.csv › port | fare | boats a day"),)
     found = choose("How many boats a day go to Juist?", middle, 2, "en", vectors=embedded())
     assert found[0] == ("Juist, boats a day: 4", 1)
+
+
+def test_a_sentence_that_begins_with_a_pronoun_goes_on_about_the_one_before() -> None:
+    """What the first names, the second tells of; a sentence about something else does not."""
+    told = (Passage(1, "Fish ladders are dear. The weir was rebuilt last spring. It cost 4,000 EUR. Dogs swim there."),)
+    asked, reads = read_question("How much did the weir cost?", "en"), read_passages(told)
+    score(asked, reads, None)
+    weir = next(at for at, term in enumerate(asked.terms) if term.word.folded == "weir")
+    assert [round(read.own[weir], 2) for read in reads] == [0.0, 1.0, 0.6, 0.0]

@@ -33,4 +33,4 @@ def run(settings: Settings) -> None:
     from hexar.server.process.app import App
 
     prepare(settings)
-    run_loop(built(lambda: App(settings)).run(), cpu_affinity=settings.cpu_affinity)
+    run_loop(built(lambda: App(settings)).run(owns_process=True), cpu_affinity=settings.cpu_affinity)

@@ -43,4 +43,4 @@ def run(settings: Settings, *, health: bool) -> None:
     from hexar.server.process.worker import JobProcess
 
     prepare(settings)
-    run_loop(built(lambda: JobProcess(settings, health=health)).run())
+    run_loop(built(lambda: JobProcess(settings, health=health)).run(owns_process=True))

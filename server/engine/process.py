@@ -186,8 +186,18 @@ class Process(ABC):
     async def leave(self) -> None:  # noqa: B027  # who shares no port has nobody to hand over
         """Let others that share the port have the callers: return when none is connected and no answer is made here."""
 
-    async def run(self, stopping: asyncio.Event | None = None, started: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Serve until SIGTERM, SIGINT or ``stopping``, then drain. ``started`` is called once it serves."""
+    async def run(
+        self,
+        stopping: asyncio.Event | None = None,
+        started: Callable[[], Awaitable[None]] | None = None,
+        *,
+        owns_process: bool = False,
+    ) -> None:
+        """Serve until SIGTERM, SIGINT or ``stopping``, then drain. ``started`` is called once it serves.
+
+        ``owns_process``: the operating system's process is there for this alone. It then ends in bounded time once it was told
+        to, whatever its threads do; without it, whoever embeds the server goes on.
+        """
         stopping = stopping or asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -209,6 +219,7 @@ class Process(ABC):
         for task in (lost, told, asked):
             task.cancel()
         log.info("draining", seconds=self.settings.drain_seconds)
-        # Counted outside of the interpreter: neither a thread that hangs nor one that never lets go of its lock holds it up.
-        faulthandler.dump_traceback_later(self.settings.drain_seconds + EXIT_SECONDS, exit=True)
+        if owns_process:
+            # Counted outside of the interpreter: neither a thread that hangs nor one that never lets go of its lock holds it up.
+            faulthandler.dump_traceback_later(self.settings.drain_seconds + EXIT_SECONDS, exit=True)
         await self.stop()

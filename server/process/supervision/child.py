@@ -118,7 +118,7 @@ async def serve(process: Process, end: socket.socket) -> None:
     process.drained = drained
     answering = asyncio.create_task(answer())
     try:
-        await process.run(stopping, started)
+        await process.run(stopping, started, owns_process=True)
     except Exception as error:
         if not process.ready:
             text = (str(error) or type(error).__name__).splitlines()[0]

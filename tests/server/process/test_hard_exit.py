@@ -23,7 +23,7 @@ async def started():
 async def main():
     app = App(make_settings(port=0, data_dir=sys.argv[1], vendors=sys.argv[1] + "/none.yaml", drain_seconds=0, log_level="error"))
     app.drained = drained
-    await app.run(started=started)
+    await app.run(started=started, owns_process=True)
 
 asyncio.run(main())
 """

@@ -220,6 +220,6 @@ class Process(ABC):
             task.cancel()
         log.info("draining", seconds=self.settings.drain_seconds)
         if owns_process:
-            # Counted outside of the interpreter: neither a thread that hangs nor one that never lets go of its lock holds it up.
+            # Counted outside of the interpreter: no thread that hangs, or never lets go of its lock, holds it up.
             faulthandler.dump_traceback_later(self.settings.drain_seconds + EXIT_SECONDS, exit=True)
         await self.stop()

@@ -63,7 +63,8 @@ def api() -> Iterator[str]:
 
 def configuration() -> Iterator[str]:
     """The settings with their types and defaults, section by section."""
-    yield "# Configuration\n\nMade from the settings of the server. `a.b` is `HEXAR_A__B` in the environment.\n\n"
+    yield "# Configuration\n\nMade from the settings of the server. In the environment, `a.b` stands in capitals, with the\n"
+    yield "prefix of docs/operations.md and two underscores for the point.\n\n"
     yield "| setting | type | default | |\n|---|---|---|---|\n"
     yield from _settings(settings_type(), "")
 

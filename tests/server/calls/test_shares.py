@@ -107,8 +107,8 @@ async def test_a_tenant_keeps_no_more_than_its_share(limited: App) -> None:
     await jobs.submit("work", b"", tenant="globex")
 
 
-class _Context:
-    """As much of gRPC's context as admission asks for."""
+class _Wire:
+    """As much of a wire as admission asks for."""
 
     def __init__(self, *metadata: tuple[str, str]) -> None:
         self._metadata = metadata
@@ -116,7 +116,7 @@ class _Context:
     def time_remaining(self) -> None:
         return None
 
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+    def metadata(self) -> tuple[tuple[str, str], ...]:
         return self._metadata
 
 
@@ -126,7 +126,7 @@ STREAM = Method("hexar.v1.QueryService/Query", "hexar.v1.QueryService", "Query",
 async def test_bulk_work_is_refused_first_and_what_is_at_hand_last() -> None:
     """At the bulk share a call that can wait is refused, at the limit every call that works; a replay passes up to the ceiling."""
     gate = Admission(20)
-    bulk, interactive = Call(STREAM, _Context(("hexar-priority", "bulk"))), Call(STREAM, _Context())
+    bulk, interactive = Call(STREAM, _Wire(("hexar-priority", "bulk"))), Call(STREAM, _Wire())
     for _ in range(int(20 * BULK_SHARE)):
         gate.work(bulk).__enter__()
     with pytest.raises(ResourceExhausted) as refused:
@@ -142,11 +142,11 @@ async def test_bulk_work_is_refused_first_and_what_is_at_hand_last() -> None:
     async def replay(_: Call) -> bytes:
         return b"kept"
 
-    assert await gate(STREAM, replay)(Call(STREAM, _Context())) == b"kept"
+    assert await gate(STREAM, replay)(Call(STREAM, _Wire())) == b"kept"
     for _ in range(200):
         gate.observe(5.0)
     assert gate.gradient.value == gate.gradient.minimum < 20
-    assert await gate(STREAM, replay)(Call(STREAM, _Context())) == b"kept"
+    assert await gate(STREAM, replay)(Call(STREAM, _Wire())) == b"kept"
 
 
 async def test_documents_that_arrive_share_one_room(settings: Callable[..., Settings]) -> None:

@@ -172,16 +172,18 @@ async def test_names_are_matched_in_their_order(stub: Any) -> None:
 
 
 def test_the_import_command_reports_what_it_did(tmp_path: Path) -> None:
-    """Counts, problems with file and line, and a message where the name is taken."""
+    """Counts, problems with file and line, another exit code where a row was refused, and a message where the name is taken."""
     source = tmp_path / "list.csv"
     source.write_text(demo.PATH.read_text("utf-8") + "broken,row\n", "utf-8")
     run = CliRunner()
     arguments = ["parts", str(source), "--data-dir", str(tmp_path / "data")]
     done = run.invoke(import_app, arguments)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output
     assert "list.csv, line" in done.output
     again = run.invoke(import_app, arguments)
     assert again.exit_code == 1
     assert "is there already" in again.output
+    assert run.invoke(import_app, [*arguments, "--replace"]).exit_code == 3
+    source.write_text(demo.PATH.read_text("utf-8"), "utf-8")
     assert run.invoke(import_app, [*arguments, "--replace"]).exit_code == 0
     assert run.invoke(import_app, ["parts", str(tmp_path / "none"), "--data-dir", str(tmp_path / "data")]).exit_code == 1

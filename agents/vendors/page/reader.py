@@ -240,8 +240,9 @@ def _as_shown(listing: Listing, tree: LexborHTMLParser, reading: ReadContext) ->
     price, before = plain
     if price.micros == listing.price.micros:
         return listing if listing.list_price is not None else replace(listing, list_price=list_price(price, before))
-    whole = listing.price.micros // 1_000_000 * 1_000_000
-    if price.micros == whole or not MIN_SHARE <= price.micros / listing.price.micros <= 1 / MIN_SHARE:
+    # Raised cents are easily overlooked: "59" beside 59.99 is no other price, unless the page strikes out 59.99.
+    whole = before != listing.price and price.micros == listing.price.micros // 1_000_000 * 1_000_000
+    if whole or not MIN_SHARE <= price.micros / listing.price.micros <= 1 / MIN_SHARE:
         return listing
     return replace(
         listing,

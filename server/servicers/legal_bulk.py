@@ -13,6 +13,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import Code, HexarError, InvalidArgument, ResourceExhausted
 from hexar.core.eventlog import AnswerSpec
 from hexar.server.calls.rpc import Call
+from hexar.server.calls.transport.texts import check_strings
 from hexar.server.engine import Engine
 from hexar.v1 import common_pb2
 from hexar.v1 import legal_pb2 as pb
@@ -83,6 +84,7 @@ class _Bulk:
 
     async def _one(self, index: int, request: pb.DraftRequest) -> None:
         try:
+            check_strings(request)
             plan = await self._pipeline.prepare(request, self._call.tenant)
             answer = await self._engine.answers.open(self._spec(plan, self._call.deadline), self._call.deadline)
             try:

@@ -13,6 +13,7 @@ from hexar.agents.legal.request.checks import MAX_NAME, Violations
 from hexar.core.errors import InvalidArgument, Unavailable
 from hexar.core.store import STORE_ERRORS
 from hexar.server.calls.rpc import Call
+from hexar.server.calls.transport.texts import check_strings
 from hexar.server.engine import Engine
 from hexar.v1 import legal_pb2 as pb
 
@@ -44,6 +45,8 @@ class CorpusImports:
                 return self._corpora.replace(call.tenant, name, held, jurisdiction, progress)
 
             task = asyncio.create_task(self._engine.database.run(work))
+            # Where the caller leaves, nobody asks how it ended.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
             while not (await asyncio.wait({task}, timeout=EVERY))[0]:
                 sent = pb.ImportCorpusResponse(read=len(latest.passages), refused=latest.refused)
                 await call.send([sent.SerializeToString()])
@@ -68,6 +71,7 @@ class CorpusImports:
         total = 0
         first = True
         async for request in call.decode_stream(pb.ImportCorpusRequest):
+            check_strings(request)
             if first:
                 wrong = Violations()
                 wrong.text("corpus", request.corpus, MAX_NAME)

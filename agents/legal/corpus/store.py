@@ -24,6 +24,10 @@ KEPT = 3
 BATCH = 500
 
 
+#: The highest number that the stores' columns take; a request may name a higher one.
+MAX_VERSION = 2**63 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class CorpusRow:
     """A corpus as it is listed: its current version, and those that a request can pin."""
@@ -60,6 +64,9 @@ class CorpusStore:
 
     def load(self, key: CorpusKey) -> tuple[float, list[Passage]]:
         """(when it was imported, its passages); FailedPrecondition where that version is not kept."""
+        missing = FailedPrecondition(f"version {key.version} of corpus {key.name!r} is not kept")
+        if key.version > MAX_VERSION:
+            raise missing
         with self._database.read() as connection:
             row = connection.execute(
                 sa.select(corpora.c.key, corpora.c.imported_at).where(
@@ -67,7 +74,7 @@ class CorpusStore:
                 )
             ).first()
             if row is None:
-                raise FailedPrecondition(f"version {key.version} of corpus {key.name!r} is not kept")
+                raise missing
             records = connection.execute(
                 sa.select(passages.c.record).where(passages.c.corpus_key == row[0]).order_by(passages.c.number)
             )

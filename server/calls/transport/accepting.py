@@ -93,9 +93,12 @@ class _BatchWire:
         return data
 
     async def send(self, message: bytes, headers: Metadata) -> None:
-        """As in `Wire`."""
+        """As in `Wire`. Where the call is over, so is the work of its handler."""
         send = _core.SendMessageOperation(message, 0)
-        await self._run((send,) if self._opened else (*self._opening(headers), send))
+        try:
+            await self._run((send,) if self._opened else (*self._opening(headers), send))
+        except _core.ExecuteBatchError:
+            raise asyncio.CancelledError from None
 
     async def finish(self, message: bytes | None, headers: Metadata, trailers: Metadata) -> None:
         """As in `Wire`."""
@@ -113,7 +116,9 @@ class _BatchWire:
         if message is not None:
             operations += (_core.SendMessageOperation(message, 0),)
         self._ended = True
-        await self._run((*operations, _core.SendStatusFromServerOperation(trailers, code, text, 0)))
+        # It fails where the call is over already: nobody waits for its end.
+        with suppress(_core.ExecuteBatchError):
+            await self._run((*operations, _core.SendStatusFromServerOperation(trailers, code, text, 0)))
 
     def _opening(self, headers: Metadata) -> tuple[Any, ...]:
         if self._opened:

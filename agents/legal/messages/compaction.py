@@ -5,8 +5,9 @@ Tokens are joined to texts, texts that were taken back are gone, and of a layer'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from hexar.agents.compaction import compact_runs
 from hexar.core.eventlog import Compaction
 from hexar.v1 import legal_pb2 as pb
 
@@ -26,48 +27,30 @@ def compact(events: Sequence[bytes]) -> Compaction:
     Raises ValueError where the text of a section goes on past an event that stands by itself, which no document's does.
     """
     parsed = [pb.DraftEvent.FromString(event) for event in events]
-    open_until = _ends(parsed)
-    kept: list[tuple[int, bytes]] = []
-    run: list[pb.DraftEvent] = []
-    for event in parsed:
-        if event.WhichOneof("event") in _JOINED:
-            run.append(event)
-            continue
-        kept += _joined(run, open_until)
-        run = []
-        seq = event.seq
-        event.ClearField("seq")
-        kept.append((seq, event.SerializeToString()))
-    return Compaction([*kept, *_joined(run, open_until)])
+    between = _between_sections(parsed)
+    return compact_runs(
+        parsed, lambda event: event.WhichOneof("event") in _JOINED, _fold, PART_BYTES, lambda event: event.seq in between
+    )
 
 
-def _ends(events: Sequence[pb.DraftEvent]) -> dict[int, int]:
-    """Section → number of the last event of its text."""
+def _between_sections(events: Sequence[pb.DraftEvent]) -> set[int]:
+    """Numbers of the events before which no section is half told: a section is never divided."""
     ends: dict[int, int] = {}
     for event in events:
         kind = event.WhichOneof("event")
         if kind in _TEXT:
             ends[getattr(event, kind).index] = event.seq
-    return ends
-
-
-def _joined(run: Sequence[pb.DraftEvent], ends: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    """Parts in order, in as few messages as :data:`PART_BYTES` allows; a section is never divided."""
-    begin, size, until = 0, 0, 0
-    for at, event in enumerate(run):
-        more = event.ByteSize()
-        if at > begin and size + more > PART_BYTES and until < event.seq:
-            yield run[at - 1].seq, _folded(run[begin:at])
-            begin, size = at, 0
-        size += more
+    between, until = set(), 0
+    for event in events:
+        if until < event.seq:
+            between.add(event.seq)
         kind = event.WhichOneof("event")
         if kind in _TEXT:
             until = max(until, ends[getattr(event, kind).index])
-    if run:
-        yield run[-1].seq, _folded(run[begin:])
+    return between
 
 
-def _folded(run: Sequence[pb.DraftEvent]) -> bytes:
+def _fold(run: Sequence[pb.DraftEvent]) -> bytes:
     out = pb.DraftEvent()
     parts = out.parts
     parts.SetInParent()

@@ -76,7 +76,7 @@ def choose(
         if items and (asked.lists or best in items or best.unit.text.endswith(":")):
             return [(written(item.unit, columns_of(asked, item, lists=True)), item.marker) for item in items]
     best = max(reads, key=_order)
-    if not answered(asked, reads, best):
+    if not answered(asked, best):
         return []
     able = sorted((read for read in reads if read is best or supported(asked, read)), key=_order, reverse=True)[:wanted]
     kept = [read for read in able if read.score >= KEEP_SHARE * able[0].score]
@@ -129,7 +129,7 @@ def _both_sides(question: Question, reads: Sequence[Read], vectors: Vectors | No
         if not able:
             return []
         best = max(able, key=_order)
-        if not answered(part, fresh, best):
+        if not answered(part, best):
             return []
         chosen.setdefault(best.order, _quote(part, best))
     return list(chosen.values())

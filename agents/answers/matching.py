@@ -59,9 +59,7 @@ class Passage(Protocol):
 
 @dataclass(slots=True)
 class Read:
-    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings.
-
-    ``near`` is its cosine to the question, None where there are no vectors."""
+    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings."""
 
     unit: Unit
     marker: int
@@ -73,7 +71,6 @@ class Read:
     all: list[float] = field(default_factory=list)
     above_said: list[float] = field(default_factory=list)
     sure: float = 0.0
-    near: float | None = None
     said: float = 0.0
     score: float = 0.0
     support: float = 0.0

@@ -79,7 +79,6 @@ def _nearness(question: Question, reads: Sequence[Read], embeddings: Vectors) ->
     """What the whole sentence is about orders units that say equally much."""
     rows = embeddings.embed([question.text, *(read.unit.text for read in reads)])
     for read, cosine in zip(reads, (rows[1:] @ rows[0]).tolist(), strict=True):
-        read.near = cosine
         if read.score > 0.0:
             read.score += NEAR * cosine
 

@@ -93,7 +93,7 @@ class _BatchWire:
         return data
 
     async def send(self, message: bytes, headers: Metadata) -> None:
-        """As in `Wire`. Where the call is over, so is the work of its handler."""
+        """As in `Wire`."""
         send = _core.SendMessageOperation(message, 0)
         try:
             await self._run((send,) if self._opened else (*self._opening(headers), send))

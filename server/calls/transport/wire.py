@@ -6,6 +6,7 @@ server of ``accepting`` has a wire of its own, which asks gRPC's core for less w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ class Wire(Protocol):
         ...
 
     async def send(self, message: bytes, headers: Metadata) -> None:
-        """Send a message of a stream; waits while the caller does not read."""
+        """Send a message of a stream; waits while the caller does not read. Raises CancelledError where the call is over."""
         ...
 
     async def finish(self, message: bytes | None, headers: Metadata, trailers: Metadata) -> None:
@@ -96,8 +97,11 @@ class ContextWire:
 
     async def send(self, message: bytes, headers: Metadata) -> None:
         """As in `Wire`."""
-        await self._open(headers)
-        await self._context.write(message)
+        try:
+            await self._open(headers)
+            await self._context.write(message)
+        except grpc.aio.InternalError:
+            raise asyncio.CancelledError from None
 
     async def finish(self, message: bytes | None, headers: Metadata, trailers: Metadata) -> None:
         """As in `Wire`."""

@@ -110,6 +110,44 @@ async def test_a_caller_that_leaves_cancels_its_handler(start: Start) -> None:
         await ended.wait()
 
 
+@pytest.mark.parametrize("ends", ["sends", "ends", "fails"])
+async def test_what_comes_after_the_caller_left_is_no_fault(start: Start, ends: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that is late by one step sends, ends or fails to nobody; no library calls that a bug of the server."""
+    begun, over = asyncio.Event(), asyncio.Event()
+    seen: list[type[BaseException]] = []
+
+    async def handler(call: Call) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if ends == "fails":
+                raise NotFound("thing", "x") from None
+            if ends == "sends":
+                await call.send([b"\x08\x01"])
+
+    async def watched(call: Call) -> None:
+        try:
+            await handler(call)
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+        finally:
+            over.set()
+
+    channel = await start(QUERY, watched)
+    call = channel.unary_stream(f"/{QUERY}")(b"")
+    await begun.wait()
+    call.cancel()
+    async with asyncio.timeout(20):
+        await over.wait()
+        calls = [task for task in asyncio.all_tasks() if "_schedule_rpc_coro" in repr(task)]
+        await asyncio.gather(*calls, return_exceptions=True)
+    # Whoever counts calls takes a late message for what it is: a call that was cancelled.
+    assert seen == {"sends": [asyncio.CancelledError], "ends": [], "fails": [NotFound]}[ends]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_caller_that_does_not_read_the_end_holds_no_handler(start: Start) -> None:
     """The deadline ends the call also where the last message does not go out."""
     done = asyncio.Event()

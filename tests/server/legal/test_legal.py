@@ -257,6 +257,36 @@ async def test_an_import_replaces_a_corpus_at_once_and_old_versions_can_be_pinne
     assert listed["mine"].coverage[0].jurisdiction == "us/california"
 
 
+async def test_texts_that_no_store_takes_are_the_callers_mistake_in_streams_too(stub: Any) -> None:
+    """The first frame of an import by its field; a draft of a bulk by itself, beside the one that is well."""
+    marks = "US-CA" + "\u0301" * 300
+
+    async def frames() -> AsyncIterator[pb.ImportCorpusRequest]:
+        yield pb.ImportCorpusRequest(corpus="mine", jurisdiction=marks, path="a.jsonl", content=line("x", "A text."))
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await _last(stub.ImportCorpus(frames()))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "jurisdiction" in violations(refused.value)
+
+    async def drafts() -> AsyncIterator[pb.DraftBulkRequest]:
+        yield pb.DraftBulkRequest(draft=draft_request("nda", marks, FIELDS))
+        yield pb.DraftBulkRequest(draft=draft_request("nda", "US-CA", FIELDS))
+
+    failures = [event.failure async for event in stub.DraftBulk(drafts()) if event.HasField("failure")]
+    assert [(failure.index, failure.code) for failure in failures] == [(0, grpc.StatusCode.INVALID_ARGUMENT.value[0])]
+
+
+@pytest.mark.parametrize("version", [99, 2**63, 2**64 - 1])
+async def test_a_version_that_is_not_kept_is_said_to_be(stub: Any, version: int) -> None:
+    """Also one that is larger than any number of the store."""
+    request = pb.SearchAuthoritiesRequest(query="invention", jurisdiction="US-CA", corpus=pb.CorpusRef(version=version))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.SearchAuthorities(request)
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert str(version) in (refused.value.details() or "")
+
+
 async def test_an_import_that_fails_changes_nothing(stub: Any) -> None:
     """A damaged archive is refused, and the corpus stays as it was."""
     await _last(stub.ImportCorpus(pieces(("a.jsonl", line("kept", "The kept text of the corpus.")))))

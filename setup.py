@@ -119,6 +119,7 @@ setup(
     package_dir={f"hexar.{part}": part for part in PARTS},
     package_data={
         "": ["*.pyx", "*.pxd", "*.pyi", "py.typed", "*.yaml", "*.json", "*.toml", "*.md", "*.csv", "*.jsonl"],
+        "hexar.agents.legal.demo": ["corpus/*", "types/*"],
         "hexar.server.demo": ["documents/*.md"],
         "hexar.server.dashboard": ["static/*"],
     },

@@ -19,14 +19,8 @@ from asking.legal import ask_legal
 from asking.market import ask_market
 from asking.parts import ask_parts
 from asking.portfolio import ask_portfolio
-from hexar.agents.legal.corpus.corpora import Corpora
-from hexar.agents.legal.corpus.files import files_of
-from hexar.agents.legal.demo import CORPUS
-from hexar.agents.parts.demo import PATH as CATALOGUE
-from hexar.agents.parts.importers.run import import_catalogue
-from hexar.core.cache.versions import Versions
-from hexar.core.errors import AlreadyExists
 from hexar.server.demo import NAMES, DemoShops
+from hexar.server.demo.store import fill
 from hexar.server.engine.store import open_database, prepare_database
 from hexar.server.process.app import App
 from hexar.server.process.startup import failed, load_settings, prepare, run_loop
@@ -76,11 +70,7 @@ def fill_store(settings: Settings) -> None:
     database = open_database(settings)
     try:
         prepare_database(settings, database, TABLES)
-        with suppress(AlreadyExists):
-            import_catalogue(database, CATALOGUE)
-        corpora = Corpora(database, Versions(database), None)
-        if corpora.key("", "") is None:
-            corpora.replace("", "", files_of(CORPUS))
+        fill(database)
     finally:
         database.close()
 

@@ -1,6 +1,8 @@
 """Alerts to a webhook that takes what Slack takes: ``{"text": "…"}``, posted from a thread of its own.
 
-What cannot be delivered waits and is sent again, with growing pauses, in the order it happened. Where too much waits, the pairs
+What cannot be delivered waits and is sent again, with growing pauses, in the order it happened. A message that the other side
+refuses for what it is (a status 4xx but 408, 425 and 429) is dropped and logged: it would be refused again, and those behind it
+with it. Where too much waits, the pairs
 of alerts that fired and resolved meanwhile go first: what still fires is never dropped, and it is bounded by the rules.
 """
 
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 TIMEOUT, PAUSE, LONGEST_PAUSE, END_SECONDS = 5.0, 1.0, 60.0, 2.0
 #: Messages that may wait before those of resolved alerts are dropped.
 MOST_WAITING = 1000
+#: Statuses 4xx that say "later", not "never".
+LATER = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,8 @@ class Webhook:
                 if not self._waiting:
                     return
                 message = self._waiting[0]
-            posted = self._post(message)
-            if posted:
+            done = self._post(message)
+            if done:
                 pause = PAUSE
                 with self._changed:
                     # It may have been dropped meanwhile, as one of a pair.
@@ -125,6 +129,7 @@ class Webhook:
                     return
 
     def _post(self, message: _Message) -> bool:
+        """Whether the message is done with: taken, or refused for good."""
         alert = message.alert
         word = "resolved" if message.resolved else "firing"
         text = f"[{word}] {self._name}: {alert.rule}: {alert.text}"
@@ -137,7 +142,10 @@ class Webhook:
             return False
         if answer.status >= 300:
             self._failed(f"status {answer.status}")
-            return False
+            refused = 400 <= answer.status < 500 and answer.status not in LATER
+            if refused:
+                log.warning("alert_refused", rule=alert.rule, subject=alert.subject, status=answer.status)
+            return refused
         self.sent += 1
         return True
 

@@ -11,7 +11,12 @@ from hexar.agents.vendors.registry import VendorsFileError, load_vendors
 from hexar.server.process.startup import ConfigurationError, failed, load_settings
 from hexar.server.servicers.query import GearSettings
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check the configuration, and show what it comes to.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check the configuration, and show what it comes to.",
+)
 
 
 @app.command()
@@ -23,7 +28,10 @@ def check() -> None:
         vendors = load_vendors(path) if path.exists() else []
     except VendorsFileError as error:
         raise failed(ConfigurationError(str(error)), 2) from None
-    typer.echo(f"the configuration is right: port {settings.port}, {len(vendors)} shops in {path}")
+    shops = (
+        f"{len(vendors)} shop{'s' * (len(vendors) != 1)} in {path}" if path.exists() else f"no shops, since there is no {path}"
+    )
+    typer.echo(f"the configuration is right: port {settings.port}, {shops}")
 
 
 @app.command()

@@ -15,7 +15,9 @@ from hexar.core.store.migrations import upgrade as migrate
 from hexar.server.commands.stores import open_store
 from hexar.server.systems import TABLES
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Migrate the store, and look at its schema.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Migrate the store, and look at its schema."
+)
 
 
 @app.command()

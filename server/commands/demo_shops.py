@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 from pathlib import Path
@@ -30,7 +31,9 @@ def demo_shops(
         shops = DemoShops(host=host, ports=ports, delay=delay, hang=hang or ())
         shops.start()
     except (OSError, ValueError) as error:
-        typer.echo(f"the demo shops cannot start: {error}", err=True)
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = f"a port from {port} is taken; --port names others, and 0 any" if taken else str(error)
+        typer.echo(f"hexar: the demo shops cannot start: {why}", err=True)
         raise typer.Exit(1) from error
     try:
         if vendors is not None:

@@ -14,7 +14,7 @@ from urllib3.util import parse_url
 
 from hexar.agents.vendors.base import LightRequest
 from hexar.agents.vendors.config import VendorConfig
-from hexar.agents.vendors.errors import VendorError
+from hexar.agents.vendors.errors import VendorError, VendorRefused
 from hexar.agents.vendors.model import Listing
 from hexar.agents.vendors.registry import VendorsFileError, build_agents, check_vendor, load_vendors
 from hexar.core.deadline import Deadline
@@ -22,7 +22,10 @@ from hexar.server.process.startup import ConfigurationError, failed, load_settin
 from hexar.server.servicers.query import GearSettings
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Look at the configured shops, and at what is read of a page."
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at the configured shops, and at what is read of a page.",
 )
 Vendors = Annotated[Path | None, typer.Option("--vendors", help="The file of the shops; as configured where not given.")]
 
@@ -62,7 +65,9 @@ def check(
     try:
         found = agent.light(LightRequest(terms), Deadline.after(config.timeout))
     except VendorError as error:
-        raise failed(error, 1) from None
+        advice = "; --private lets it be read" if isinstance(error, VendorRefused) and "://" in what and not private else ""
+        reason = error.reason if "://" in what else str(error)
+        raise failed(ConfigurationError(f"{what}: {reason}{advice}" if "://" in what else reason), 1) from None
     finally:
         agent.close()
     console = Console(highlight=False, stderr=as_json)

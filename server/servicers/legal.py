@@ -30,7 +30,7 @@ from hexar.agents.legal.request.checks import (
     check_search,
     formats,
 )
-from hexar.agents.legal.request.plan import CITE_KIND, DRAFT_KIND, RESEARCH_KIND, DraftPlan, day_of
+from hexar.agents.legal.request.plan import CITE_KIND, DRAFT_KIND, RESEARCH_KIND, DraftPlan, day_of, unknown_type
 from hexar.agents.legal.request.revising import kinds_of, revised
 from hexar.agents.legal.tables import TABLES
 from hexar.agents.legal.templates.library import Library
@@ -199,8 +199,7 @@ class LegalServicer(Servicer):
         if document_type.strip():
             languages = await self._stored(self.library.find, document_type)
             if languages is None:
-                near = ", ".join(await self._stored(self.library.nearest, document_type))
-                wrong.add("document_type", f"{document_type.strip()!r} is not known; nearest: {near}")
+                wrong.add("document_type", await self._stored(unknown_type, self.library, document_type))
             else:
                 kind = languages.get("en") or next(iter(languages.values()))
                 made_for = kind.jurisdictions

@@ -208,3 +208,61 @@ def test_top_and_json_by_either_option(tmp_path: Path, server: str) -> None:
     by_form = json.loads(run(tmp_path, "--server", server, "ops", "status", "-o", "json").stdout)
     assert by_flag["instance"] == by_form["instance"]
     assert run(tmp_path, "--server", server, "ops", "status").stdout.startswith("version")
+
+
+@pytest.mark.chaos
+def test_figures_fit_on_eighty_columns_and_end_their_last_line(tmp_path: Path, server: str) -> None:
+    """Every view of an operator, after every kind of call: no line is wider than the screen, no word of a table is cut in two."""
+    run(tmp_path, "--server", server, "query", "beginner snowboard", "--wait", "5")
+    for words in (
+        "ops status", "ops report", "ops cache", "ops cache --entries", "ops vendors", "ops breakers", "ops options", "ops jobs",
+        "top --once", "query snowboard", "parts discover --make Vauxhall --model Astra --year 2006 --damage bonnet:minor",
+    ):  # fmt: skip
+        shown = run(tmp_path, "--server", server, *words.split()).stdout
+        assert shown.endswith("\n"), words
+        assert max(map(len, shown.splitlines())) <= 80, words
+    report = run(tmp_path, "--server", server, "ops", "report").stdout
+    assert "\nQuery " in report
+    assert "\nalpine " in report
+    jobs = run(tmp_path, "--server", server, "ops", "jobs").stdout
+    assert "gear.analyse  succeeded  1/3" in jobs
+
+
+def test_what_operators_change(tmp_path: Path, server: str) -> None:
+    """An option, a breaker, a product that is forgotten; what is not known is an error in a line."""
+    assert " off " in run(tmp_path, "--server", server, "ops", "options", "--off", "heavy_analysis").stdout
+    assert " on " in run(tmp_path, "--server", server, "ops", "options", "--on", "heavy_analysis").stdout
+    assert "closed" in run(tmp_path, "--server", server, "ops", "breakers", "--reset", "alpine").stdout
+    events = run(tmp_path, "--server", server, "query", "beginner snowboard", "--json").stdout.splitlines()
+    completed = json.loads(events[-1])["completed"]
+    forgotten = run(tmp_path, "--server", server, "ops", "invalidate", "--product", completed["product_ids"][0]).stdout
+    assert "vendor:" in forgotten
+    for words in ("invalidate --product p_0", "breakers --reset nobody"):
+        assert "was not found" in run(tmp_path, "--server", server, "ops", *words.split(), code=1).stderr
+    run(tmp_path, "--server", server, "ops", "invalidate", code=2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.000712, "0.712 ms"), (0.2227, "223 ms"), (1.5, "1.5 s"), (900, "15 min"), (2_592_000, "30 d")]
+)
+def test_a_length_of_time_reads_at_once(seconds: float, said: str) -> None:
+    """In the unit that fits, with three digits."""
+    assert output.span(seconds) == said
+
+
+def test_a_row_that_is_too_wide_is_shown_line_by_line() -> None:
+    """With all of each value, where a table would have cut it."""
+    console = output.console()
+    console.width = 40
+    with console.capture() as captured:
+        console.print(output.Rows([{"id": "a" * 32, "kind": "gear.analyse"}, {"id": "b" * 32, "kind": "x"}]))
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    assert lines == ["id    " + "a" * 32, "kind  gear.analyse", "", "id    " + "b" * 32, "kind  x"]
+
+
+def test_a_file_that_is_not_there_is_told_as_one(tmp_path: Path, server: str) -> None:
+    """Not as a table whose name it might be."""
+    assert (
+        run(tmp_path, "--server", server, "market", "analyze", "sales.csv", code=1).stderr
+        == "hexar: there is no file 'sales.csv'\n"
+    )

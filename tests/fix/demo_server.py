@@ -9,13 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hexar.agents.legal.corpus.corpora import Corpora
-from hexar.agents.legal.corpus.files import files_of
-from hexar.agents.legal.demo import CORPUS
-from hexar.agents.parts.demo import PATH as CATALOGUE
-from hexar.agents.parts.importers.run import import_catalogue
-from hexar.core.cache.versions import Versions
 from hexar.server.demo import DemoShops
+from hexar.server.demo.store import fill
 from hexar.server.engine.store import open_database, prepare_database
 from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
@@ -55,7 +50,6 @@ def _fill(settings: Settings) -> None:
     database = open_database(settings)
     try:
         prepare_database(settings, database, TABLES)
-        import_catalogue(database, CATALOGUE)
-        Corpora(database, Versions(database), None).replace("", "", files_of(CORPUS))
+        fill(database)
     finally:
         database.close()

@@ -52,8 +52,8 @@ def run(*command: str, cwd: Path | None = None) -> str:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
-def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
-    """hexar and hexar-proto own parts of the namespace, hexar-client its package, and no file stands beside them."""
+def test_the_wheels_hold_their_packages_and_nothing_else(source: Path, wheels: Path) -> None:
+    """hexar and hexar-proto own parts of the namespace, hexar-client its package; no file stands beside them, and none is missing."""
     tops = {"hexar-": "hexar/", "hexar_proto-": "hexar/v1/", "hexar_client-": "hexar_client/"}
     found = sorted(wheels.glob("*.whl"))
     assert len(found) == 3
@@ -75,6 +75,14 @@ def test_the_wheels_hold_nothing_outside_their_packages(wheels: Path) -> None:
     ):
         assert f"hexar/{part}" in names
     assert any(name.startswith("hexar/core/cachekey/cachekey.") and name.endswith((".so", ".pyd")) for name in names)
+    data = {
+        f"hexar/{path.relative_to(source).as_posix()}"
+        for part in ("core", "agents", "server")
+        for path in (source / part).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".cpp", ".hpp", ".so")
+    }
+    # Tables, templates, corpora, pages: an answer that is made of one needs it wherever it is installed.
+    assert data - set(names) == set()
     assert not [name for name in names if name.endswith(".cpp") or "/tests/" in name]
 
 

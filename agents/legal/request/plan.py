@@ -126,12 +126,17 @@ def missing(kind: DocumentType, values: dict[str, Raw], jurisdiction: str) -> li
     return [entry.name for entry in kind.fields if entry.required and entry.name not in values and filling.counts(entry)]
 
 
+def unknown_type(library: Library, given: str) -> str:
+    """What is said of a document type that the library does not have."""
+    near = ", ".join(library.nearest(given))
+    return f"{given.strip()!r} is not known; " + (f"nearest: {near}" if near else "no document type has been imported")
+
+
 def _type(wrong: Violations, request: pb.DraftRequest, library: Library) -> dict[str, DocumentType] | None:
     if request.document_type.strip():
         languages = library.find(request.document_type)
         if languages is None:
-            near = ", ".join(library.nearest(request.document_type))
-            wrong.add("document_type", f"{request.document_type.strip()!r} is not known; nearest: {near}")
+            wrong.add("document_type", unknown_type(library, request.document_type))
         return languages
     named = library.named_in(request.request)
     if named:

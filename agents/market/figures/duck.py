@@ -23,6 +23,15 @@ SPILL = "16GB"
 CLOSING = 10.0
 
 
+def library() -> Any:
+    """The module duckdb, imported by the first who asks. Raises FailedPrecondition where it is not installed."""
+    try:
+        import duckdb
+    except ImportError:
+        raise FailedPrecondition("sales tables need the extra hexar[market], which is not installed on the server") from None
+    return duckdb
+
+
 class DuckEngine:
     """One DuckDB for all tables of a process.
 
@@ -47,10 +56,7 @@ class DuckEngine:
     def _open(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             if self._connection is None:
-                try:
-                    import duckdb
-                except ImportError:
-                    raise FailedPrecondition("sales tables need the extra hexar[market], which is not installed") from None
+                duckdb = library()
                 self.folder.mkdir(parents=True, exist_ok=True)
                 config: dict[str, Any] = {
                     "memory_limit": f"{self._memory_mb}MB",
@@ -76,9 +82,7 @@ class DuckEngine:
 
         Raises Aborted where it was cancelled, ResourceExhausted where memory and disk do not suffice, else DuckDB's errors.
         """
-        import duckdb as library
-
-        connection = self._open()
+        duckdb, connection = library(), self._open()
         with self._lock:
             # One connection serves one call at a time, also one for a cursor.
             cursor = connection.cursor()
@@ -88,11 +92,11 @@ class DuckEngine:
                 raise Aborted("the analysis was cancelled")
             with stoppable(cancel, cursor.interrupt):
                 yield cursor
-        except library.InterruptException:
+        except duckdb.InterruptException:
             raise Aborted("the analysis was cancelled") from None
-        except library.OutOfMemoryException as error:
+        except duckdb.OutOfMemoryException as error:
             raise ResourceExhausted("the table needs more memory than is configured (market.memory_mb)") from error
-        except library.IOException as error:
+        except duckdb.IOException as error:
             raise Unavailable("the table's file cannot be read now") from error
         finally:
             with self._lock:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hexar.agents.market.figures.duck import DuckEngine
+from hexar.agents.market.figures.duck import DuckEngine, library
 from hexar.agents.market.figures.sql import identifier, literal
 from hexar.agents.market.tables import files, roles
 from hexar.agents.market.tables.columns import TYPES, Column, find_columns, period_columns
@@ -74,8 +74,7 @@ class TableReader:
 
         Raises InvalidArgument with the field, where a file cannot be read or no column has a role that a tool could use.
         """
-        import duckdb
-
+        duckdb = library()
         scratch = self._folder / f"reading-{secrets.token_hex(8)}"
         scratch.mkdir(parents=True)
         try:
@@ -199,8 +198,7 @@ def _raw(cursor: Any, sources: Sequence[Source], plain: Sequence[files.Plain]) -
 
 
 def _raw_parquet(cursor: Any, sources: Sequence[Source], plain: Sequence[files.Plain]) -> Raw:
-    import duckdb
-
+    duckdb = library()
     columns: tuple[str, ...] = ()
     typed: dict[str, str] = {}
     for source, entry in zip(sources, plain, strict=True):

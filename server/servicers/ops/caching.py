@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 
 from hexar.agents.gear.analysis.knowledge import vendor_name
+from hexar.agents.gear.kinds import QUERY_ANSWER
+from hexar.agents.gear.products.carriers import carriers
 from hexar.agents.portfolio.documents.library import dependency
 from hexar.core.cache import Entry
 from hexar.core.cache.caches import tenant_dependencies
@@ -79,9 +81,27 @@ class CacheHandlers:
         target = request.WhichOneof("target")
         if target == "entry":
             return await self._forget(call, request.entry)
-        name = self._name(call.tenant, target or "", request)
-        version = await self._engine.database.run(self._engine.versions.bump, name)
-        return pb.InvalidateCacheResponse(name=name, version=version).SerializeToString()
+        names = (
+            self._product(call.tenant, request.product)
+            if target == "product"
+            else [self._name(call.tenant, target or "", request)]
+        )
+        version = 0
+        for name in names:
+            version = await self._engine.database.run(self._engine.versions.bump, name)
+        return pb.InvalidateCacheResponse(name=", ".join(names), version=version).SerializeToString()
+
+    def _product(self, tenant: str, product_id: str) -> list[str]:
+        """The versions of the vendors that carry a product. Raises NotFound where memory has no answer that shows it."""
+        if not 1 <= len(product_id) <= 64 or not product_id.isascii() or not product_id.isprintable():
+            raise InvalidArgument("product", "must be 1 to 64 printable characters")
+        answers = [
+            entry.value for _, entry, _ in self._engine.caches.memory.entries() if _kind_of(entry, tenant) == QUERY_ANSWER.name
+        ]
+        vendors = carriers(answers, product_id)
+        if not vendors:
+            raise NotFound("product", product_id)
+        return sorted(map(vendor_name, vendors))
 
     def _name(self, tenant: str, target: str, request: pb.InvalidateCacheRequest) -> str:
         """The version to bump. Raises InvalidArgument or NotFound where there is nothing of that name."""
@@ -101,7 +121,7 @@ class CacheHandlers:
             return vendor_name(request.vendor)
         if target == "everything" and request.everything:
             return tenant_dependencies(tenant, "")[0]
-        raise InvalidArgument("target", "set kind, dependency, everything, portfolio, vendor or entry")
+        raise InvalidArgument("target", "set kind, dependency, everything, portfolio, vendor, product or entry")
 
     def _dependency(self, tenant: str, name: str) -> str:
         if not 1 <= len(name) <= 256 or not name.isprintable():

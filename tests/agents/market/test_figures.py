@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import random
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ from hexar.agents.market.figures.aggregates import Condition, Frame, Scope, Sour
 from hexar.agents.market.figures.duck import DuckEngine
 from hexar.agents.market.figures.spans import make_scope
 from hexar.agents.market.tables.model import Profile
+from hexar.agents.market.tables.reading import TableReader
 from hexar.agents.market.tables.roles import unavailable
 from hexar.agents.market.tools.registry import TOOLS, foresee
 from hexar.agents.market.tools.result import Asked, Result
+from hexar.agents.transport.cancel import Cancel
+from hexar.core.errors import FailedPrecondition
+from hexar.v1 import market_pb2 as pb
 from tests.agents.market import oracle
 from tests.agents.market.conftest import Reads
 
@@ -242,3 +247,13 @@ def test_the_shipped_table(hexar_data: Path, duck: DuckEngine, reads: Reads, tmp
                 ]
                 exact = [f.exact for f in told if f.name == "revenue"]
                 assert not exact or Decimal(exact[0]) == sum(map(Decimal, part["total_revenue"]))
+
+
+def test_a_server_without_duckdb_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever asks first: a reading, or a figure."""
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    engine = DuckEngine(tmp_path)
+    with pytest.raises(FailedPrecondition, match=r"hexar\[market\]"):
+        TableReader(engine, tmp_path, 1 << 20).read([], pb.TableOptions(), Cancel())
+    with pytest.raises(FailedPrecondition, match=r"hexar\[market\]"):
+        engine.rows("SELECT 1", Cancel())

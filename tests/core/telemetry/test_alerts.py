@@ -88,14 +88,19 @@ class Hook:
     def __init__(self) -> None:
         self.down = threading.Event()
         self.texts: list[str] = []
+        #: Statuses of messages that hold these words.
+        self.refused: dict[str, int] = {}
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                if not hook.down.is_set():
-                    hook.texts.append(orjson.loads(body)["text"])
-                self.send_response(503 if hook.down.is_set() else 200)
+                text = orjson.loads(body)["text"]
+                status = next((status for word, status in hook.refused.items() if word in text), 200)
+                status = 503 if hook.down.is_set() else status
+                if status == 200:
+                    hook.texts.append(text)
+                self.send_response(status)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -137,6 +142,25 @@ def test_what_a_webhook_missed_is_posted_when_it_is_back(hook: Hook) -> None:
         "[resolved] shop: slow: slow",
         "[firing] shop: queue: queue",
     ]
+
+
+def test_a_message_that_is_refused_for_good_holds_up_none_behind_it(hook: Hook) -> None:
+    """It is dropped; one that is only too early (429) is sent again, before those behind it."""
+    hook.refused = {"odd": 400}
+    webhook = Webhook(hook.url, "shop", wait=lambda event, _: event.wait(0.01))
+    webhook.fired(alert("odd"))
+    webhook.fired(alert("slow"))
+    eventually_sync(lambda: webhook.sent == 1)
+    assert (webhook.failures, webhook.waiting) == (1, 0)
+    hook.refused = {"early": 429}
+    webhook.fired(alert("early"))
+    webhook.fired(alert("queue"))
+    eventually_sync(lambda: webhook.failures >= 4)
+    assert webhook.waiting == 2
+    hook.refused = {}
+    eventually_sync(lambda: webhook.sent == 3)
+    webhook.close()
+    assert [text.split()[2] for text in hook.texts] == ["slow:", "early:", "queue:"]
 
 
 def test_where_too_much_waits_what_fires_still_is_kept(hook: Hook) -> None:

@@ -100,7 +100,7 @@ async def test_entries_are_listed_and_forgotten_one_by_one(app: App, ops: Any) -
     assert await caches.get(kind, b"b" * 32) is not None
     for key in (b"a" * 32, b"c" * 32):
         assert await code_of(ops.InvalidateCache(forget(entry=key.hex()))) is grpc.StatusCode.NOT_FOUND
-    for request in (forget(portfolio="nowhere"), forget(vendor="nobody")):
+    for request in (forget(portfolio="nowhere"), forget(vendor="nobody"), forget(product="p_0")):
         assert await code_of(ops.InvalidateCache(request)) is grpc.StatusCode.NOT_FOUND
 
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from hexar.v1 import ops_pb2 as pb
-from hexar.v1 import ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
+from hexar.v1 import ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.demo_server import demo_server
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,8 +58,10 @@ def test_each_call_works_as_it_is_written(address: str) -> None:
     with grpc.insecure_channel(address) as channel:
         stub = ops_pb2_grpc.OpsServiceStub(channel)
         instance = stub.GetStatus(pb.GetStatusRequest()).instance
+        query = query_pb2_grpc.QueryServiceStub(channel).Query(query_pb2.QueryRequest(text="board"))
+        product = next(event.completed.product_ids for event in query if event.HasField("completed"))[0]
         job = stub.WarmCache(pb.WarmCacheRequest(queries=["board"])).job_ids[0]
-    environment = {"PATH": f"{PATH}:/usr/bin:/bin", "HEXAR": address, "JOB": job, "INSTANCE": instance}
+    environment = {"PATH": f"{PATH}:/usr/bin:/bin", "HEXAR": address, "JOB": job, "INSTANCE": instance, "PRODUCT": product}
     for line in commands():
         ended = subprocess.run(["sh", "-c", line], env=environment, check=False, capture_output=True, text=True, timeout=90)
         may_have_ended = "CancelJob" in line or "RetryJob" in line

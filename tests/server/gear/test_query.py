@@ -16,6 +16,7 @@ from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
 from hexar.v1 import common_pb2, query_pb2, query_pb2_grpc
 from hexar_client import AsyncClient, Ranking
+from hexar_client.errors import InvalidArgument, NotFound
 from tests.fix.pace import Pace
 
 TEXT = "beginner snowboard under $400"
@@ -319,6 +320,24 @@ async def test_invalidation_is_over_when_it_is_acknowledged(start: Start) -> Non
     shops.reset_calls()
     await raw(app, query_pb2.QueryRequest(text=TEXT))
     assert all(shops.total(name) >= 1 for name in shops.urls)
+
+
+async def test_a_product_is_forgotten_with_what_was_read_of_those_who_carry_it(start: Start) -> None:
+    """The next query asks these shops again; a product that no answer shows is an error, and so is a name that cannot be one."""
+    shops, app, client = await start()
+    ranking = Ranking()
+    async for event in client.query(TEXT):
+        ranking.apply(event)
+    product = ranking.products[0]
+    bumped = await client.ops.invalidate(product=product.product_id)
+    carriers = sorted(offer.vendor for offer in product.offers)
+    assert bumped.name == ", ".join(f"vendor:{name}" for name in carriers)
+    shops.reset_calls()
+    await raw(app, query_pb2.QueryRequest(text=TEXT))
+    assert [name for name in sorted(shops.urls) if shops.total(name)] == carriers
+    for unknown, error in (("p_0", NotFound), ("p_\n", InvalidArgument)):
+        with pytest.raises(error):
+            await client.ops.invalidate(product=unknown)
 
 
 async def test_a_users_context_takes_part_and_is_remembered(start: Start) -> None:

@@ -14,7 +14,9 @@ import typer
 
 from hexar_client.commands import common
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keep servers by name, and choose one.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Keep servers by name, and choose one."
+)
 Name = Annotated[str, typer.Argument(help="The context's name.")]
 
 

@@ -15,7 +15,9 @@ from hexar.v1 import legal_pb2 as pb
 from hexar_client.commands import common, output
 from hexar_client.legal import Document, draft_request, parts_of
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Draft, check and cite legal documents.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Draft, check and cite legal documents."
+)
 
 _FORMATS = {".md": pb.LEGAL_FORMAT_MARKDOWN, ".docx": pb.LEGAL_FORMAT_DOCX}
 _LAYERS = {

@@ -16,7 +16,7 @@ from hexar.v1 import market_pb2 as pb
 from hexar_client.commands import common, output
 from hexar_client.market import Analysis, AnalyzeEvents, analysis, options, role_name, tool_name
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Analyse sales tables.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Analyse sales tables.")
 
 _BARS = "▁▂▃▄▅▆▇█"
 #: The dimensions that make a series.
@@ -71,6 +71,8 @@ def analyze(
     """Analyse a table."""
     with common.client(context) as client:
         name = file
+        if not Path(file).is_file() and (Path(file).suffix or "/" in file):
+            raise common.fail(f"there is no file {file!r}")
         if Path(file).is_file():
             name = table_name(file)
             made = _table_options(name, column or [], currency, date_order, decimal)
@@ -266,7 +268,8 @@ def show_analysis(console: Console, seen: Analysis, top: int = 5) -> None:
         for missing in done.missing:
             console.print(Text(f"missing: {missing}", style="red"))
         seconds = done.elapsed.ToNanoseconds() / 1e9
-        console.print(f"\n{done.tool_calls} tools, {done.scans} scans, {seconds:.2f} s, advice by {done.ai}", highlight=False)
+        work = f"{output.counted(done.tool_calls, 'tool')}, {output.counted(done.scans, 'scan')}"
+        console.print(f"\n{work}, {output.span(seconds)}, advice by {done.ai}", highlight=False)
 
 
 def _figures(result: pb.ToolResult, top: int) -> Table:
@@ -295,5 +298,5 @@ def show(console: Console, event: AnalyzeEvents, seen: Analysis) -> Any:
     body = event.body
     results = body.tools if isinstance(body, pb.AnalyzeResults) else [body] if isinstance(body, pb.ToolResult) else ()
     for result in results:
-        said = result.problem or f"{len(result.figures)} figures"
+        said = result.problem or output.counted(len(result.figures), "figure")
         console.print(f"  {tool_name(result.tool)}: {said}", highlight=False)

@@ -10,7 +10,8 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import wraps
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -63,6 +65,21 @@ def console(*, stderr: bool = False) -> Console:
     made = Console(stderr=stderr, highlight=False)
     made.push_render_hook(_Hook())
     return made
+
+
+@contextmanager
+def live_view(made: Console | None = None, **options: Any) -> Iterator[Live]:
+    """A view that is shown anew in its place. Without a terminal its last state is printed, as whole lines."""
+    made = made or console()
+    with Live(console=made, **options) as live:
+        yield live
+    if not made.is_terminal and not options.get("transient"):
+        made.line()
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 part", "2 parts"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class Form(StrEnum):
@@ -109,14 +126,16 @@ def plain(message: Message) -> dict[str, Any]:
 
 
 def worded(message: Message) -> dict[str, Any]:
-    """The fields of a message that are set, for people: enums without their prefix, times as ISO 8601 or seconds."""
+    """The fields of a message that are set, for people: enums without their prefix, times as ISO 8601 or :func:`span`."""
 
     def one(field: Any, value: Any) -> Any:
         if field.enum_type is not None:
             prefix = field.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
             return field.enum_type.values_by_number[value].name.removeprefix(prefix).replace("_", " ").lower()
-        if isinstance(value, Duration | Timestamp):
-            return value.ToJsonString()
+        if isinstance(value, Duration):
+            return span(value.ToTimedelta().total_seconds())
+        if isinstance(value, Timestamp):
+            return f"{value.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
         return worded(value) if isinstance(value, Message) else value
 
     shown: dict[str, Any] = {}
@@ -126,6 +145,14 @@ def worded(message: Message) -> dict[str, Any]:
         else:
             shown[field.name] = [one(field, each) for each in value] if field.is_repeated else one(field, value)
     return shown
+
+
+def span(seconds: float) -> str:
+    """A length of time as a person reads it: "0.7 ms", "223 ms", "4.1 s", "15 min", "30 d"."""
+    for unit, length, least in (("d", 86400.0, 2), ("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 1)):
+        if seconds >= least * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds * 1000:.3g} ms"
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
@@ -168,7 +195,7 @@ def watch(context: typer.Context, ask: Callable[[], Message], every: float, ende
             if ended(message):
                 return
             time.sleep(every)
-    with Live(console=console(), auto_refresh=False) as live:
+    with live_view(auto_refresh=False) as live:
         while True:
             message = ask()
             grid = Table.grid()
@@ -187,20 +214,38 @@ def fields(values: dict[str, Any]) -> list[Any]:
     for name, value in values.items():
         label = name.replace("_", " ")
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            tables += [Text(f"\n{label}", style="bold"), _rows(value)]
+            tables += [Text(f"\n{label}", style="bold"), Rows(value)]
         else:
             single.add_row(Text(label, style="dim"), Text(_short(value)))
     return ([single] if single.row_count else []) + tables
 
 
-def _rows(rows: Sequence[dict[str, Any]]) -> Table:
-    shown = Table(box=None, pad_edge=False)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    for name in names:
-        shown.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(_short(row.get(name, ""))) for name in names))
-    return shown
+class Rows:
+    """Rows as a table where the screen is as wide as it is; else each row as lines of a name and a value."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._table()
+        if Measurement.get(console, options.update(max_width=10_000), table).maximum <= options.max_width:
+            yield table
+            return
+        for at, row in enumerate(self._rows):
+            single = Table.grid(padding=(0, 2))
+            for name, value in row.items():
+                single.add_row(Text(name.replace("_", " "), style="dim"), Text(_short(value), overflow="fold"))
+            yield from ([Text()] if at else []) + [single]
+
+    def _table(self) -> Table:
+        shown = Table(box=None, pad_edge=False)
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        for name in names:
+            figures = all(isinstance(row.get(name, 0), int | float) for row in self._rows)
+            shown.add_column(name.replace("_", " "), justify="right" if figures else "left", no_wrap=True)
+        for row in self._rows:
+            shown.add_row(*(Text(_short(row.get(name, ""))) for name in names))
+        return shown
 
 
 def _short(value: Any) -> str:
@@ -208,4 +253,6 @@ def _short(value: Any) -> str:
         return ", ".join(f"{name} {_short(inner)}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_short, value))
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}" if isinstance(value, float) else str(value)

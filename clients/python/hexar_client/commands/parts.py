@@ -12,7 +12,7 @@ from hexar.v1 import parts_pb2 as pb
 from hexar_client.commands import common, output
 from hexar_client.parts import DiscoverEvents, damage, report
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Find the parts that fit a vehicle.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Find the parts that fit a vehicle.")
 
 _STATUS = {
     pb.COMPONENT_STATUS_FOUND: "found",
@@ -172,8 +172,9 @@ def _print_implied(console: Console, found: pb.Propagation) -> None:
 
 def _print_summary(console: Console, found: pb.DiscoverSummary) -> None:
     figures = found.statistics
+    parts, without = output.counted(len(found.parts), "part"), output.counted(len(found.not_found), "component")
     console.print(
-        f"\n{len(found.parts)} parts, {len(found.not_found)} components without; {figures.elapsed_ms:.0f} ms, "
+        f"\n{parts}, {without} without; {figures.elapsed_ms:.0f} ms, "
         f"{figures.cache_hits} of {figures.cache_hits + figures.cache_misses} lookups from memory, "
         f"parallel gain {figures.parallel_gain:.1f}",
         style="dim",

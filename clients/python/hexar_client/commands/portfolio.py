@@ -14,7 +14,7 @@ from hexar.v1 import portfolio_pb2 as pb
 from hexar_client.chat import Upload, uploads
 from hexar_client.commands import common, output
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keep and search documents.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Keep and search documents.")
 
 Name = Annotated[str, typer.Argument(help="The portfolio.")]
 

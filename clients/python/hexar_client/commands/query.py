@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.live import Live
 from rich.text import Text
 
 from hexar.v1 import common_pb2, query_pb2
@@ -70,7 +69,7 @@ def query(
         ranking = Ranking()
         console = output.console()
         began = time.monotonic()
-        with Live(console=console, refresh_per_second=12, transient=False) as live:
+        with output.live_view(console, refresh_per_second=12) as live:
             for event in stream:
                 ranking.apply(event)
                 live.update(draw(ranking, stream.cache, time.monotonic() - began))

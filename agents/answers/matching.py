@@ -7,7 +7,6 @@ say itself may stand in its surroundings: in the heading or the line above it, i
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from rapidfuzz.distance import OSA
 from hexar.agents.answers.reading.questions import Question, Term
 from hexar.agents.answers.reading.units import Kind, Unit
 from hexar.agents.answers.reading.vocabulary import Word, read_words
+from hexar.core.memo import remembered
 
 #: How surely two words say the same: in concept, in beginning; near vectors count their cosine, of at least the floor.
 CONCEPT, BEGINNING, COSINE_FLOOR, COSINE_SHARE = 0.9, 0.7, 0.55, 0.9
@@ -76,7 +76,7 @@ class Read:
     support: float = 0.0
 
 
-@lru_cache(maxsize=20_000)
+@remembered("answers.words")
 def words_of(text: str, language: str) -> tuple[Word, ...]:
     """The words of a unit."""
     return tuple(read_words(text, language))

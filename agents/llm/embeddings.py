@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hexar.agents.llm.dialect import key_header
 from hexar.core.errors import Unavailable
+from hexar.core.memo import Memo
 from hexar.core.search.similarity import WordSimilarity, WordTokens
 from hexar.core.text.bytepairs import BytePairs
 
@@ -36,8 +37,6 @@ Matrix = NDArray[np.float32]
 ENDPOINT_BATCH = 64
 #: Characters of a text that are embedded; what is beyond adds little to a mean and much to the time.
 MAX_CHARACTERS = 8000
-#: Distinct words whose tokens are remembered.
-WORD_CACHE = 200_000
 
 
 class Embeddings(Protocol):
@@ -91,8 +90,8 @@ class StaticEmbeddings:
         config = json.loads((folder / "tokenizers" / "l2_supercat_tokenizer_config.json").read_text("utf-8"))
         merges = (pair.split(" ") if isinstance(pair, str) else pair for pair in config["model"]["merges"])
         self._pairs = BytePairs(config["model"]["vocab"], merges)
-        self._tokens: dict[str, tuple[int, ...]] = {}
-        self._words: dict[str, tuple[tuple[int, ...], float]] = {}
+        self._tokens = Memo[str, tuple[int, ...]]("embeddings.tokens")
+        self._words = Memo[str, tuple[tuple[int, ...], float]]("embeddings.words")
         self._dimension = int(self._table.shape[1])
         self._similarity = WordSimilarity(self._table)
         self._lock = threading.Lock()
@@ -108,18 +107,14 @@ class StaticEmbeddings:
     def _tokenize(self, word: str) -> tuple[int, ...]:
         """The tokens of one word."""
         made = self._pairs.encode("\u2581" + word[:64])
-        if len(self._tokens) >= WORD_CACHE:
-            self._tokens.clear()
-        self._tokens[word] = made
+        self._tokens.put(word, made)
         return made
 
     def _word(self, word: str) -> tuple[tuple[int, ...], float]:
         """The tokens of one word and the length of the sum of their vectors."""
         tokens = self._tokens.get(word) or self._tokenize(word)
         made = (tokens, self._similarity.unit_sum(tokens, np.empty(self._dimension, np.float32)))
-        if len(self._words) >= WORD_CACHE:
-            self._words.clear()
-        self._words[word] = made
+        self._words.put(word, made)
         return made
 
     def embed(self, texts: Sequence[str], *, timeout: float = 30.0) -> Matrix:

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from hexar.agents.answers.reading.vocabulary import translations
+from hexar.core.memo import remembered
 from hexar.core.text.terms import LANGUAGES, STOPWORDS, respelled, stem, words
 from hexar.core.text.words import fold
 
@@ -75,7 +76,7 @@ def _standing(language: str, languages: tuple[str, ...]) -> Callable[[str], tupl
     stop = STOPWORDS.get(language, _STOPWORDS_OF_ALL)
     stemmed = [each for each in languages if each in LANGUAGES] or [language]
 
-    @lru_cache(maxsize=20_000)
+    @remembered("text.standing")
     def standing(word: str) -> tuple[str, ...]:
         folded = fold(word)
         if folded in stop:

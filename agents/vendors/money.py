@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from price_parser import Price
 
 from hexar.agents.vendors.model import Money
 from hexar.agents.vendors.text import words
+from hexar.core.memo import remembered
 
 Decimals = Literal["auto", "point", "comma"]
 
@@ -74,7 +74,7 @@ def currency_code(value: Any) -> str:
     return code if code in CODES else ""
 
 
-@lru_cache(maxsize=4096)
+@remembered("vendors.currency")
 def currency_in(text: str, hint: str = "") -> str:
     """The currency that ``text`` states by code or symbol. A shared symbol ("$") is settled by ``hint`` where it fits.
 
@@ -144,7 +144,7 @@ def sale_and_list(text: str, currency: str = "", *, decimals: Decimals = "auto")
     return low, (high if high.micros > low.micros and not ranged else None)
 
 
-@lru_cache(maxsize=4096)
+@remembered("vendors.amount")
 def _amount(text: str, currency: str, decimals: Decimals, coded: bool) -> Decimal | None:
     # Cached: a size run repeats one price many times. A minus before the digits is no price.
     if "-" in text and _NEGATIVE.match(text):

@@ -12,23 +12,31 @@ import asyncio
 from hexar.core.cache import Caches, Entry
 from hexar.core.deadline import Deadline
 from hexar.core.eventlog.frames import unpack
-from hexar.core.eventlog.live import Answer, AnswerSpec, LiveAnswers, Origin
+from hexar.core.eventlog.live import RESUME_BYTES, Answer, AnswerSpec, LiveAnswers, Origin
 from hexar.core.eventlog.runs import LocalRuns, Runs
 
 
 class Answers:
     """All answers of one process. ``runs`` is where they are produced; without it, here.
 
-    ``linger_seconds`` is the longest that an answer is made on for callers who lost their connection and may come back.
+    ``linger_seconds`` is the longest that an answer is made on for callers who lost their connection and may come back;
+    ``resume_bytes`` bounds the logs that are kept for them after an answer has ended.
 
     Thread-safety: everything belongs to the event loop.
     """
 
-    def __init__(self, caches: Caches, runs: Runs | None = None, linger_seconds: float = 10.0) -> None:
+    def __init__(
+        self, caches: Caches, runs: Runs | None = None, linger_seconds: float = 10.0, resume_bytes: int = RESUME_BYTES
+    ) -> None:
         self._caches = caches
         self._runs: Runs = runs if runs is not None else LocalRuns()
-        self._live = LiveAnswers(caches, self._runs, linger_seconds)
+        self._live = LiveAnswers(caches, self._runs, linger_seconds, resume_bytes)
         self._runs.attach(self._live)
+
+    @property
+    def resumable(self) -> tuple[int, int, int]:
+        """Of answers that ended and may still be resumed: how many, their bytes, and the most of those."""
+        return len(self._live.recent), self._live.recent_bytes, self._live.recent_limit
 
     @property
     def live(self) -> int:

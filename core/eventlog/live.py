@@ -18,9 +18,11 @@ from hexar.core.eventlog.log import EventLog
 
 log = structlog.get_logger(__name__)
 
-#: How long the log of an answer that is not cached can still be resumed after its end, seconds, and how many are kept.
+#: How long the log of an answer that is not cached can still be resumed after its end, seconds, how many are
+#: kept, and how many bytes of them.
 RESUME_SECONDS = 60.0
 RESUME_LOGS = 1024
+RESUME_BYTES = 64 * 1024 * 1024
 #: A request joins a running answer that adapts to its deadline only where that leaves at least this share of the request's
 #: own time: one started by a caller in a great hurry would be less complete than this caller has time for.
 JOIN_SHARE = 0.5
@@ -241,7 +243,7 @@ class LiveAnswers:
     Thread-safety: everything belongs to the event loop.
     """
 
-    def __init__(self, caches: Caches, sharing: Sharing, linger_seconds: float) -> None:
+    def __init__(self, caches: Caches, sharing: Sharing, linger_seconds: float, resume_bytes: int = RESUME_BYTES) -> None:
         self.caches = caches
         #: The longest that an answer is made on for callers who lost their connection and may come back.
         self.linger_seconds = linger_seconds
@@ -251,8 +253,10 @@ class LiveAnswers:
         self.draining = False
         self._sharing = sharing
         self._by_slot: dict[Slot, LiveAnswer] = {}
-        #: Of answers that ended: when, the log, and whose it is.
-        self._recent: OrderedDict[str, tuple[float, EventLog, str]] = OrderedDict()
+        #: Of answers that ended: when, the log, whose it is, its bytes; those of all of them, and the most that is kept.
+        self.recent: OrderedDict[str, tuple[float, EventLog, str, int]] = OrderedDict()
+        self.recent_bytes = 0
+        self.recent_limit = resume_bytes
 
     def __len__(self) -> int:
         return len(self._by_slot)
@@ -279,7 +283,10 @@ class LiveAnswers:
     def ended(self, live: LiveAnswer) -> None:
         """Keep the log of an answer that ended for those who resume it."""
         if not live.given_up:
-            self._recent[live.log.answer_id] = (asyncio.get_running_loop().time(), live.log, owner_of(live.depends))
+            self._forget(live.log.answer_id)
+            size = live.log.nbytes
+            self.recent[live.log.answer_id] = (asyncio.get_running_loop().time(), live.log, owner_of(live.depends), size)
+            self.recent_bytes += size
             self._drop_old()
 
     def keep(self, spec: AnswerSpec, log: EventLog) -> None:
@@ -302,7 +309,7 @@ class LiveAnswers:
             if live.log.answer_id == answer_id and not live.given_up:
                 return self.hold(live, Origin.JOINED) if owner in (None, owner_of(live.depends)) else None
         self._drop_old()
-        recent = self._recent.get(answer_id)
+        recent = self.recent.get(answer_id)
         if recent is None or owner not in (None, recent[2]):
             return None
         return Answer(Origin.JOINED, live=LiveAnswer(recent[1], Deadline.never(), {}, finish_alone=True))
@@ -352,8 +359,13 @@ class LiveAnswers:
 
     def _drop_old(self) -> None:
         horizon = asyncio.get_running_loop().time() - RESUME_SECONDS
-        while self._recent:
-            answer_id, (ended, _, _) = next(iter(self._recent.items()))
-            if ended >= horizon and len(self._recent) <= RESUME_LOGS:
+        while self.recent:
+            answer_id, (ended, *_) = next(iter(self.recent.items()))
+            if ended >= horizon and len(self.recent) <= RESUME_LOGS and self.recent_bytes <= self.recent_limit:
                 return
-            del self._recent[answer_id]
+            self._forget(answer_id)
+
+    def _forget(self, answer_id: str) -> None:
+        kept = self.recent.pop(answer_id, None)
+        if kept is not None:
+            self.recent_bytes -= kept[3]

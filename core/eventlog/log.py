@@ -12,6 +12,8 @@ from hexar.core.ids import random_hex
 #: An answer larger than this is refused, bytes. The log is the only buffer: subscribers hold an index into it, so a slow
 #: one costs nothing, and this bound is the bound of every buffer.
 MAX_BYTES = 32 * 1024 * 1024
+#: What an event takes beside its bytes: the object, its place in the list.
+EVENT_BYTES = 56
 
 
 class EventLog:
@@ -30,6 +32,11 @@ class EventLog:
         self.error: BaseException | None = None
         self._bytes = 0
         self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory the events take."""
+        return self._bytes + EVENT_BYTES * len(self.events)
 
     @property
     def last_seq(self) -> int:
@@ -56,6 +63,7 @@ class EventLog:
         """Add events that are numbered already, the next first. Wakes all subscribers once. Bounded by who numbered them."""
         if events and not self.done:
             self.events.extend(events)
+            self._bytes += sum(map(len, events))
             self._wake()
 
     def finish(self) -> None:

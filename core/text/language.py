@@ -8,9 +8,9 @@ and not the nearer of the two languages (``und`` is ISO 639-2 for undetermined).
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
+from hexar.core.memo import remembered
 from hexar.core.text.words import alphabetic
 
 #: At most this many words are weighed; a language does not change after them.
@@ -42,7 +42,7 @@ def function_words(language: str) -> frozenset[str]:
     return {"en": _ENGLISH, "es": _SPANISH}.get(language, _ENGLISH | _SPANISH)
 
 
-@lru_cache(maxsize=256)
+@remembered("text.language")
 def detect(text: str) -> str:
     """``"en"``, ``"es"`` or ``"und"`` for ``text``. Deterministic; reads at most :data:`MAX_WORDS` words of it."""
     return detect_words(alphabetic(text[: MAX_WORDS * 20]), inverted="¿" in text[:2000] or "¡" in text[:2000])

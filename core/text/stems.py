@@ -5,11 +5,11 @@ The same functions serve whatever is compared: a word that is stemmed differentl
 
 import threading
 import tomllib
-from functools import lru_cache
 from pathlib import Path
 
 import Stemmer  # type: ignore[import-not-found]
 
+from hexar.core.memo import remembered
 from hexar.core.text.words import fold
 
 #: The languages that are told apart and stemmed. Words of any other language are only folded.
@@ -24,7 +24,7 @@ STOPWORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name,
 _local = threading.local()
 
 
-@lru_cache(maxsize=200_000)
+@remembered("text.stem")
 def stem(word: str, spoken: str) -> str:
     """The folded Snowball stem of one lower-case word; words with digits, and other languages, are only folded."""
     if spoken not in LANGUAGES or not word.isalpha():

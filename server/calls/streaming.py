@@ -19,7 +19,6 @@ asks for the events as they were first sent.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from hexar.core.cache import Caches, Tier
 from hexar.core.deadline import Deadline
 from hexar.core.errors import Aborted, InvalidArgument
 from hexar.core.eventlog import Answer, Answers, AnswerSpec, Compact, Completion, EventLog, FinishedLog, Origin, head
+from hexar.core.memo import Memo
 from hexar.server.calls.interceptors import Admission
 from hexar.server.calls.rpc import Call, Handler, Method
 
@@ -129,15 +129,15 @@ def answer_spec(
 class RequestMemo(Generic[V]):
     """What requests were found to ask for, by their bytes, so that a replay decodes nothing at all.
 
-    Only of requests whose bytes decide their answer by themselves: no resumption, no cache policy. Bounded in number and, as
-    long requests are not remembered, in bytes.
+    Only of requests whose bytes decide their answer by themselves: no resumption, no cache policy. Long ones are left out.
     """
 
-    MAX_REQUESTS = 4096
     MAX_BYTES = 8192
+    #: What a plan takes beside the parsed request, and how many times the request's bytes that is; what plans share aside.
+    PLAN_BYTES, PARSED = 2048, 8
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, bytes], V] = OrderedDict()
+    def __init__(self, name: str) -> None:
+        self._known = Memo[tuple[str, bytes], V](f"requests.{name}")
 
     def get(self, call: Call) -> V | None:
         """What was kept for these bytes of this tenant."""
@@ -147,9 +147,7 @@ class RequestMemo(Generic[V]):
         """Remember ``value`` for the request of ``call``."""
         if call.request is None or len(call.request) > self.MAX_BYTES:
             return
-        self._known[call.tenant, call.request] = value
-        if len(self._known) > self.MAX_REQUESTS:
-            self._known.popitem(last=False)
+        self._known.put((call.tenant, call.request), value, self.PLAN_BYTES + self.PARSED * len(call.request))
 
 
 @dataclass(frozen=True, slots=True)

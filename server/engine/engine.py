@@ -23,6 +23,7 @@ from hexar.core.eventlog.redis import RedisRuns
 from hexar.core.jobs import Jobs
 from hexar.core.jobs.worker import STORE_AWAY, WorkerConfig
 from hexar.core.ledger import Ledger, Period
+from hexar.core.memo import MEMORY
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerState
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
@@ -134,6 +135,7 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
         backend = RedisBackend(link)
     elif settings.cache.disk_mb:
         backend = SqliteBackend(settings.data_dir / "cache.db", settings.cache.disk_mb * MEGABYTE)
+    MEMORY.limit_bytes = settings.cache.memo_mb * MEGABYTE
     bulkhead = BulkheadConfig(**settings.dispatch.model_dump())
     ttl = settings.cache.ttl
     kinds = [replace(kind, ttl=ttl.get(kind.name, kind.ttl)) for kind in kinds]
@@ -156,7 +158,7 @@ def build_engine(settings: Settings, *, kinds: Iterable[Kind] = (), tables: Iter
         database=database,
         versions=versions,
         caches=caches,
-        answers=Answers(caches, RedisRuns(link) if link is not None else None, lingers),
+        answers=Answers(caches, RedisRuns(link) if link is not None else None, lingers, settings.cache.resume_mb * MEGABYTE),
         dispatcher=dispatcher,
         jobs=Jobs(database, worker, tenant_limit=settings.limits.tenant_jobs),
         metrics=metrics,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client.core import Metric, SummaryMetricFamily
 
+from hexar.core.memo import MEMORY
 from hexar.core.telemetry.metrics import counter, gauge
 from hexar.core.telemetry.operations import Kind
 from hexar.server.engine import Engine
@@ -28,6 +29,11 @@ def exposed(engine: Engine, version: str) -> Iterable[Metric]:
     yield gauge("hexar_cache_entries", "Entries that a tier holds", entries)
     evicted = [({"tier": name}, row["evictions"]) for name, row in held.items()]
     yield counter("hexar_cache_evictions", "Entries dropped for want of room", evicted)
+    memos = MEMORY.counts()
+    yield gauge("hexar_memo_bytes", "Bytes that a memo holds", [({"memo": row.name}, float(row.bytes)) for row in memos])
+    yield counter("hexar_memo_hits", "Look-ups that a memo answered", [({"memo": row.name}, float(row.hits)) for row in memos])
+    missed = [({"memo": row.name}, float(row.misses)) for row in memos]
+    yield counter("hexar_memo_misses", "Look-ups that a memo did not answer", missed)
     stale = [({"kind": kind}, float(count)) for kind, count in list(engine.caches.stats.stale.items())]
     yield counter("hexar_cache_stale", "Values served past their time to live, and marked so", stale)
     how = [({"how": name}, float(count)) for name, count in list(metrics.answers.items())]

@@ -11,6 +11,7 @@ from typing import Any
 from hexar.core.cache import Caches
 from hexar.core.errors import StoreUnavailable
 from hexar.core.jobs.worker import STORE_AWAY
+from hexar.core.memo import MEMORY
 from hexar.core.telemetry.reports import Report
 from hexar.server.engine import Engine
 
@@ -66,8 +67,9 @@ def _caches(caches: Caches) -> dict[str, Any]:
 
 
 def tiers(engine: Engine) -> dict[str, Any]:
-    """What each tier of the caches holds."""
+    """What each tier of the caches holds, and what is kept beside them: memos, and logs of answers that may be resumed."""
     memory, backend = engine.caches.memory, engine.caches.backend
+    logs, log_bytes, log_limit = engine.answers.resumable
     found: dict[str, Any] = {
         "memory": {
             "bytes": memory.used_bytes,
@@ -75,7 +77,15 @@ def tiers(engine: Engine) -> dict[str, Any]:
             "entries": len(memory),
             "evictions": memory.evictions,
             "failures": 0,
-        }
+        },
+        "memo": {
+            "bytes": MEMORY.used_bytes,
+            "limit": MEMORY.limit_bytes,
+            "entries": MEMORY.entries,
+            "evictions": MEMORY.evictions,
+            "failures": 0,
+        },
+        "logs": {"bytes": log_bytes, "limit": log_limit, "entries": logs, "evictions": 0, "failures": 0},
     }
     if backend is not None:
         held = backend.held()

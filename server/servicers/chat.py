@@ -153,7 +153,7 @@ class ChatServicer(Servicer):
             PortfolioHandlers(engine.database, library, self.pipeline, engine.dispatcher, self.room),
         )
         self._checks: set[asyncio.Task[None]] = set()
-        self._memo = RequestMemo[ChatPlan]()
+        self._memo = RequestMemo[ChatPlan]("chat")
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""

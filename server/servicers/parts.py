@@ -64,7 +64,7 @@ class PartsServicer(Servicer):
         )
         self.catalogues = Catalogues(CatalogueStore(engine.database))
         self.pipeline = PartsPipeline(self.catalogues, engine.dispatcher)
-        self._memo = RequestMemo[tuple[bytes, CatalogueView]]()
+        self._memo = RequestMemo[tuple[bytes, CatalogueView]]("parts")
 
     def handlers(self) -> Mapping[str, Handler]:
         """Handlers by method path."""

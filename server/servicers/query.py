@@ -123,7 +123,7 @@ class QueryServicer(Servicer):
         self.pipeline = GearPipeline(
             agents, engine.dispatcher, engine.caches, engine.jobs, self._options.config(), models=models
         )
-        self._memo = RequestMemo[bytes]()
+        self._memo = RequestMemo[bytes]("query")
         self._asked = MostAsked()
         self._rounds: asyncio.Task[None] | None = None
 

@@ -37,10 +37,13 @@ class Strict(BaseModel):
 
 
 class CacheConfig(Strict):
-    """Sizes of the tiers, and times to live by kind (seconds) where they differ from the defaults."""
+    """Sizes of the tiers and of what is remembered beside them, and times to live by kind (seconds) where they differ from the
+    defaults."""
 
     memory_mb: int = Field(default=256, ge=1)
     disk_mb: int = Field(default=2048, ge=0, description="0: no disk tier")
+    memo_mb: int = Field(default=64, ge=1, description="what was worked out from texts and requests: words, stems, plans")
+    resume_mb: int = Field(default=64, ge=1, description="logs of answers that ended and can still be resumed")
     ttl: dict[str, Seconds] = {}
 
 

@@ -98,7 +98,7 @@ async def test_nothing_grows_while_calls_come_and_go(tmp_path: Path) -> None:
     """Memory, descriptors and threads of the process, sampled every second, under mixed calls."""
     with DemoShops() as shops:
         (tmp_path / "vendors.yaml").write_text(shops.vendors_yaml(), encoding="utf-8")
-        cache = {"memory_mb": 8, "disk_mb": 32}
+        cache = {"memory_mb": 8, "disk_mb": 32, "memo_mb": 8, "resume_mb": 8}
         settings = {"data_dir": str(tmp_path / "data"), "vendors": str(tmp_path / "vendors.yaml"), "cache": cache}
         async with ServerProcess(tmp_path, "server", **settings) as server:
             process = psutil.Process(server.pid)

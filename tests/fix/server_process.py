@@ -54,6 +54,7 @@ class ServerProcess:
         until = time.monotonic() + 60
         while not (listening := [line for line in self._lines(at) if line.get("event") == "listening"]):
             if time.monotonic() > until or self._process.poll() is not None:
+                self._process.kill()
                 raise RuntimeError(f"{self.name} did not start:\n{self.log}")
             await asyncio.sleep(0.05)
         self.port = listening[-1]["port"]

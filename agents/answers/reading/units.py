@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+
+from hexar.core.memo import remembered
 
 #: Letters and words of a line that may be a heading without being marked as one.
 HEADING_LETTERS = 80
@@ -72,7 +73,7 @@ def sentences_of(text: str) -> list[str]:
     return [part.strip() for part in found if len(part.strip()) > 2]
 
 
-@lru_cache(maxsize=1024)
+@remembered("answers.units")
 def units_of(text: str, title: str) -> tuple[Unit, ...]:
     """The units of a passage in order. ``title``: the document's, then the headings above it, `` › `` between."""
     return tuple(_Reader(tuple(part.strip() for part in title.split("›") if part.strip())).read(text))

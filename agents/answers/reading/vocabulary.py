@@ -4,9 +4,10 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from hexar.agents.answers.data import DATA
+from hexar.core.memo import remembered
 from hexar.core.text.stems import LANGUAGES, STOPWORDS, respelled, stem
 from hexar.core.text.words import fold
 
@@ -54,12 +55,12 @@ def _concepts() -> dict[str, dict[tuple[str, ...], frozenset[int]]]:
     return found
 
 
-@lru_cache(maxsize=50_000)
+@remembered("answers.base")
 def _base(folded: str, language: str) -> str:
     return fold(stem(_irregular(language).get(folded, folded), language))
 
 
-@lru_cache(maxsize=50_000)
+@remembered("answers.stems")
 def stems(raw: str, language: str) -> frozenset[str]:
     """The stems of a lower-case word and of its base form; in both languages where ``language`` is neither."""
     plain = fold(raw)
@@ -69,7 +70,6 @@ def stems(raw: str, language: str) -> frozenset[str]:
     return frozenset((plain, *spelled, *parts, *(key for each in spoken for key in (stem(raw, each), _base(plain, each)))))
 
 
-@lru_cache(maxsize=50_000)
 def _concepts_of(folded: str, language: str) -> frozenset[int]:
     tables = _concepts()
     spoken = (language,) if language in LANGUAGES else LANGUAGES
@@ -81,15 +81,17 @@ def raw_words(text: str) -> list[str]:
     return [_POSSESSIVE.sub("", found) or found for found in _WORD.findall(text)]
 
 
+@remembered("answers.word")
+def _word(raw: str, language: str) -> Word:
+    stop = STOPWORDS.get(language) or STOPWORDS["en"] & STOPWORDS["es"]
+    lower = raw.lower()
+    folded = fold(lower)
+    return Word(raw, folded, stems(lower, language), _concepts_of(folded, language), folded not in stop)
+
+
 def read_words(text: str, language: str) -> list[Word]:
     """The words of ``text`` in order. ``language`` other than English and Spanish: each word may be of either."""
-    stop = STOPWORDS.get(language) or STOPWORDS["en"] & STOPWORDS["es"]
-    words: list[Word] = []
-    for raw in raw_words(text):
-        lower = raw.lower()
-        folded = fold(lower)
-        words.append(Word(raw, folded, stems(lower, language), _concepts_of(folded, language), folded not in stop))
-    return _with_phrases(words, language)
+    return _with_phrases([_word(raw, language) for raw in raw_words(text)], language)
 
 
 def _with_phrases(words: list[Word], language: str) -> list[Word]:
@@ -127,7 +129,7 @@ def names_in(words: Sequence[Word], text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=20_000)
+@remembered("answers.translations")
 def translations(word: str, language: str, other: str) -> tuple[str, ...]:
     """The stems of the single words of ``other`` that share a concept with a lower-case word of ``language``."""
     numbers = _concepts_of(fold(word), language)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import pairwise
 
 from hexar.agents.gear.request.reading import (
@@ -18,6 +17,7 @@ from hexar.agents.gear.request.reading import (
     phrase_pattern,
 )
 from hexar.agents.gear.request.words import fold, head, table, tokens
+from hexar.core.memo import remembered
 from hexar.v1 import query_pb2
 
 _TABLE = table("understanding")
@@ -190,7 +190,7 @@ def stated_levels(text: str) -> tuple[int, ...]:
     return _stated_levels(fold(text))
 
 
-@lru_cache(maxsize=8192)
+@remembered("gear.levels")
 def _stated_levels(folded: str) -> tuple[int, ...]:
     if phrase_pattern(tuple(_TABLE["all_levels"])).search(folded):
         return tuple(_LEVELS.values())
@@ -214,7 +214,7 @@ def stated_terrain(text: str) -> tuple[str, ...]:
     return _stated_terrain(fold(text))
 
 
-@lru_cache(maxsize=8192)
+@remembered("gear.terrain")
 def _stated_terrain(folded: str) -> tuple[str, ...]:
     reading = TextReading(folded)
     return tuple(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import islice
 
 from hexar.agents.gear.request.numbers import parse_number
 from hexar.agents.gear.request.reading import GAP, MAX_FOUND, TextReading, alternation
 from hexar.agents.gear.request.words import fold, heads, table
 from hexar.agents.vendors.model import Listing
+from hexar.core.memo import remembered
 from hexar.v1 import query_pb2
 
 _TABLE = table("understanding")
@@ -141,7 +141,7 @@ def _values(match: re.Match[str]) -> list[tuple[int, float]]:
     return found
 
 
-@lru_cache(maxsize=16384)
+@remembered("gear.measures")
 def stated_measures(text: str) -> tuple[tuple[int, float], ...]:
     """The quantities and values that a name or a specification states."""
     folded = fold(text[:300].replace("º", "°")).translate({0x2212: "-", 0x2013: "-"})

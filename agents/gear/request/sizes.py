@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from hexar.agents.gear.request.reading import GAP, MAX_FOUND, TextReading, alternation
 from hexar.agents.gear.request.words import fold, heads, table
 from hexar.agents.vendors.model import Availability, Listing
+from hexar.core.memo import remembered
 from hexar.v1 import query_pb2
 
 _TABLE = table("understanding")
@@ -45,7 +45,7 @@ _RANGE = re.compile(
 )
 
 
-@lru_cache(maxsize=65536)
+@remembered("gear.sizes")
 def size_key(text: str) -> str:
     """A size without its ways of writing: "158 Wide", "158W" and "158 w" are "158w", "Medium" is "m"."""
     key = re.sub(r"[\s.-]+", " ", fold(text).replace(",", ".").replace(".5", "½")).strip()

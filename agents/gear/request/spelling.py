@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, DamerauLevenshtein
 
 from hexar.agents.gear.request.reading import ALL_STOPWORDS
 from hexar.agents.gear.request.words import CONCEPT_WORDS, fold, is_concept, stem, table
+from hexar.core.memo import remembered
 
 _TABLE = table("understanding")
 _WORD = re.compile(r"[^\W\d_]{5,}")
@@ -63,7 +63,7 @@ def spelled(text: str, known: Callable[[str], bool]) -> tuple[str, list[tuple[st
     return _WORD.sub(right, text), changes
 
 
-@lru_cache(maxsize=4096)
+@remembered("gear.spelling")
 def _nearest(word: str) -> str:
     """The one known word that ``word`` is a misspelling of; empty where there is none, or several."""
     limit = 2 if len(word) >= LONG else 1

@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
 import orjson
+
+from hexar.core.memo import remembered
 
 _WORD = re.compile(r"[^\W_]+")
 #: What ends the noun phrase that says what a thing is.
@@ -33,7 +34,7 @@ def table(name: str) -> dict[str, Any]:
     return data
 
 
-@lru_cache(maxsize=65536)
+@remembered("gear.fold")
 def fold(text: str) -> str:
     """``text`` in NFKC, case-folded, without accents and invisible format characters."""
     if text.isascii():
@@ -47,7 +48,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(fold(text).replace("'", "").replace("’", ""))
 
 
-@lru_cache(maxsize=65536)
+@remembered("gear.stem")
 def stem(word: str) -> str:
     """``word`` without its plural ending, in English and Spanish. Numbers and short words stay as they are."""
     if len(word) <= 3 or not word.isalpha() or not word.endswith("s") or word.endswith(("ss", "us", "is")):
@@ -95,13 +96,13 @@ _OPENERS = frozenset(key[0] for key in _CONCEPTS if len(key) > 1)
 CONCEPT_WORDS = frozenset(word for key in _CONCEPTS for word in key if len(word) > 3)
 
 
-@lru_cache(maxsize=16384)
+@remembered("gear.tokens")
 def tokens(text: str) -> tuple[Token, ...]:
     """The meanings of ``text`` in order; a phrase of the concept table is one token."""
     return _join([stem(word) for word in words(text)])
 
 
-@lru_cache(maxsize=16384)
+@remembered("gear.named")
 def named(text: str) -> str:
     """A request's ``text`` with "board" and "tabla" as the snowboard that they are, where no other board is named."""
     found = tokens(text)
@@ -132,7 +133,7 @@ def _join(stems: Sequence[str]) -> tuple[Token, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=16384)
+@remembered("gear.head")
 def head(text: str) -> str:
     """The concept of the thing that ``text`` names; empty where the table does not know it.
 
@@ -154,7 +155,7 @@ _DESCRIBING = re.compile(r"(?:^|\s)(?:with|con|without|sin|for|para|of|de|del)(?
 _SPORTS = frozenset(table("concepts")["sports"])
 
 
-@lru_cache(maxsize=16384)
+@remembered("gear.heads")
 def heads(text: str) -> tuple[str, ...]:
     """The concepts of all the things that a request names: "boots and bindings" are two, "a helmet for ski and snowboard" one.
 

@@ -6,7 +6,7 @@ syntax tree, so that a quoted name or value stays one in the other dialect as we
 
 from __future__ import annotations
 
-from functools import lru_cache
+from hexar.core.memo import remembered
 
 
 def identifier(name: str) -> str:
@@ -19,7 +19,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@lru_cache(maxsize=1024)
+@remembered("market.statements")
 def translate(statement: str, dialect: str) -> str:
     """A statement in another engine's dialect ("postgres", "clickhouse", "trino", "spark")."""
     if dialect == "duckdb":

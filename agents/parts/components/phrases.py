@@ -9,12 +9,13 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from rapidfuzz.distance import OSA
 
 from hexar.agents.parts.catalogue.records import Position, Side
 from hexar.agents.parts.data import load
+from hexar.core.memo import remembered
 
 _TOKEN = re.compile(r"[a-z0-9]+(?:[/.'&\-][a-z0-9]+)*")
 _JOINERS = re.compile(r"[/.'&\-]")
@@ -236,7 +237,7 @@ def _one_position(positions: set[Position]) -> Position:
     return next(iter(positions), Position.UNSPECIFIED)
 
 
-@lru_cache(maxsize=20_000)
+@remembered("parts.names")
 def canonical(text: str) -> tuple[str, Position]:
     """A catalogue name or an alias as matching sees it, and the position that it names."""
     reading = read(text)

@@ -14,7 +14,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from hexar.agents.llm.embeddings import Embeddings
 from hexar.agents.portfolio.chat.question_form import Meaning, difference, numerals, other_numbers, read
 from hexar.core.ids import random_hex
+from hexar.core.memo import remembered
 from hexar.core.search.similarity import nearest
 from hexar.v1 import chat_pb2
 
@@ -34,6 +34,9 @@ THRESHOLDS: Mapping[str, float] = {"en": 0.60, "es": 0.50}
 #: Questions kept in one scope, and scopes.
 SCOPE_QUESTIONS = 2048
 SCOPES = 4096
+#: Bytes that all scopes take at most, and what a kept question takes beside its vector: its text and what is read of it.
+SCOPES_BYTES = 64 * 1024 * 1024
+QUESTION_BYTES = 4096
 #: Neighbours that are looked at.
 NEIGHBOURS = 8
 #: The share of hits that are checked against a fresh answer.
@@ -100,6 +103,10 @@ class _Scope:
         self.entries: list[_Kept] = []
         self.matrix: Vector = np.zeros((16, dimension), np.float32)
 
+    @property
+    def nbytes(self) -> int:
+        return self.matrix.nbytes + QUESTION_BYTES * len(self.entries)
+
     def add(self, entry: _Kept, vector: Vector) -> None:
         if len(self.entries) == len(self.matrix):
             now = time.monotonic()
@@ -126,7 +133,7 @@ def purge_name(tenant: str, semantic_id: str) -> str:
     return f"semantic:{tenant}/{semantic_id}"
 
 
-@lru_cache(maxsize=1024)
+@remembered("chat.meaning")
 def _form(question: str, language: str) -> Meaning:
     """A question is read when it is looked for and again when its answer is kept, some seconds later."""
     return read(question, language)
@@ -154,6 +161,7 @@ class SemanticCache:
         self._chance = chance
         self._lock = threading.Lock()
         self._scopes: OrderedDict[tuple[str, str], _Scope] = OrderedDict()
+        self._bytes = 0
         self.stats = SemanticStats()
         #: False: nothing is found; an operator may turn it off.
         self.enabled = True
@@ -195,11 +203,15 @@ class SemanticCache:
         with self._lock:
             kept = self._scopes.get((tenant, scope))
             if kept is None or kept.matrix.shape[1] != len(vector):
+                self._bytes -= kept.nbytes if kept is not None else 0
                 kept = self._scopes[(tenant, scope)] = _Scope(len(vector))
+                self._bytes += kept.nbytes
             self._scopes.move_to_end((tenant, scope))
+            self._bytes -= kept.nbytes
             kept.add(entry, vector)
-            while len(self._scopes) > SCOPES:
-                self._scopes.popitem(last=False)
+            self._bytes += kept.nbytes
+            while len(self._scopes) > 1 and (len(self._scopes) > SCOPES or self._bytes > SCOPES_BYTES):
+                self._bytes -= self._scopes.popitem(last=False)[1].nbytes
         return entry.semantic_id
 
     def shadowed(self, tenant: str, semantic_id: str, agrees: bool) -> None:
@@ -214,7 +226,9 @@ class SemanticCache:
         self._versions.bump(purge_name(tenant, semantic_id))
         with self._lock:
             held = [scope for (owner, _), scope in self._scopes.items() if owner == tenant]
+            self._bytes -= sum(scope.nbytes for scope in held)
             removed = sum(scope.remove(semantic_id) for scope in held) > 0
+            self._bytes += sum(scope.nbytes for scope in held)
         self.stats.purged += removed
         return removed
 

@@ -30,6 +30,7 @@ from hexar.agents.portfolio.tables import chunks, documents, portfolios
 from hexar.agents.text.queries import Query, parse_query, widened
 from hexar.agents.text.rerank import ChunkMatch, Corpus, Features, Reranker
 from hexar.core.errors import NotFound, Unavailable
+from hexar.core.memo import Memo
 from hexar.core.search.fusion import Fused, fuse
 from hexar.core.search.hits import Hits
 from hexar.core.search.postings import GROUPS
@@ -53,8 +54,6 @@ RESIDENT_BYTES = 512 * 1024 * 1024
 POSTINGS = 300_000
 #: Query words up to which a search takes so little time that it may run on the event loop.
 SHORT_WORDS = 24
-#: Chunks whose passages and features stay in memory.
-REMEMBERED = 4096
 #: What a side finds that is not asked.
 NOTHING = Hits()
 
@@ -96,7 +95,7 @@ class Retriever:
         self._limit_bytes = resident_bytes
         self._resident: OrderedDict[int, Resident] = OrderedDict()
         self._names: dict[tuple[str, str], Resident] = {}
-        self._remembered: OrderedDict[int, tuple[int, Passage, Features]] = OrderedDict()
+        self._remembered = Memo[int, tuple[int, Passage, Features]]("portfolio.passages")
         self._lock = threading.Lock()
 
     @property
@@ -304,8 +303,7 @@ class Retriever:
     def _passages(self, connection: sa.Connection, version: int, keys: Sequence[int]) -> list[tuple[Passage, Features]]:
         """Passages with their features in the order of ``keys``. A chunk's place and document change with the portfolio's
         version, so what is remembered of it is of one version; its features never change."""
-        with self._lock:
-            known = {key: self._remembered[key] for key in keys if key in self._remembered}
+        known = {key: kept for key in keys if (kept := self._remembered.get(key)) is not None}
         missing = [key for key in keys if key not in known or known[key][0] != version]
         if missing:
             for row in connection.execute(_CHUNKS, {"keys": missing}):
@@ -314,10 +312,9 @@ class Retriever:
                 text = "\n".join((*passage.headings, passage.text))
                 features = old[2] if old is not None else self._reranker.features(row[11], row[12], text)
                 known[passage.key] = (version, passage, features)
-            with self._lock:
-                self._remembered.update((key, known[key]) for key in missing if key in known)
-                while len(self._remembered) > REMEMBERED:
-                    self._remembered.popitem(last=False)
+            for key in missing:
+                if key in known:
+                    self._remembered.put(key, known[key])
         return [known[key][1:] for key in keys if key in known and known[key][0] == version]
 
     # ---------------------------------------------------------------------------------------------- what is in memory

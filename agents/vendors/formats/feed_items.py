@@ -10,9 +10,10 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
+
+from hexar.core.memo import remembered
 
 #: Nesting and length of one field that are read; deeper is refused, longer is cut.
 MAX_DEPTH = 16
@@ -313,6 +314,6 @@ def _tsv_fields(name: str, value: str) -> list[Field]:
     return [value]
 
 
-@lru_cache(maxsize=1024)
+@remembered("vendors.field")
 def _field_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -185,6 +185,20 @@ async def test_a_partial_answer_is_not_kept_but_can_be_resumed(caches: Caches) -
     assert source.runs == 2
 
 
+async def test_logs_that_may_be_resumed_are_bounded_in_bytes(caches: Caches) -> None:
+    """The answers that ended first make room, however short the time is."""
+    answers = Answers(caches, resume_bytes=500)
+    ended = []
+    for _ in range(4):
+        answer = await answers.open(spec(Source(3, cacheable=False), caches), Deadline.after(10))
+        await read(answer)
+        ended.append(answer.answer_id)
+    assert [answers.resume(answer_id) is not None for answer_id in ended] == [False, False, True, True]
+    logs, used, limit = answers.resumable
+    assert (logs, limit) == (2, 500)
+    assert 300 < used <= 500
+
+
 async def test_the_last_caller_to_leave_stops_the_work(caches: Caches) -> None:
     """Work goes on while anyone listens, and is cancelled when nobody does."""
     answers, source = answers_of(caches), Source(3)

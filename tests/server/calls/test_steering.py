@@ -56,7 +56,7 @@ async def test_a_report_says_what_its_caller_knows_it_sent(channel: grpc.aio.Cha
     assert (got.windows[0].errors, got.windows[0].faults) == (3, 0)
     assert [call.code for call in report.recent_calls[:10]] == ["NOT_FOUND"] * 3 + ["OK"] * 7
     assert all(target.met for target in report.targets)
-    assert {tier.tier for tier in report.tiers} == {"memory", "disk"}
+    assert {tier.tier for tier in report.tiers} == {"memory", "memo", "logs", "disk"}
     assert report.counted == 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hexar.agents.llm.embeddings import StaticEmbeddings
+from hexar.agents.portfolio.chat import semantic
 from hexar.agents.portfolio.chat.question_form import difference, numerals, read
 from hexar.agents.portfolio.chat.semantic import THRESHOLDS, SemanticCache
 from hexar.core.cache.versions import Versions
@@ -103,3 +104,21 @@ def test_thresholds_exist_for_the_guarded_languages_only() -> None:
 def test_numerals_have_one_form(text: str, expected: set[str]) -> None:
     """Leading zeros, separators of thousands and both decimal marks make no other number."""
     assert numerals(text) == expected
+
+
+def test_scopes_asked_longest_ago_make_room(
+    words: StaticEmbeddings, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All scopes together are bounded in bytes; the one that is in use is kept even where it alone takes more."""
+    monkeypatch.setattr(semantic, "SCOPES_BYTES", 60_000)
+    cache = SemanticCache(versions)
+    question = "How do I replace the left headlight?"
+    vector = words.embed([question])[0]
+    for number in range(6):
+        cache.keep("red", f"scope {number}", "en", question, vector, b"k" * 32)
+    found = [number for number in range(6) if cache.find("red", f"scope {number}", "en", question, vector)]
+    assert found == [4, 5]
+    for _ in range(20):
+        cache.keep("red", "scope 5", "en", question, vector, b"k" * 32)
+    assert cache.find("red", "scope 5", "en", question, vector) is not None
+    assert cache.find("red", "scope 4", "en", question, vector) is None

@@ -1,0 +1,43 @@
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, ParamSpec, TypeVar, final
+
+P = ParamSpec("P")
+R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+#: Bytes of an entry beside its key and its value.
+ENTRY_BYTES: int
+
+class MemoCounts(NamedTuple):
+    name: str
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+
+@final
+class MemoMemory:
+    limit_bytes: int
+    def __init__(self, limit_bytes: int) -> None: ...
+    @property
+    def used_bytes(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def evictions(self) -> int: ...
+    def counts(self) -> list[MemoCounts]: ...
+    def clear(self) -> None: ...
+
+@final
+class Memo(Generic[K, V]):
+    def __init__(self, name: str, memory: MemoMemory = ...) -> None: ...
+    def __len__(self) -> int: ...
+    def get(self, key: K) -> V | None: ...
+    def put(self, key: K, value: V, nbytes: int = 0) -> None: ...
+    def remove(self, key: K) -> None: ...
+
+def remembered(name: str, memory: MemoMemory = ...) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def sizeof(value: object) -> int: ...
+
+MEMORY: MemoMemory

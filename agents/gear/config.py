@@ -7,6 +7,7 @@ from hexar.agents.gear.analysis.heavy import VENDOR_SECONDS
 from hexar.agents.gear.analysis.model_analyst import CALL_SECONDS, CONCURRENCY
 from hexar.agents.gear.products.ranking import Weights
 from hexar.core.resilience import RetryPolicy
+from hexar.core.resilience.hedging import HedgeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class GearConfig:
     refresh_age: float = 3600.0
     #: Tries to reach a vendor; one that was reached is never asked again by the same query.
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=3))
+    #: Late readings of a vendor that are asked for a second time; none unless that is configured.
+    hedge: HedgeConfig = field(default_factory=HedgeConfig)
     #: Calls of the model that reads reviews at once, each for one batch of products, and the longest that one may take.
     model_calls: int = CONCURRENCY
     model_timeout: float = CALL_SECONDS

@@ -103,7 +103,7 @@ class GearPipeline:
         self._brands = Brands()
         self._catalogue = Catalogue()
         self._users = Users(caches)
-        self._offers = LiveOffers(caches, dispatcher, self.config.retry)
+        self._offers = LiveOffers(caches, dispatcher, self.config.retry, self.config.hedge)
         of = self.config
         analyst = ModelAnalyst(models, concurrency=of.model_calls, seconds=of.model_timeout) if models is not None else None
         model = analyst.name if analyst else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 import structlog
+from prometheus_client.core import Metric
 from pydantic import BaseModel, Field
 
 from hexar.agents.gear.compaction import compact
@@ -28,7 +29,9 @@ from hexar.core.jobs.model import Handler as JobHandler
 from hexar.core.jobs.model import JobContext
 from hexar.core.resilience import RetryPolicy
 from hexar.core.resilience.dispatch import BulkheadConfig
+from hexar.core.resilience.hedging import HedgeConfig
 from hexar.core.store import STORE_ERRORS
+from hexar.core.telemetry.metrics import counter
 from hexar.server.calls.rpc import Call, Handler
 from hexar.server.calls.streaming import RequestMemo, answer_spec, send_answer, stream_answer
 from hexar.server.engine import Engine, WarmJob
@@ -69,11 +72,20 @@ class GearRetry(Strict):
     jitter: float = Field(default=0.5, ge=0, le=1)
 
 
+class GearHedge(Strict):
+    """A second call of a vendor that is late: the share of calls that may have one (0: none), and what late is."""
+
+    share: float = Field(default=0.0, ge=0, le=0.05)
+    quantile: float = Field(default=0.95, ge=0.5, lt=1)
+    least: float = Field(default=0.05, ge=0, description="seconds")
+
+
 class GearOptions(Strict):
     """The tunables of gear queries (docs/gear.md). Times in seconds."""
 
     weights: GearWeights = GearWeights()
     retry: GearRetry = GearRetry()
+    hedge: GearHedge = GearHedge()
     vendor_timeout: float = Field(default=GearConfig().vendor_timeout, gt=0)
     reserve_share: float = Field(default=GearConfig().reserve_share, ge=0, lt=1)
     reserve_limit: float = Field(default=GearConfig().reserve_limit, ge=0)
@@ -96,9 +108,14 @@ class GearOptions(Strict):
 
     def config(self) -> GearConfig:
         """The same for the pipeline."""
-        own = self.model_dump(exclude={"weights", "retry", "upkeep_interval", "refresh_listings", "warm_queries", "warm_least"})
-        retry = RetryPolicy(**self.retry.model_dump())
-        return GearConfig(weights=Weights(**self.weights.model_dump()), retry=retry, **own)
+        parts = {"weights", "retry", "hedge"}
+        own = self.model_dump(exclude=parts | {"upkeep_interval", "refresh_listings", "warm_queries", "warm_least"})
+        return GearConfig(
+            weights=Weights(**self.weights.model_dump()),
+            retry=RetryPolicy(**self.retry.model_dump()),
+            hedge=HedgeConfig(**self.hedge.model_dump()),
+            **own,
+        )
 
 
 class GearSettings(BaseModel):
@@ -139,6 +156,17 @@ class QueryServicer(Servicer):
     def vendors(self) -> Iterable[str]:
         """The configured shops."""
         return self.pipeline.agents
+
+    def gauges(self) -> Iterable[Metric]:
+        """Calls of vendors that were made a second time."""
+        parties = sorted(self.pipeline.offers.hedger.parties.items())
+        for name, text in (
+            ("calls", "Readings of a vendor that may be hedged"),
+            ("hedges", "Those that were asked for a second time, since the first was late"),
+            ("wins", "Those where the second answered first"),
+        ):
+            values = [({"vendor": vendor}, float(getattr(counts, name))) for vendor, counts in parties]
+            yield counter(f"hexar_vendor_hedge_{name}", text, values)
 
     async def open(self) -> None:
         """Let background work reach the event loop."""
@@ -218,6 +246,8 @@ class QueryServicer(Servicer):
         return orjson.dumps({"events": future.result(WARM_SECONDS + 5)})
 
     async def _answer_ahead(self, tenant: str, text: str, vendors: list[str]) -> int:
+        if not self.pipeline.agents:
+            return 0  # nobody is configured to be asked
         deadline = Deadline.after(WARM_SECONDS)
         if not text:
             # No query to answer: what the vendors offer as a whole is read into the live caches.

@@ -27,6 +27,7 @@ from hexar.core.deadline import Deadline
 from hexar.core.errors import DeadlineExceeded
 from hexar.core.resilience import RetryPolicy
 from hexar.core.resilience.dispatch import Dispatcher
+from hexar.core.resilience.hedging import HedgeConfig, Hedger
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,9 @@ class LiveOffers:
     Thread-safety: everything belongs to the event loop; fetching and reading happen on the dispatcher's threads.
     """
 
-    def __init__(self, caches: Caches, dispatcher: Dispatcher, retry: RetryPolicy) -> None:
+    def __init__(self, caches: Caches, dispatcher: Dispatcher, retry: RetryPolicy, hedge: HedgeConfig | None = None) -> None:
+        #: Asks a second time where a vendor is late, if that is configured.
+        self.hedger = Hedger(hedge or HedgeConfig())
         self._caches = caches
         self._dispatcher = dispatcher
         self._retry = retry
@@ -134,11 +137,16 @@ class LiveOffers:
     async def _fly(self, flight: _Flight, tenant: str, agent: VendorAgent, request: LightRequest) -> None:
         """Ask, hand the batch to all who wait, then keep it; until it is kept, who comes later joins as well."""
         depends = self._caches.snapshot(tenant, KIND, vendor_name(agent.name))
-        limit, gone = flight.deadline, Cancel()
-        try:
-            batch = await self._dispatcher.call(
+        limit = flight.deadline
+
+        async def ask() -> Batch:
+            gone = Cancel()
+            return await self._dispatcher.call(
                 agent.name, _ask, agent, request, limit, gone, deadline=limit, retry=self._retry, abandoned=gone.cancel
             )
+
+        try:
+            batch = await self.hedger.call(agent.name, ask)
             flight.batch.set_result(batch)
             if len(batch) <= INLINE_LISTINGS:
                 value = _encode(batch.listings)

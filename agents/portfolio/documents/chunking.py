@@ -135,6 +135,15 @@ def _overlap(units: list[_Unit]) -> list[_Unit]:
     return kept
 
 
+def _without_tail(units: list[_Unit]) -> tuple[list[_Unit], list[_Unit]]:
+    """A chunk's units without the headings at its end, and those: they belong to what follows.
+
+    Of headings alone none is put off: each of them would become a chunk of its own.
+    """
+    count = next((at for at, unit in enumerate(reversed(units)) if unit.kind is not BlockKind.HEADING), 0)
+    return (units[:-count], units[-count:]) if count else (units, [])
+
+
 def _chunk(document: ParsedDocument, units: list[_Unit]) -> Chunk:
     start, end = units[0].start, units[-1].end
     text = document.text[start:end]
@@ -152,10 +161,7 @@ def chunks(document: ParsedDocument) -> list[Chunk]:
         size = unit.end - current[0].start if current else 0
         new_section = unit.kind is BlockKind.HEADING and current and current[-1].end - current[0].start >= SECTION_CHARACTERS
         if fresh and (size > CHUNK_CHARACTERS or new_section):
-            # A heading at the end of a chunk belongs to what follows it.
-            tail: list[_Unit] = []
-            while len(current) > 1 and current[-1].kind is BlockKind.HEADING:
-                tail.insert(0, current.pop())
+            current, tail = _without_tail(current)
             made.append(_chunk(document, current))
             current = tail if (new_section or tail) else _overlap(current)
             fresh = len(tail)

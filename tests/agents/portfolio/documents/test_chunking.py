@@ -2,11 +2,12 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hexar.agents.portfolio.documents.blocks import BlockKind
-from hexar.agents.portfolio.documents.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks
+from hexar.agents.portfolio.documents.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, SECTION_CHARACTERS, chunks
 from hexar.agents.portfolio.documents.formats import read
 
 WORDS = st.sampled_from("the brake pad of a car wears after 40 000 km and is replaced. Then it is checked, see 4.2.".split())  # noqa: SIM905
@@ -75,3 +76,25 @@ def test_a_table_of_figures_alone_has_no_header() -> None:
     """Its first row is one of its rows."""
     rows = "\n".join(f"{i};{i * i};{i * i * i}" for i in range(900)).encode()
     assert {chunk.headings for chunk in chunks(read(rows, "a.csv"))} == {()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# \n" * 20_000,
+        "# a\n" * 20_000,
+        "# a\n\nb\n\n" * 5_000,
+        "a\n===\n" * 10_000,
+        "| a |\n" * 10_000,
+        "- a\n" * 15_000,
+        "```\na\n```\n" * 6_000,
+        "###### a\n\n# b\n\n" * 4_000,
+        "A b. " * 12_000,
+        "x" * 60_000,
+    ],
+    ids=lambda text: text[:9].encode("unicode_escape").decode(),
+)
+def test_a_document_of_one_thing_repeated_has_no_more_chunks_than_its_length_asks_for(text: str) -> None:
+    """Each chunk costs a vector and rows: sixty kilobytes are some dozen chunks, whatever they consist of."""
+    document = read(text.encode(), "notes.md")
+    assert 1 <= len(chunks(document)) <= 2 + 2 * len(text) / SECTION_CHARACTERS

@@ -16,6 +16,8 @@ from hexar.server.calls.rpc import Call, Handler, Method
 
 #: Share of the limit that is kept for calls that a cache in memory answers.
 REPLAY_HEADROOM = 0.25
+#: Calls of headroom at least: where the limit is small, a burst that is about to be refused would keep replays out meanwhile.
+REPLAY_ROOM = 64
 #: Share of the limit beyond which bulk work is refused.
 BULK_SHARE = 0.7
 #: Share of all calls that one tenant of several may hold, and of those the part that may be uploads.
@@ -48,10 +50,11 @@ class Admission:
         """Guard ``handler``."""
         if method.service.endswith(".OpsService"):
             return handler
-        ceiling = int(self.gradient.maximum * (1 + REPLAY_HEADROOM))
+        whole = int(self.gradient.maximum * (1 + REPLAY_HEADROOM))
+        ceiling = max(whole, self.gradient.maximum + REPLAY_ROOM)
         upload = method.client_streaming
-        share = max(1, int(ceiling * TENANT_SHARE)) if self.shared else ceiling
-        uploads = max(1, int(share * UPLOAD_SHARE))
+        share = max(1, int(whole * TENANT_SHARE)) if self.shared else ceiling
+        uploads = max(1, int(min(share, whole) * UPLOAD_SHARE))
         # A stream of the server's works only where its answer is not at hand; it says so itself.
         works = not method.server_streaming
 

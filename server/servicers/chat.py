@@ -14,7 +14,9 @@ import structlog
 from prometheus_client.core import Metric
 from pydantic import BaseModel, Field
 
+from hexar.agents.answers.composer import compose
 from hexar.agents.llm.embeddings import embedded
+from hexar.agents.llm.types import Passage
 from hexar.agents.portfolio import messages
 from hexar.agents.portfolio.chat.compaction import compact, said_in, said_of_notes
 from hexar.agents.portfolio.chat.pipeline import KIND, ChatPipeline, ChatPlan
@@ -251,10 +253,17 @@ def _is_plain(request: chat_pb2.ChatRequest) -> bool:
 
 
 def _warm() -> None:
-    for text, language in (("hello", "en"), ("hola", "es")):
-        classify(text)
-        read(text, language)
-        terms(text, language)
+    """Whatever a first message would load: it is classed, read, searched for and answered once in each language."""
+    said = {
+        "en": ("hello", "What is written on the first page?", "The title is written on the first page."),
+        "es": ("hola", "¿Qué dice la primera página?", "La primera página dice el título."),
+    }
+    for language, (greeting, question, text) in said.items():
+        for message in (greeting, question):
+            classify(message)
+            read(message, language)
+            terms(message, language)
+        compose(question, (Passage(1, text),), language=language, vectors=embedded())
 
 
 @cache

@@ -30,13 +30,17 @@ class Place(NamedTuple):
     code: str
     names: tuple[str, ...]
     spanish: str
+    adjectives: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
 def places() -> dict[str, Place]:
     """All known jurisdictions by path."""
     rows = yaml.safe_load(Path(__file__).with_name("jurisdictions.yaml").read_text("utf-8"))
-    return {path: Place(path, row["code"], tuple(row["names"]), row.get("es", row["names"][0])) for path, row in rows.items()}
+    return {
+        path: Place(path, row["code"], tuple(row["names"]), row.get("es", row["names"][0]), tuple(row.get("law", ())))
+        for path, row in rows.items()
+    }
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +106,8 @@ def display(path: str, language: str = "en") -> str:
 
 @lru_cache(maxsize=1)
 def _named() -> re.Pattern[str]:
-    names = sorted({name for place in places().values() for name in place.names if len(name) > 3}, key=len, reverse=True)
+    written = {name for place in places().values() for name in place.names if len(name) > 3}
+    names = sorted(written | {name.upper() for name in written}, key=len, reverse=True)
     return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a pattern is read in one line
 """Dates, money and durations as people write them, English and Spanish: read from texts and found in them."""
 
 from __future__ import annotations
@@ -49,10 +50,51 @@ _DATES = (
     re.compile(r"(?<![\w/-])(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?![\w/-])"),
     re.compile(rf"(?<!\w)(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})(?!\w)", re.IGNORECASE),
     re.compile(
-        rf"(?<!\w)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:day\s+of\s+|de\s+)?(?P<n>{_MONTH})\.?,?\s+(?:de\s+|del\s+)?(?P<y>\d{{4}})(?!\w)",
+        rf"(?<!\w)(?P<d>\d{{1,2}})(?:st|nd|rd|th|º|°)?\)?\s+(?:day\s+of\s+|d[íi]as?\s+(?:del?\s+)?|del?\s+)?(?:mes\s+de\s+)?(?P<n>{_MONTH})\.?,?\s+(?:de\s+|del\s+)?(?P<y>\d{{4}})(?!\w)",
         re.IGNORECASE,
     ),
     re.compile(r"(?<![\w/.-])(?P<a>\d{1,2})[/.](?P<b>\d{1,2})[/.](?P<y>\d{4})(?![\w/-])"),
+)
+
+#: A day in words: "the first day of May, 2026", "diez de abril de dos mil veintiséis".
+_EN_DAYS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+    "twenty-first",
+    "twenty-second",
+    "twenty-third",
+    "twenty-fourth",
+    "twenty-fifth",
+    "twenty-sixth",
+    "twenty-seventh",
+    "twenty-eighth",
+    "twenty-ninth",
+    "thirtieth",
+    "thirty-first",
+]
+_DAY_WORDS = {word: number for number, word in enumerate(_EN_DAYS, 1)} | {"primero": 1, "uno": 1}
+_IN_WORDS = re.compile(
+    rf"(?<!\w)(?:(?P<en>{'|'.join(sorted(_EN_DAYS, key=len, reverse=True))})\s+(?:day\s+)?of|(?P<es>primero|treinta(?:\s+y\s+uno)?|[a-zé]{{3,12}})\s+(?:d[íi]as?\s+)?del?(?:\s+mes\s+de)?)"
+    rf"\s+(?P<n>{_MONTH}),?\s+(?:(?:del?|in the year)\s+)?(?P<y>\d{{4}}|dos\s+mil(?:\s+[a-zé]+(?:\s+y\s+[a-z]+)?)?|two\s+thousand(?:\s+and)?(?:\s+[a-z]+(?:-[a-z]+)?)?)(?!\w)",
+    re.IGNORECASE,
 )
 
 SYMBOLS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "A$": "AUD", "C$": "CAD", "¥": "JPY", "MX$": "MXN"}
@@ -136,7 +178,20 @@ def dates_in(text: str) -> list[DateReading]:
             taken.append(match.span())
             value, problem = _date_of(match)
             found.append(DateReading(match.start(), match.end(), match.group(), value, problem))
+    for match in _IN_WORDS.finditer(text):
+        day = _DAY_WORDS.get((match["en"] or match["es"]).casefold()) or from_words(match["es"] or "")
+        year = int(match["y"]) if match["y"].isdigit() else from_words(match["y"])
+        if day and year and not any(match.start() < end and start < match.end() for start, end in taken):
+            value, problem = _calendar(year, _MONTH_OF[match["n"].lower()], day)
+            found.append(DateReading(match.start(), match.end(), match.group(), value, problem))
     return sorted(found, key=lambda reading: reading.start)
+
+
+def _calendar(year: int, month: int, day: int) -> tuple[date | None, str]:
+    try:
+        return date(year, month, day), ""
+    except ValueError:
+        return None, "is no day of the calendar"
 
 
 def _date_of(match: re.Match[str]) -> tuple[date | None, str]:
@@ -150,10 +205,7 @@ def _date_of(match: re.Match[str]) -> tuple[date | None, str]:
     else:
         month = _MONTH_OF[parts["n"].lower()] if parts.get("n") else int(parts["m"])
         day = int(parts["d"])
-    try:
-        return date(year, month, day), ""
-    except ValueError:
-        return None, "is no day of the calendar"
+    return _calendar(year, month, day)
 
 
 def read_date(text: str) -> date:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a pattern is read in one line
-"""Cross-references: that every section, exhibit and schedule that is referred to is there, and is what it is called."""
+"""Every section, exhibit and schedule that is referred to is there, and is what it is called."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from rapidfuzz import fuzz
 
 from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.validation.text import Document, Heading
+from hexar.agents.legal.validation.wording.ordinals import ORDINAL, canonical
 
-_LABEL = r"\d{1,4}[A-Z]?(?:\.\d{1,3})*(?:\([a-zA-Z0-9]{1,4}\))*|[IVXLC]{1,7}(?![a-z])"
+_PARTS = r"(?:\([a-zA-Z0-9]{1,4}\))*"
+_LABEL = rf"(?:\d{{1,4}}[A-Z]?(?:\.\d{{1,3}})*{_PARTS}|[IVXLC]{{1,7}}(?![\w])|(?i:{ORDINAL})(?!\w))"
 _SECTIONS = re.compile(
-    rf"\b(?P<word>Sections?|Clauses?|Articles?|Paragraphs?|[Ss]ecciones|[Ss]ecci[óo]n|[Cc]l[áa]usulas?|[Aa]rt[íi]culos?|section|clause|paragraph)\s+"
-    rf"(?P<labels>(?:{_LABEL})(?:(?:,\s*|\s+(?:and|or|through|to|y|o|a)\s+)(?:{_LABEL}))*)",
+    rf"\b(?P<word>(?i:Sections?|Clauses?|Articles?|Paragraphs?|Secciones|Secci[óo]n|Cl[áa]usulas?|Art[íi]culos?|Estipulaci(?:ón|ones)|Pactos?))\s+"
+    rf"(?P<labels>{_LABEL}(?:(?:,\s*|,?\s+(?:and|or|through|to|y|o|a)\s+){_LABEL})*)",
 )
 _ATTACHED = re.compile(
     r"\b(?P<word>Exhibit|Schedule|Annex|Appendix|Attachment|Anexo|Apéndice)\s+(?P<label>[A-Z]|\d{1,2}|[IVX]{1,5})\b"
 )
+_LAWS = r"(?:Act|Code|Law|Laws|Rules?|Regulations?|Constitution|Statutes?|U\.?S\.?C|C\.?F\.?R|Order|Ordinance|Directive|Convention|GDPR|C[óo]digo|Ley|Leyes|Estatuto|Directiva|Reglamento|Constituci[óo]n|Decreto)"
 #: What makes a section one of a law, after it and before it.
 _LAW_AFTER = re.compile(
-    r"(?:\([a-z0-9]+\))*,?\s*(?:et seq\.?,?\s*)?(?:of|under|del?|de la)\s+(?:(?:the|title|that|said|such|chapter|part|division)\s+)*(?:[\w’'.&-]+\s+){0,8}?(?:Act|Code|Law|Laws|Rules?|Regulations?|Constitution|Statutes?|U\.?S\.?C|C\.?F\.?R|C[óo]digo|Ley|Estatuto|Directive|GDPR|Reglamento)\b|\s+election\b"
+    rf"{_PARTS},?\s*(?:et seq\.?,?\s*)?(?:of|under|to|del?|de (?:la|esta|dicha|su))\s+[^.;:\n]{{0,90}}?\b{_LAWS}\b|,?\s*(?:[A-Z][\w’'.&]*\.?\s+){{0,4}}{_LAWS}\b|\s+election\b|\s+de (?:esta|dicha|la misma|la citada) ley\b|\s*(?:bis|ter)\b"
 )
-_LAW_BEFORE = re.compile(
-    r"(?:Act|Code|Law|Stat\.|Statutes|Rules?|U\.?S\.?C\.?|C\.?F\.?R\.?|C[óo]digo(?: \w+)?|Ley|Regulations?)[,\s]*(?:§\s*)?$"
-)
+_LAW_BEFORE = re.compile(rf"(?:{_LAWS}|Stat\.)(?:\s+\w+)?[,\s]*(?:§\s*)?$|\b(?:its|su|sus|cuyo|dicho|whose)\s+$")
 _TITLED = re.compile(
     r"^\s*(?:\(\s*[\"“]?([A-ZÁÉÍÓÚ][^()\"”\n]{2,60})[\"”]?\s*\)|,?\s+(?:titled|entitled|headed)\s+[\"“]([^\"”\n]{2,60})[\"”])"
 )
@@ -39,18 +40,14 @@ def references(document: Document) -> Iterator[Finding]:
 
 def _sections(document: Document) -> Iterator[Finding]:
     text = document.text
-    numbered = {heading.number.rstrip("."): heading for heading in document.headings if heading.number}
+    numbered = {canonical(heading.number.rstrip("º°")): heading for heading in document.headings if heading.number}
     starts = {heading.start for heading in document.headings}
     titled = [heading for heading in document.headings if not heading.number and heading.title]
     for match in _SECTIONS.finditer(text):
-        if _heading_line(text, match.start(), starts):
-            continue
-        if _LAW_AFTER.match(text[match.end() : match.end() + 120]) or _LAW_BEFORE.search(
-            text[max(0, match.start() - 40) : match.start()]
-        ):
+        if _heading_line(text, match.start(), starts) or _of_a_law(text, match):
             continue
         for label in re.finditer(_LABEL, match["labels"]):
-            number = re.sub(r"\(.*$", "", label.group())
+            number = canonical(re.sub(r"\(.*$", "", label.group()))
             if re.search(r"\d[A-Z]$", number):
                 continue
             start = match.start("labels") + label.start()
@@ -65,6 +62,14 @@ def _sections(document: Document) -> Iterator[Finding]:
                 if fuzz.WRatio(wanted.casefold(), heading.title.casefold()) < 60:
                     message = f"{match['word']} {number} is {heading.title!r}, not {wanted!r}"
                     yield document.finding(message, start, match.end() + named.end())
+
+
+def _of_a_law(text: str, match: re.Match[str]) -> bool:
+    """Whether a section is one of a law: the words around it name the law, or point back to one."""
+    return bool(
+        _LAW_AFTER.match(text[match.end() : match.end() + 140])
+        or _LAW_BEFORE.search(text[max(0, match.start() - 40) : match.start()])
+    )
 
 
 def _heading_line(text: str, at: int, starts: set[int]) -> bool:
@@ -89,17 +94,18 @@ def _problem(document: Document, numbered: Mapping[str, Heading], titled: int, l
     part = re.search(r"\(([a-z0-9]{1,4})\)", label)
     if part and number in numbered:
         body = _section_text(document, number)
-        if "(" in body and re.search(r"\([a-z0-9]{1,4}\)", body) and f"({part[1]})" not in body:
+        if re.search(r"\([a-z0-9]{1,4}\)", body) and f"({part[1]})" not in body:
             return f"is not in the document: Section {number} has no ({part[1]})"
     return ""
 
 
 def _section_text(document: Document, number: str) -> str:
     """The text of a section, up to the next that is not a part of it."""
-    at = next((i for i, heading in enumerate(document.headings) if heading.number.rstrip(".") == number), -1)
+    labels = [canonical(heading.number.rstrip("º°")) for heading in document.headings]
+    at = next((i for i, label in enumerate(labels) if label == number), -1)
     if at < 0:
         return ""
-    following = (h.start for h in document.headings[at + 1 :] if not h.number.startswith(f"{number}."))
+    following = (document.headings[i].start for i in range(at + 1, len(labels)) if not labels[i].startswith(f"{number}."))
     return document.text[document.headings[at].start : next(following, len(document.text))]
 
 
@@ -109,7 +115,9 @@ def _attachments(document: Document) -> Iterator[Finding]:
         key = f"{match['word']} {match['label']}".casefold()
         if key in present:
             continue
-        # Where nothing of the kind is in the text, it may be a file of its own.
+        # Where nothing of the kind is in the text, it may be a file of its own; a schedule to a law is no part of a contract.
+        if re.match(rf"\s+(?:to|of)\s+the\s+[^.;\n]{{0,60}}\b{_LAWS}\b", document.text[match.end() : match.end() + 90]):
+            continue
         others = any(name.startswith(match["word"].casefold()) for name in present)
         severity = Severity.ERROR if others else Severity.INFO
         yield document.finding(f"{match.group()} is not in the document", match.start(), match.end(), severity=severity)

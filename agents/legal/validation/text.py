@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hexar.agents.legal.messages.state import Finding, Section, Severity
+from hexar.agents.legal.validation.wording.ordinals import ORDINAL, ROMAN
 from hexar.core.text.terms import detect
 
 _MARKS = re.compile(
     r"\*{1,3}|(?<![_\w])_{1,2}(?=[^\W_])|(?<=[^\W_])_{1,2}(?![\w_])|\\(?=[\\`*_{}\[\]()<>#+.!|~$-])|\[\^\w+\]:?|^#{1,6}[ \t]+|^>[ \t]?|\{#[\w-]+\}",
     re.MULTILINE,
 )
+_HEADS = r"Section|Article|Clause|Paragraph|Secci[óo]n|Art[íi]culo|Cl[áa]usula|Estipulaci[óo]n|Pacto"
 _NUMBERED = re.compile(
-    r"^[ \t]*(?:(?P<word>Section|Article|Clause|Secci[óo]n|Art[íi]culo|Cl[áa]usula|SECTION|ARTICLE|CLAUSE)[ \t]+)?"
-    r"(?P<number>\d{1,3}(?:\.\d{1,3})*|(?<=[A-Za-zóí][ \t])[IVXLC]{1,7})(?P<mark>[.):]|[ \t]*[-–—])?[ \t]+(?P<title>\S.*)?$",
+    rf"^[ \t]*(?:(?P<word>{_HEADS}|{_HEADS.upper().replace('Ó', 'ÓO')})[ \t]+)?"
+    rf"(?P<number>\d{{1,3}}(?:\.\d{{1,3}})*[º°]?|(?<=[A-Za-zóíÓÍ][ \t])[IVXLC]{{1,7}}(?![\w])|{ROMAN}(?=[.)][ \t]+[A-ZÁÉÍÓÚÑ])|(?i:{ORDINAL})(?=[ \t]*[.:)]))"
+    r"(?P<mark>[.):]+[-–—]?|[ \t]*[-–—])?(?:[ \t]+(?P<title>\S.*)?)?$",
     re.MULTILINE,
 )
 _ATTACHED = re.compile(
@@ -30,10 +33,20 @@ _ATTACHED = re.compile(
     r"[ \t]+(?P<label>[A-Z]|\d{1,2}|[IVX]{1,5})\b(?P<title>[^\n]{0,100})$",
     re.MULTILINE,
 )
+#: How the part begins that is signed: forms of words, and lines that leave room for a hand.
 _SIGNING = re.compile(
-    r"^[ \t]*(?:IN WITNESS WHEREOF|EN FE DE LO CUAL|EN PRUEBA DE|Signatures?(?: Page)?:?[ \t]*$|SIGNATURES?:?[ \t]*$|Firmas?:?[ \t]*$"
-    r"|(?:\d+[.)]?[ \t]+)?Signatures?[ \t]*$|Accepted and agreed|ACCEPTED AND AGREED|By:|By[ \t]*_{3,}|Firma:)",
-    re.MULTILINE,
+    r"^[ \t]*(?:IN WITNESS WHEREOF|EN FE DE LO CUAL|(?:Y )?EN PRUEBA DE|(?:Y )?PARA (?:QUE CONSTE|CONSTANCIA)|LE[ÍI]DO (?:QUE|EL|Y)|(?:SE )?FIRMAN? |FIRMADO"
+    r"|Signatures?(?: Page)?:?[ \t]*$|Firmas?:?[ \t]*$|AGREED:?[ \t]*$"
+    r"|(?:\d+[.)]?[ \t]+)?Signatures?[ \t]*$|Accepted and agreed|(?:EXECUTED|SIGNED|DULY SIGNED)\b|By:|By[ \t]*_{3,}|Firma:|Fdo\b|\(firma\)|/s/|p\.? ?[/p]\.? "
+    r"|(?:For|Por)(?: and on behalf of)?(?: the| el| la)? [A-Z][^.\n]{2,60}$"
+    r"|[_.–—-]{8,}(?:[ \t]+[_.–—-]{8,})?[ \t]*$)|^[^\n]{0,60}\b(?:signature|firma)s?: ?_{3,}|^[^\n:]{2,60}: ?_{6,}[^\n]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+#: What a numbered paragraph says, and no heading does.
+_SENTENCE = re.compile(
+    r"\b(?:shall|will|may|must|is|are|was|has|have|agrees?|grants?|podrá|deberá|será|serán|es|son|se|entrega|pagará|\w+(?:ará|erá|irá|arán|erán|irán))\b"
 )
 
 
@@ -109,8 +122,16 @@ class Document:
     @cached_property
     def signing(self) -> int:
         """Where the signatures begin; the end of the text where there are none."""
-        found = [match.start() for match in _SIGNING.finditer(self.text) if match.start() > len(self.text) // 3]
+        found = [match.start() for match in _SIGNING.finditer(self.text) if match.start() >= self._clauses_end]
         return min(found, default=len(self.text))
+
+    @cached_property
+    def _clauses_end(self) -> int:
+        """Where the last numbered clause before any schedule begins, and at least a third of the text: nobody signs before."""
+        third = len(self.text) // 3
+        schedules = [at for at in self.attachments.values() if at > third]
+        first = min(schedules, default=len(self.text))
+        return max([third, *(heading.start for heading in self.headings if third < heading.start < first and heading.number)])
 
     @cached_property
     def body(self) -> str:
@@ -161,5 +182,6 @@ def _headings(text: str, known: set[int]) -> list[Heading]:
         if not numbered and not (title[:1].isupper() and len(title) < 60 and not title.endswith((".", ",", ";"))):
             continue
         short = re.split(r"(?<=[\w)])[.:](?:\s|$)|\s[-–—]\s", title, maxsplit=1)[0]
-        found.append(Heading(number, short[:80] if len(short) <= 80 else "", match.start()))
+        titled = len(short) <= 80 and not _SENTENCE.search(short)
+        found.append(Heading(number, short if titled else "", match.start()))
     return found

@@ -93,7 +93,7 @@ def _read() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]], froz
                 if (language == "en") != english:
                     continue
                 inflected = plurals(form, language) if table in ("kinds", "parts", "sports", "describing") else {form}
-                if table in ("filler", "variants", "describing") and " " not in form:
+                if (table in ("filler", "variants", "describing") or name == "the") and " " not in form:
                     # kept as written: "shop" is half of "print shop"
                     groups.setdefault(table, {}).update(dict.fromkeys(inflected, table))
                     continue
@@ -120,6 +120,8 @@ PHRASES, _NAMES, HEADS = _read()
 PHRASES |= {
     **dict.fromkeys(("ed", "edn", "editions"), ("new",)),
     **dict.fromkeys(("pk", "pks", "packs", "pkg", "pak"), ("pack",)),
+    **dict.fromkeys(("twin pack", "twinpack", "double pack", "duo pack", "doppelpack"), ("2", "pack")),
+    **dict.fromkeys(("triple pack", "trio pack", "dreierpack"), ("3", "pack")),
     **dict.fromkeys(("svr", "srv"), ("server",)),
     **dict.fromkeys(("ent",), ("enterprise",)),
     **dict.fromkeys(("biz",), ("business",)),
@@ -160,7 +162,7 @@ EVIDENCE: dict[str, tuple[float, float]] = {
 }
 
 #: group → the value that an unmarked product has; naming it on one side alone is no difference
-DEFAULTS: dict[str, str] = {"license": "full", "person": "men", "color": "black"}
+DEFAULTS: dict[str, str] = {"license": "full", "person": "men", "color": "black", "platform": "win"}
 
 #: nouns before or behind the number of things that are sold together ("3-pack", "set of 3"), after PHRASES
 PACKS = frozenset(
@@ -228,6 +230,8 @@ _UNIT_FORMS: dict[str, tuple[tuple[str, float], str]] = {
 }
 #: "fahrenheit" is (n - 32) times its factor
 UNITS: dict[str, tuple[str, float]] = {form: unit for unit, text in _UNIT_FORMS.values() for form in text.split()}
+#: classes whose number has a plus sign that says nothing more ("SPF50+"); three letters each
+RATINGS = frozenset(["spf", "upf"])
 #: units only where they touch their number: on their own they are words or letters
 GLUED_UNITS = frozenset(["m", "s", "p", "x", "st", "nd", "rd", "th", "in", "er", "go", "mo", "to"])
 #: units of one letter that also ends names ("iPhone 5s"): equal to a number of the same unit alone, not to a bare number
@@ -342,11 +346,13 @@ COSTS: dict[str, float] = {
     "other_model": 2.5,
     "coded": 0.18,  # share of what words cost where a long code is equal
     "coded_number": 0.4,
+    "coded_kind": 0.7,  # of another kind of goods where the code is short: parts of one series share it
     # kinds of goods
     "part": 6.0,
     "kind": 4.5,
     "kind_more": 2.8,
     # fields
+    "made_for": 3.9,  # "for Mac", on one side alone
     "child": 4.0,  # for children, on one side alone
     "color_inside": 3.6,
     "year": 4.0,
@@ -355,8 +361,9 @@ COSTS: dict[str, float] = {
     "agrees": 0.2,
     "size": 4.0,
     "said": 0.1,  # share of the cost of a word that the other side says elsewhere
-    "price": 0.6,
-    "price_limit": 1.5,
+    "price": 0.6,  # less "price_apart" x the square of the logarithm of the ratio: a discount says little, a factor of two much
+    "price_apart": 2.0,
+    "price_limit": 2.5,
 }
 
 #: group → how much a word of it that both sides have says of their being one product; an ordinary word of five letters says 1

@@ -39,6 +39,7 @@ from libc.math cimport exp, fabs, log
 from libc.stdint cimport int8_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 from libcpp cimport bool as cbool
+from libcpp.unordered_set cimport unordered_set
 from libcpp.vector cimport vector
 
 from hexar.core.merge.records cimport Record, Span, as_text, prepare
@@ -47,7 +48,7 @@ from hexar.core.merge.tokens cimport (
     dimension_number, group_number, hash_text,
 )
 
-from hexar.core.merge.lexicon import COSTS, DEFAULTS, DIMENSION_COST, DIMENSIONS, EVIDENCE, GROUPS, UNITS, WORTH, WORTH_OF
+from hexar.core.merge.lexicon import COSTS, DEFAULTS, DIMENSION_COST, DIMENSIONS, EVIDENCE, GROUPS, PACKS, UNITS, WORTH, WORTH_OF
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -63,8 +64,9 @@ cdef struct Costs:
     double base, gain, rate, nothing, long, long_limit
     double word, word_unbranded, leading, letter, variant, describing, filler, more, two, three, replaced
     double number, number_unbranded, number_replaced, quantity, weak_code
-    double same_code, same_model, other_code, other_digits, other_number, other_model, coded, coded_number
-    double part, kind, kind_more, child, color_inside, year, brand, brand_inside, agrees, size, said, price, price_limit
+    double same_code, same_model, other_code, other_digits, other_number, other_model, coded, coded_number, coded_kind
+    double part, kind, kind_more, made_for, child, color_inside, year, brand, brand_inside, agrees, size, said
+    double price, price_apart, price_limit
 
 cdef struct Worth:
     double code, weak_code, number, year, quantity, least, letter, most
@@ -82,6 +84,7 @@ cdef uint8_t SPORT = group_number("sport")
 cdef uint8_t PART = group_number("part")
 cdef uint8_t PERSON = group_number("person")
 cdef uint8_t COLOR = group_number("color")
+cdef uint8_t PLATFORM = group_number("platform")
 cdef uint8_t VARIANT = group_number("variant")
 cdef uint8_t DESCRIBING = group_number("describing")
 cdef uint8_t FILLER = group_number("filler")
@@ -93,6 +96,12 @@ cdef uint8_t LITRES = dimension_number("litres")
 cdef double OUNCE = UNITS["oz"][1]  # of weight; titles write it for the fluid ounce as well
 cdef double FLUID_OUNCE = UNITS["floz"][1]
 cdef uint64_t FOR = hash_text("for")
+cdef uint64_t EDITION = hash_text("edition")
+cdef uint64_t VERSION = hash_text("version")
+cdef uint64_t SMALL = hash_text("small")
+cdef uint64_t MEDIUM = hash_text("medium")
+cdef uint64_t LARGE = hash_text("large")
+cdef unordered_set[uint64_t] packs
 cdef uint64_t children = 0
 cdef int SEASON = 2005  # years from here on are those of a season, earlier ones may be part of a name
 
@@ -108,6 +117,8 @@ cdef int load_evidence() except -1:
             marked[number] = ~(<uint64_t>1 << <int>values.index(DEFAULTS[group]))
         if group == "person":
             children = (<uint64_t>1 << <int>values.index("kids")) | (<uint64_t>1 << <int>values.index("baby"))
+    for word in PACKS:
+        packs.insert(hash_text(word))
     for number in range(DIMENSION_LIMIT):
         dimension_cost[number] = DIMENSION_COST
     for dimension, cost in DIMENSIONS.items():
@@ -180,6 +191,8 @@ cdef double word_closeness(const Token* t, const Py_UCS4* a, const Token* u, con
     a, b = a + t.start, b + u.start
     if is_thing(t) and is_thing(u):  # the wider kind ends the narrower one's name
         return 1.0 if t.length >= 3 and memcmp(a, b + u.length - t.length, t.length * sizeof(Py_UCS4)) == 0 else 0.0
+    if u.hash == SMALL or u.hash == MEDIUM or u.hash == LARGE:
+        return 1.0 if t.length == 1 and a[0] == b[0] else 0.0
     if t.group or u.group or t.length < 4:
         return 0.0
     if u.length == t.length + 1 and b[t.length] == c's' and memcmp(a, b, t.length * sizeof(Py_UCS4)) == 0:
@@ -213,6 +226,8 @@ cdef double closeness(const Token* t, const Py_UCS4* a, const Token* u, const Py
     if t.kind == CODE and u.kind == CODE:
         if not t.strong and not u.strong:
             return 1.0 if same_text(t, a, u, b) else 0.0
+        if not (t.strong and u.strong) and (t.length == u.length + 1 or u.length == t.length + 1):
+            return 0.0  # "sm58" and "sm58s" are two
         return code_similarity(a + t.start, t.length, b + u.start, u.length)
     if (t.kind == NUMBER or t.kind == QUANTITY) and (u.kind == NUMBER or u.kind == QUANTITY):
         return number_closeness(t, a, u, b)
@@ -253,6 +268,52 @@ cdef void cover_glued(
             i += 1
 
 
+cdef bint digits_only(const Py_UCS4* text, size_t length) noexcept nogil:
+    cdef size_t i
+    for i in range(length):
+        if not digit(text[i]):
+            return False
+    return length > 0
+
+
+cdef bint initials_equal(const vector[Token]& tokens, const Py_UCS4* text, size_t first, size_t count, const Py_UCS4* letters) noexcept nogil:
+    """Whether ``count`` words from ``first`` begin with ``letters``."""
+    cdef size_t i
+    if first + count > tokens.size():
+        return False
+    for i in range(count):
+        if tokens[first + i].kind != WORD or text[tokens[first + i].start] != letters[i]:
+            return False
+    return True
+
+
+cdef void cover_initials(
+    const vector[Token]& left, const Py_UCS4* a, const vector[Token]& right, const Py_UCS4* b, double* cl, double* cr
+) noexcept nogil:
+    """What stands for words of the other side: a brand in short that leads ("TNF"), initials glued to a number ("GP5000")."""
+    cdef size_t i, j, k, head
+    for j in range(right.size()):
+        if right[j].kind != CODE and (j > 0 or right[j].kind != WORD):
+            continue
+        head = 0
+        while head < right[j].length and not digit(b[right[j].start + head]):
+            head += 1
+        if right[j].kind == WORD:
+            if 2 <= head <= 4 and initials_equal(left, a, 0, head, b + right[j].start):
+                for k in range(head):
+                    cl[k] = 1.0
+                cr[j] = 1.0
+            continue
+        if not 2 <= head <= 3 or not digits_only(b + right[j].start + head, right[j].length - head):
+            continue
+        for i in range(left.size() - head if left.size() > head else 0):
+            if left[i + head].length == right[j].length - head and initials_equal(left, a, i, head, b + right[j].start):
+                if memcmp(a + left[i + head].start, b + right[j].start + head, left[i + head].length * sizeof(Py_UCS4)) == 0:
+                    for k in range(i, i + head + 1):
+                        cl[k] = 1.0
+                    cr[j] = 1.0
+
+
 cdef void cover(
     const vector[Token]& left, const Py_UCS4* a, const vector[Token]& right, const Py_UCS4* b, double* cl, double* cr
 ) noexcept nogil:
@@ -272,6 +333,8 @@ cdef void cover(
                 cr[j] = c
     cover_glued(left, a, right, b, cl, cr)
     cover_glued(right, b, left, a, cr, cl)
+    cover_initials(left, a, right, b, cl, cr)
+    cover_initials(right, b, left, a, cr, cl)
 
 # codes -----------------------------------------------------------------------------------------------------------------
 
@@ -310,6 +373,16 @@ cdef bint has_letter(const Token* t, const Py_UCS4* text) noexcept nogil:
     return False
 
 
+cdef bint extend_one(const Py_UCS4* a, size_t n, const Py_UCS4* b, size_t m) noexcept nogil:
+    """Whether two codes are one of four characters and more, each with other letters behind it ("fx820r", "fx820p")."""
+    cdef size_t same = 0
+    while same < n and same < m and a[same] == b[same]:
+        same += 1
+    if same < 4 or same == n or same == m or not digit(a[same - 1]):
+        return False
+    return not any_digit(a + same, n - same) and not any_digit(b + same, m - same)
+
+
 cdef double other_codes(
     const Record* left, const double* cl, const Record* right, const double* cr, bint agree
 ) noexcept nogil:
@@ -322,13 +395,17 @@ cdef double other_codes(
     cdef const Token* u
     cdef bint lettered
     for i in range(min(left.codes.size(), <size_t>TOKEN_LIMIT)):
-        if not left.codes[i].strong or cl[i] >= 0.5:
+        if not left.codes[i].strong:
             continue
         t = &left.codes[i]
         for j in range(min(right.codes.size(), <size_t>TOKEN_LIMIT)):
-            if not right.codes[j].strong or cr[j] >= 0.5:
+            if not right.codes[j].strong:
                 continue
             u = &right.codes[j]
+            if cl[i] >= 0.5 or cr[j] >= 0.5:
+                if min(cl[i], cr[j]) >= 0.5 and max(cl[i], cr[j]) < 1.0 and extend_one(a + t.start, t.length, b + u.start, u.length):
+                    cost = max(cost, COST.other_code)
+                continue
             lettered = has_letter(t, a) and has_letter(u, b)
             if not agree:
                 if lettered and digit(a[t.start]) == digit(b[u.start]):
@@ -344,8 +421,21 @@ cdef double other_codes(
     return cost
 
 
-cdef double code_evidence(const Record* left, const Record* right, double* agree) noexcept nogil:
-    """The evidence of codes, models and part numbers; ``agree`` becomes how surely a long code is equal."""
+cdef bint long_equal(const Record* record, const double* covered) noexcept nogil:
+    """Whether one of the codes that the other side has is longer than that of a series ("M8100")."""
+    cdef size_t i
+    for i in range(min(record.codes.size(), <size_t>TOKEN_LIMIT)):
+        if record.codes[i].strong and covered[i] >= 0.9:
+            if record.codes[i].length > 5 or not has_letter(&record.codes[i], record.text.data()):
+                return True
+    return False
+
+
+cdef double code_evidence(const Record* left, const Record* right, double* agree, bint* series) noexcept nogil:
+    """The evidence of codes, models and part numbers.
+
+    ``agree`` becomes how surely a long code is equal, ``series`` whether only codes are that are as short as those of a series.
+    """
     cdef double[TOKEN_LIMIT] cl, cr
     cdef double cost = 0.0
     cdef const Py_UCS4* a = left.text.data()
@@ -357,7 +447,7 @@ cdef double code_evidence(const Record* left, const Record* right, double* agree
         or same_span(left.model, right.mpn)
         or same_span(left.mpn, right.model)
     ):
-        agree[0] = 1.0
+        agree[0], series[0] = 1.0, False
         return COST.same_model
     agree[0] = 0.0
     for i in range(min(left.codes.size(), <size_t>TOKEN_LIMIT)):
@@ -368,6 +458,7 @@ cdef double code_evidence(const Record* left, const Record* right, double* agree
         if right.codes[i].strong:
             cr[i] = best_match(&right.codes[i], right, left)
             agree[0] = max(agree[0], cr[i])
+    series[0] = not long_equal(left, cl) and not long_equal(right, cr)
     if codes_differ(left.model, a, right.model, b) or codes_differ(left.mpn, a, right.mpn, b):
         if not (left.model.length and right.model.length and similarity(left.model_tokens, a, right.model_tokens, b) >= 0.75):
             cost = COST.other_model
@@ -395,6 +486,8 @@ cdef struct Side:
     const Record* other
     double[TOKEN_LIMIT] covered
     cbool[TOKEN_LIMIT] brand
+    cbool[TOKEN_LIMIT] of_system  # versions behind a system: "win 98 me 2000"
+    cbool counted  # both sides say how many are sold together
     size_t first  # the first token that the other side has
     cbool led  # by a brand
 
@@ -505,13 +598,13 @@ cdef double word_cost(const Side* side, size_t i, bint branded, const Lessons* l
     cdef const Token* t = &side.record.title[i]
     cdef double cost
     cdef int8_t lesson = 0
-    if t.kind != WORD or is_thing(t) or one_sided[t.group] > 0 or t.group == STOP:
+    if t.kind != WORD or is_thing(t) or one_sided[t.group] > 0 or t.group == STOP or side.of_system[i]:
         return -1.0
     if lessons is not NULL and lessons.count(t.hash):
         lesson = lessons.at(t.hash)
     if not t.group and t.length > 1 and i < side.first and not side.led:
         cost = COST.leading
-    elif t.group == FILLER:
+    elif t.group == FILLER or (side.counted and packs.count(t.hash)):
         cost = COST.filler
     elif t.group == DESCRIBING:
         cost = COST.describing
@@ -528,33 +621,47 @@ cdef double word_cost(const Side* side, size_t i, bint branded, const Lessons* l
     return cost * COST.said if says(side.other, t) else cost
 
 
-cdef double word_costs(const Side* side, bint branded, const Lessons* lessons, double* greatest, int* dear) noexcept nogil:
-    """What all left-over words of a side cost; ``dear`` counts those that tell products apart."""
+cdef struct Words:
+    double cost  # of all that are left over
+    double greatest
+    double variant  # the greatest cost of one that names a variant, 0: none does
+    int dear  # how many tell products apart
+
+
+cdef Words word_costs(const Side* side, bint branded, const Lessons* lessons) noexcept nogil:
+    cdef Words found
     cdef double cost, total = 0.0
     cdef size_t i
-    greatest[0] = 0.0
-    dear[0] = 0
+    found.greatest = found.variant = 0.0
+    found.dear = 0
     for i in range(side.record.title.size()):
         if left_over(side, i):
             cost = word_cost(side, i, branded, lessons)
             if cost > 0:
                 total += cost
-                greatest[0] = max(greatest[0], cost)
-                dear[0] += cost >= 1.0
-    return greatest[0] + COST.more * min((total - greatest[0]) / COST.word, 2.0)
+                found.greatest = max(found.greatest, cost)
+                found.dear += cost >= 1.0
+                if cost >= COST.letter:
+                    found.variant = max(found.variant, cost)
+    found.cost = found.greatest + COST.more * min((total - found.greatest) / COST.word, 2.0)
+    return found
 
 
-cdef double words_evidence(const Side* left, const Side* right, bint branded, double shared, const Lessons* lessons) noexcept nogil:
-    cdef double x, y, one, other
-    cdef int dear_left, dear_right
-    one = word_costs(left, branded, lessons, &x, &dear_left)
-    other = word_costs(right, branded, lessons, &y, &dear_right)
+cdef double described(const Words* words) noexcept nogil:
+    """What words cost that the other side has no counterpart to: two and three are a description, a variant's name is none."""
+    if words.dear < 2:
+        return words.cost
+    return max(words.cost * (COST.two if words.dear == 2 else COST.three), words.variant)
+
+
+cdef double words_evidence(const Words* left, const Words* right, bint branded, double shared) noexcept nogil:
+    cdef double one = left.cost, other = right.cost
     if not branded and shared >= 2.0:
-        if dear_right == 0 and dear_left >= 2:
-            one *= COST.two if dear_left == 2 else COST.three
-        elif dear_left == 0 and dear_right >= 2:
-            other *= COST.two if dear_right == 2 else COST.three
-    return one + other + (COST.replaced if x > 1.0 and y > 1.0 else 0.0)
+        if right.dear == 0:
+            one = described(left)
+        if left.dear == 0:
+            other = described(right)
+    return one + other + (COST.replaced if left.greatest > 1.0 and right.greatest > 1.0 else 0.0)
 
 
 cdef struct Numbers:
@@ -565,7 +672,21 @@ cdef struct Numbers:
     uint64_t left_over  # dimensions of quantities that the other side has not
 
 
-cdef Numbers numbers_of(const Side* side) noexcept nogil:
+cdef bint versions_differ(const Side* left, const Side* right) noexcept nogil:
+    """Whether both sides name versions of a system, and none in common: the system is the product then."""
+    cdef size_t i
+    cdef bint a = False, b = False
+    for i in range(left.record.title.size()):
+        if left.of_system[i] and left.record.title[i].kind == NUMBER:
+            a = True
+            if left.covered[i] >= 0.5:
+                return False
+    for i in range(right.record.title.size()):
+        b = b or (right.of_system[i] and right.record.title[i].kind == NUMBER)
+    return a and b
+
+
+cdef Numbers numbers_of(const Side* side, bint versions) noexcept nogil:
     cdef Numbers found
     cdef size_t i
     cdef const Token* t
@@ -580,7 +701,7 @@ cdef Numbers numbers_of(const Side* side) noexcept nogil:
             continue
         if t.kind == QUANTITY:
             found.left_over |= <uint64_t>1 << t.dimension
-        elif t.kind == NUMBER and not (t.year and t.number >= SEASON):
+        elif t.kind == NUMBER and not (t.year and t.number >= SEASON) and (versions or not side.of_system[i]):
             found.number = True
             found.told = found.told and says(side.other, t)
         elif t.kind == CODE and not t.strong:
@@ -600,7 +721,8 @@ cdef bint shares_quantity(const Record* left, const Record* right, uint8_t dimen
 
 
 cdef double numbers_evidence(const Side* left, const Side* right, bint branded, double damp) noexcept nogil:
-    cdef Numbers a = numbers_of(left), b = numbers_of(right)
+    cdef bint versions = versions_differ(left, right)
+    cdef Numbers a = numbers_of(left, versions), b = numbers_of(right, versions)
     cdef double cost = 0.0, counts = 0.0, price = COST.number if branded else COST.number_unbranded
     cdef uint64_t both
     cdef uint8_t dimension
@@ -656,7 +778,7 @@ cdef Things things_of(const Side* side) noexcept nogil:
     return found
 
 
-cdef double things_evidence(const Side* left, const Side* right, double damp) noexcept nogil:
+cdef double things_evidence(const Side* left, const Side* right, double damp, bint series) noexcept nogil:
     cdef Things a = things_of(left), b = things_of(right)
     cdef double cost = 0.0, damp_part = damp
     if a.part or b.part:
@@ -665,7 +787,7 @@ cdef double things_evidence(const Side* left, const Side* right, double damp) no
         cost += COST.part * (0.3 if (a.told or not a.part) and (b.told or not b.part) else damp_part)
     if a.any and b.any:
         if not a.shared and not b.shared:
-            cost += COST.kind * damp
+            cost += COST.kind * (max(damp, COST.coded_kind) if series else damp)
         elif a.kind or b.kind:
             cost += COST.kind_more * damp
     return cost
@@ -686,39 +808,69 @@ cdef double years_evidence(const Record* left, const Record* right) noexcept nog
     return COST.year if a and b else COST.agrees if a or b else 0.0
 
 
+cdef void note_systems(Side* side) noexcept nogil:
+    """Mark what is said of a system ("for Mac OS 10.4", "win 98 me 2000"), and whether a count is shared."""
+    cdef size_t i
+    cdef const Token* t
+    cdef bint inside = False
+    side.counted = False
+    for i in range(side.record.title.size()):
+        t = &side.record.title[i]
+        side.counted = side.counted or (t.kind == QUANTITY and t.dimension == COUNT and side.covered[i] >= 0.5)
+        inside = t.group == PLATFORM or (inside and (t.kind == NUMBER or (t.kind == WORD and t.length <= 2)))
+        side.of_system[i] = inside and t.group != PLATFORM
+
+
 cdef void align(const Record* left, const Record* right, Side* one, Side* other) noexcept nogil:
     cdef size_t i
     one.record, one.other, other.record, other.other = left, right, right, left
     cover(left.title, left.text.data(), right.title, right.text.data(), one.covered, other.covered)
     for i in range(TOKEN_LIMIT):
         one.brand[i] = other.brand[i] = False
+    note_systems(one)
+    note_systems(other)
     mark_brand(one, left)
     mark_brand(one, right)
     mark_brand(other, left)
     mark_brand(other, right)
 
 
-cdef double title_evidence(const Record* left, const Record* right, double damp, const Lessons* lessons) noexcept nogil:
+cdef double title_evidence(const Record* left, const Record* right, double damp, bint series, const Lessons* lessons) noexcept nogil:
     cdef Side one, other
+    cdef Words mine, theirs
     cdef double a, b, all_left, all_right, shared, evidence
     cdef int words_left, words_right
     cdef bint branded = not left.brand.empty() and not right.brand.empty()
     align(left, right, &one, &other)
     look(&one, &a, &all_left, &words_left)
     look(&other, &b, &all_right, &words_right)
+    mine, theirs = word_costs(&one, branded, lessons), word_costs(&other, branded, lessons)
     shared = min(a, b)
     if shared <= 0.3:
         evidence = COST.nothing if all_left > 0.3 or all_right > 0.3 else 0.3
     else:
         evidence = COST.base + COST.gain * (1.0 - exp(-COST.rate * shared))
-        if not branded:
+        if not branded and mine.variant == 0 and theirs.variant == 0:
             evidence += min(COST.long * max(0, min(words_left, words_right) - 2), COST.long_limit)
-    evidence -= words_evidence(&one, &other, branded, shared, lessons) * damp
+    evidence -= words_evidence(&mine, &theirs, branded, shared) * damp
     evidence -= numbers_evidence(&one, &other, branded, damp)
-    evidence -= things_evidence(&one, &other, damp)
+    evidence -= things_evidence(&one, &other, damp, series)
     return evidence - years_evidence(left, right)
 
 # groups and fields -----------------------------------------------------------------------------------------------------
+
+cdef bint made_for(const Record* record) noexcept nogil:
+    """Whether a title is of a product for one system: "for Mac", "Mac edition"."""
+    cdef size_t i
+    cdef const Token* t
+    cdef const Token* u
+    for i in range(1, record.title.size()):
+        t = &record.title[i - 1]
+        u = &record.title[i]
+        if (t.hash == FOR and u.group == PLATFORM) or (t.group == PLATFORM and (u.hash == EDITION or u.hash == VERSION)):
+            return True
+    return False
+
 
 cdef double group_evidence(const Record* left, const Record* right, double damp) noexcept nogil:
     cdef double cost, total = 0.0
@@ -737,6 +889,9 @@ cdef double group_evidence(const Record* left, const Record* right, double damp)
                     cost = COST.child
                 if group == COLOR and alone & ~(left.trailing[group] | right.trailing[group]):
                     cost = COST.color_inside
+                if group == PLATFORM and alone == left.groups[group] | right.groups[group]:
+                    if made_for(left if left.groups[group] else right):
+                        cost = COST.made_for
         total -= cost * damp if group == COLOR else cost
     return total
 
@@ -777,7 +932,7 @@ cdef bint in_season(const Record* record) noexcept nogil:
 
 
 cdef double field_evidence(const Record* left, const Record* right) noexcept nogil:
-    cdef double evidence = 0.0
+    cdef double evidence = 0.0, apart
     if not left.brand.empty() and not right.brand.empty():
         if brands_agree(left, right):
             evidence += COST.agrees
@@ -791,23 +946,25 @@ cdef double field_evidence(const Record* left, const Record* right) noexcept nog
     if left.size and right.size:
         evidence += COST.agrees if left.size == right.size else -COST.size
     if left.price > 0 and right.price > 0 and not (left.currency and right.currency and left.currency != right.currency):
-        evidence += max(COST.price - log(max(left.price, right.price) / min(left.price, right.price)), -COST.price_limit)
+        apart = log(max(left.price, right.price) / min(left.price, right.price))
+        evidence += max(COST.price - COST.price_apart * apart * apart, -COST.price_limit)
     return evidence
 
 
 cdef double score(const Record* left, const Record* right, const Lessons* lessons) noexcept nogil:
     """0..1: the probability that a pair is one product; symmetric. ``lessons`` may be NULL."""
     cdef double logit, agree, damp
+    cdef bint series
     if not left.filled or not right.filled:
         return 0.0
     if left.gtin and right.gtin:
         return 0.99 if left.gtin == right.gtin else 0.01
-    logit = code_evidence(left, right, &agree)
+    logit = code_evidence(left, right, &agree, &series)
     damp = COST.coded if agree >= 0.9 else 1.0
     if left.title.empty() or right.title.empty():
         logit -= 2.0
     else:
-        logit += title_evidence(left, right, damp, lessons)
+        logit += title_evidence(left, right, damp, series, lessons)
     logit += group_evidence(left, right, damp) + field_evidence(left, right)
     return 1.0 / (1.0 + exp(-min(max(logit, -30.0), 30.0)))
 

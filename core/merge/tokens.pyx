@@ -22,7 +22,7 @@ from libcpp.unordered_map cimport unordered_map
 from libcpp.unordered_set cimport unordered_set
 from libcpp.utility cimport pair
 
-from hexar.core.merge.lexicon import COMPOUNDS, GLUED_UNITS, GROUPS, HEADS, PACKS, PHRASES, STRICT_UNITS, UNITS
+from hexar.core.merge.lexicon import COMPOUNDS, GLUED_UNITS, GROUPS, HEADS, PACKS, PHRASES, RATINGS, STRICT_UNITS, UNITS
 
 # hashing and the lexicon -----------------------------------------------------------------------------------------------
 
@@ -78,14 +78,15 @@ cdef unordered_set[uint64_t] heads  # nouns that end compounds
 cdef unordered_map[uint64_t, Meaning] meanings
 cdef unordered_map[uint64_t, Unit] units
 cdef unordered_set[uint64_t] packs
+cdef unordered_set[uint64_t] ratings
 
 cdef uint64_t MINUS = hash_text("minus")
 cdef uint64_t PACK = hash_text("pack")
-cdef uint64_t THE = hash_text("the")
 cdef uint64_t TIMES = hash_text("x")
 cdef uint64_t EACH = hash_text("er")
 cdef uint64_t WATTS = hash_text("w")
 cdef uint64_t FAHRENHEIT = hash_text("fahrenheit")
+cdef uint8_t stop_group = group_number("stop")
 cdef uint8_t count_dimension = dimension_number("count")
 
 
@@ -127,6 +128,8 @@ cdef int load_lexicon() except -1:
         heads.insert(hash_text(word))
     for word in PACKS:
         packs.insert(hash_text(word))
+    for word in RATINGS:
+        ratings.insert(hash_text(word))
     return 0
 
 
@@ -134,7 +137,8 @@ load_lexicon()
 
 # reading text ----------------------------------------------------------------------------------------------------------
 
-cdef dict PUNCTUATION = str.maketrans("’‘´`″”“−–º", 4 * "'" + 3 * '"' + "--°")
+cdef dict PUNCTUATION = str.maketrans("’‘´`″”“−–º™℠", 4 * "'" + 3 * '"' + "--°  ")
+cdef tuple MARKS = ("(r)", "(tm)", "(c)", "(s)", "( r )", "( tm )", "( c )", "( s )")  # of trade marks, and of a plural
 
 
 cdef str fold(str text):
@@ -348,6 +352,10 @@ cdef Py_ssize_t read_symbol(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, ve
     cdef Py_UCS4 c = PyUnicode_READ_CHAR(text, i), before = char_at(text, i - 1, n), after = char_at(text, i + 1, n)
     cdef bint number = False
     cdef Py_ssize_t j
+    if c == c'(':
+        for mark in MARKS:
+            if text.startswith(mark, i):
+                return i + len(mark) - 1
     if not pieces.empty() and not pieces.back().code:
         number = decimal(pool.data() + pieces.back().start, pieces.back().length)
     if (c == c"'" or c == c'"') and number and not digit(after):
@@ -363,7 +371,8 @@ cdef Py_ssize_t read_symbol(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, ve
     elif c == c'-' and not Py_UNICODE_ISALNUM(before) and before != c'-' and digit(after):
         add_piece("minus", pool, pieces)
     elif c == c'+' and Py_UNICODE_ISALNUM(before) and not Py_UNICODE_ISALNUM(after) and not pieces.empty() and not number:
-        add_piece("plus", pool, pieces)
+        if pieces.back().length < 3 or not ratings.count(hash_span(pool.data() + pieces.back().start, 3)):
+            add_piece("plus", pool, pieces)
     elif c == 0xB0:  # a degree sign
         j = i + 2 if after == c' ' else i + 1
         c = char_at(text, j, n)
@@ -403,6 +412,11 @@ cdef Py_ssize_t read_run(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, Piece
         ):
             initials = True
             i += 1
+        elif (
+            c == c'.' and i > start and Py_UNICODE_ISALNUM(char_at(text, i - 1, n)) and Py_UNICODE_ISALNUM(char_at(text, i + 1, n))
+            and any_digit(pool.data() + piece.start, piece.length) and not decimal(pool.data() + piece.start, piece.length)
+        ):  # inside of a code: "ecam22.110.b"
+            i += 1
         elif c == c' ' and i > start and char_at(text, i + 1, n) == c'.' and digit(char_at(text, i + 2, n)) and digit(char_at(text, i - 1, n)):
             if piece.length < LENGTH_LIMIT:
                 pool.push_back(c'.')
@@ -411,6 +425,13 @@ cdef Py_ssize_t read_run(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, Piece
         else:
             break
     return i
+
+
+cdef Py_UCS4 bracket_before(str text, Py_ssize_t i) noexcept:
+    """An opening parenthesis where one stands before ``i``, else 0."""
+    while i > 0 and PyUnicode_READ_CHAR(text, i - 1) == c' ':
+        i -= 1
+    return c'(' if i > 0 and PyUnicode_READ_CHAR(text, i - 1) in (c'(', c'[') else 0
 
 
 cdef int split(str text, Text& pool, vector[Piece]& pieces) except -1:
@@ -426,7 +447,7 @@ cdef int split(str text, Text& pool, vector[Piece]& pieces) except -1:
             i = read_symbol(text, i, n, pool, pieces) + 1
             compounds_read += pieces.size() - first
             continue
-        joiner = 0
+        joiner = bracket_before(text, i)
         while True:
             piece.start, piece.length, piece.joiner, piece.code = <uint32_t>pool.size(), 0, joiner, False
             i = read_run(text, i, n, pool, &piece)
@@ -467,7 +488,7 @@ cdef int part(Piece piece, const Text& pool, vector[Piece]& out) except -1:
     while k < n and Py_UNICODE_ISALPHA(t[k]):
         k += 1
     if k >= 3 and 1 <= n - k <= 2 and digits_only(t + k, n - k) and readable(t, k):
-        one.length, one.joiner = <uint32_t>k, 0
+        one.length = <uint32_t>k
         out.push_back(one)
         one.start, one.length, one.joiner = piece.start + <uint32_t>k, <uint32_t>(n - k), c'-'
         out.push_back(one)
@@ -476,7 +497,7 @@ cdef int part(Piece piece, const Text& pool, vector[Piece]& out) except -1:
     if 1 <= head <= 2 and head + 1 < n and t[head] == c'x' and digits_only(t, head):
         digits = leading_digits(t + head + 1, n - head - 1)
         if digits > 0 and is_unit(t + head + 1 + digits, n - head - 1 - digits):
-            one.length, one.joiner = <uint32_t>head, 0
+            one.length = <uint32_t>head
             out.push_back(one)
             one.start, one.length, one.joiner = piece.start + <uint32_t>head, 1, c'-'
             out.push_back(one)
@@ -557,6 +578,11 @@ cdef inline uint64_t hash_piece(const vector[Piece]& pieces, size_t i, const Tex
     return hash_span(pool.data() + pieces[i].start, pieces[i].length) if i < pieces.size() else 0
 
 
+cdef inline bint is_stop(uint64_t h) noexcept nogil:
+    cdef unordered_map[uint64_t, Meaning].iterator meaning = meanings.find(h)
+    return meaning != meanings.end() and deref(meaning).second.group == stop_group
+
+
 cdef inline bint decimal_piece(const vector[Piece]& pieces, size_t i, const Text& pool) noexcept nogil:
     return i < pieces.size() and not pieces[i].code and decimal(pool.data() + pieces[i].start, pieces[i].length)
 
@@ -582,11 +608,15 @@ cdef int put_quantity(const Py_UCS4* t, size_t length, uint64_t of, bint negativ
 
 
 cdef bint counts(const vector[Piece]& pieces, size_t i, const Text& pool, bint first, double number) noexcept nogil:
-    """Whether the piece at ``i`` makes the number before it one of things sold together."""
+    """Whether the piece at ``i`` makes the number before it one of things sold together; what a bracket sets apart does not."""
+    cdef size_t k
     cdef uint64_t h = hash_piece(pieces, i, pool)
     cdef unordered_map[uint64_t, Unit].iterator unit
-    if i >= pieces.size() or pieces[i].code:
+    if i >= pieces.size() or pieces[i].code or pieces[i].joiner == c'(':
         return False
+    for k in range(pieces[i - 1].length):
+        if pool[pieces[i - 1].start + k] == c'.':
+            return False
     unit = units.find(h)
     if unit == units.end() or deref(unit).second.dimension != count_dimension:
         return False
@@ -605,7 +635,7 @@ cdef size_t read_number(const vector[Piece]& pieces, size_t i, const Text& pool,
     cdef size_t length = pieces[i].length
     cdef uint64_t h = hash_piece(pieces, i + 1, pool)
     cdef unordered_map[uint64_t, Unit].iterator unit = units.end()
-    if i + 1 < pieces.size() and not pieces[i + 1].code:
+    if i + 1 < pieces.size() and not pieces[i + 1].code and pieces[i + 1].joiner != c'(':
         unit = units.find(h)
     if counts(pieces, i + 1, pool, i == 0, number_value(t, length)):
         put_quantity(t, length, PACK, False, text, token)
@@ -667,10 +697,12 @@ cdef size_t read_token(const vector[Piece]& pieces, size_t i, const Text& pool, 
         token.kind, token.strong = CODE, True
         text.insert(text.end(), t, t + length)
         return i + 1
+    if length == 1 and t[0] == c'v' and decimal_piece(pieces, i + 1, pool):  # "v. 3" is version 3
+        return read_number(pieces, i + 1, pool, False, text, token)
     head = leading_digits(t, length)
     if head == length:
         return read_number(pieces, i, pool, negative, text, token)
-    if packs.count(hash_span(t, length)) and hash_piece(pieces, i + 1, pool) == THE and decimal_piece(pieces, i + 2, pool):
+    if packs.count(hash_span(t, length)) and is_stop(hash_piece(pieces, i + 1, pool)) and decimal_piece(pieces, i + 2, pool):
         put_quantity(pool.data() + pieces[i + 2].start, pieces[i + 2].length, PACK, False, text, token)
         return i + 3
     if t[0] == c'x' and 1 < length <= 3 and digits_only(t + 1, length - 1):

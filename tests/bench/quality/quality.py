@@ -2,7 +2,8 @@
 
 ``pairs_*`` are of shop titles that a person decides in a second, at the default threshold, from the folder of cases beside the data
 (``HEXAR_DATA/../cases``); ``made_*`` of pairs made by rule in five languages (tests/core/merge/shop_titles.py), whose part that was held out
-shares neither goods nor variants with the other. ``abt_buy_f1`` and ``amazon_google_f1`` are of public benchmarks' test splits, whose train
+shares neither goods nor variants with the other. ``titles_*`` are of ``labelled/titles.txt``: siblings and rewordings of a dozen kinds of goods in
+five languages, ``_alone`` where no field names the brand, ``held_out`` the half that no rule was made from. ``abt_buy_f1`` and ``amazon_google_f1`` are of public benchmarks' test splits, whose train
 splits the constants were set by. ``fuzzy_*`` and ``side_swaps`` are told in ``part_spellings.py``. ``calibration_error`` is the mean distance of the probability from the share of matches, in ten bins.
 """
 
@@ -22,6 +23,7 @@ from tests.bench.kernels.merge import f1  # noqa: E402
 from tests.bench.quality import part_spellings, understood  # noqa: E402
 from tests.core.merge.shop_titles import pairs  # noqa: E402
 
+TITLES = Path(__file__).resolve().parent / "labelled" / "titles.txt"
 #: (label, left title, right title, brand)
 Labelled = tuple[int, str, str, str]
 
@@ -32,6 +34,14 @@ def probabilities(rows: Iterable[Labelled]) -> list[tuple[int, float]]:
         (label, same_product({"name": left, "brand": brand}, {"name": right, "brand": brand}))
         for label, left, right, brand in rows
     ]
+
+
+def titles(held_out: bool) -> list[Labelled]:
+    """The rows of ``labelled/titles.txt`` that rules were made from, or those that they were not."""
+    text = TITLES.read_text("utf-8").partition("[development]")[2]
+    lines = text.split("[held out]")[held_out].splitlines()
+    rows = [line.split(" | ") for line in lines if line and not line.startswith("#")]
+    return [(int(label), left, right, brand) for label, _, left, right, brand, _ in rows]
 
 
 def precision_and_recall(said: list[tuple[int, float]]) -> tuple[float, float]:
@@ -66,6 +76,11 @@ def figures(quick: bool) -> dict[str, float | int | None]:
         said = probabilities(row[:4] for row in pairs(1_000 if quick else 4_000, seed, held_out))
         found[f"{name}_precision"], found[f"{name}_recall"] = precision_and_recall(said)
         found[f"{name}_calibration_error"] = calibration_error(said)
+    for name, held_out in (("titles", False), ("titles_held_out", True)):
+        rows = titles(held_out)
+        found[f"{name}_precision"], found[f"{name}_recall"] = precision_and_recall(probabilities(rows))
+        alone = [(label, same_product({"name": left}, {"name": right})) for label, left, right, _ in rows]
+        found[f"{name}_alone_precision"], found[f"{name}_alone_recall"] = precision_and_recall(alone)
     return found | understood.figures() | part_spellings.figures()
 
 

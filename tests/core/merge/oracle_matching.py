@@ -24,6 +24,7 @@ from hexar.core.merge.lexicon import (
     HEADS,
     PACKS,
     PHRASES,
+    RATINGS,
     ROLES,
     SIZES,
     STRICT_UNITS,
@@ -46,7 +47,8 @@ WORD_GROUP: dict[str, tuple[str, str]] = {}
 for _group, _words in GROUPS.items():
     for _word, _value in _words.items():
         WORD_GROUP.setdefault(_word, (_group, _value))
-PUNCTUATION = str.maketrans("’‘´`″”“−–º", 4 * "'" + 3 * '"' + "--°")
+PUNCTUATION = str.maketrans("’‘´`″”“−–º™℠", 4 * "'" + 3 * '"' + "--°  ")
+MARKS = ("(r)", "(tm)", "(c)", "(s)", "( r )", "( tm )", "( c )", "( s )")
 
 # text to tokens --------------------------------------------------------------------------------------------------------
 
@@ -125,6 +127,10 @@ class Cutter:
     def symbol(self) -> None:
         i, c, before, after = self.at, self.text[self.at], self.char(self.at - 1), self.char(self.at + 1)
         self.at += 1
+        for mark in MARKS if c == "(" else ():
+            if self.text.startswith(mark, i):
+                self.at = i + len(mark)
+                return
         last = self.out[-1] if self.out else [("", "")]
         number = is_decimal(last[-1][1]) and not (len(last) > 1 and joined_code(last))
         if c in "'\"" and number and not is_digits(after):
@@ -142,7 +148,14 @@ class Cutter:
             self.at = i + 2
         elif c == "-" and not before.isalnum() and before != "-" and is_digits(after):
             self.out.append([("", "minus")])
-        elif c == "+" and before.isalnum() and not after.isalnum() and self.out and not number:
+        elif (
+            c == "+"
+            and before.isalnum()
+            and not after.isalnum()
+            and self.out
+            and not number
+            and (joined_code(last) or last[-1][1])[:3] not in RATINGS
+        ):
             self.out.append([("", "plus")])
         elif c == "°":
             j = i + 2 if after == " " else i + 1
@@ -154,7 +167,7 @@ class Cutter:
 
     def compound(self) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
-        joiner = ""
+        joiner = "(" if self.text[: self.at].rstrip(" ")[-1:] in ("(", "[") else ""
         while True:
             found.append((joiner, self.run()))
             if self.char(self.at) in "-/_" and self.char(self.at + 1).isalnum() and len(found) < DESCRIPTION_TOKENS:
@@ -186,6 +199,8 @@ class Cutter:
                 and not self.char(i + 2).isalnum()
             ):
                 initials = True
+            elif c == "." and i > start and before.isalnum() and after.isalnum() and has_digit(out) and not is_decimal(out):
+                pass  # inside of a code: "ecam22.110.b"
             elif c == " " and i > start and after == "." and is_digits(self.char(i + 2)) and is_digits(before):
                 out += "." if len(out) < LENGTH_LIMIT else ""
                 self.at += 1
@@ -244,19 +259,19 @@ def readable(text: str) -> bool:
     return 3 * sum(c in "aeiou" for c in text) >= len(text) + (len(text) == 3)
 
 
-def parted(text: str) -> list[tuple[str, bool]]:
+def parted(text: str) -> list[tuple[str, str]]:
     """A piece, in two where it is a name with a number ("hero12"), in three where it counts ("2x16gb")."""
     k = 0
     while k < len(text) and text[k].isalpha():
         k += 1
     if k >= 3 and len(text) - k <= 2 and is_digits(text[k:]) and readable(text[:k]):
-        return [(text[:k], False), (text[k:], True)]
+        return [(text[:k], ""), (text[k:], "-")]
     head, tail = split_digits(text)
     if 1 <= len(head) <= 2 and is_digits(head) and len(tail) > 1 and tail[0] == "x":
         digits, unit = split_digits(tail[1:])
         if digits and unit in UNITS:
-            return [(head, False), ("x", True), (tail[1:], True)]
-    return [(text, False)]
+            return [(head, ""), ("x", "-"), (tail[1:], "-")]
+    return [(text, "")]
 
 
 def compound_words(text: str) -> list[str]:
@@ -272,20 +287,20 @@ def compound_words(text: str) -> list[str]:
     return []
 
 
-def flatten(text: str) -> list[tuple[str, bool]]:
-    """Pieces with the lexicon's phrases in their one form; True: joined to the one before. A code begins with NUL."""
-    flat: list[tuple[str, bool]] = []
+def flatten(text: str) -> list[tuple[str, str]]:
+    """Pieces with the lexicon's phrases in their one form, and what joins each to the one before. A code begins with NUL."""
+    flat: list[tuple[str, str]] = []
     for compound in Cutter(fold(text)).cut():
         year, code = season(compound), joined_code(compound)
         if year:
-            flat.append((str(year), False))
+            flat.append((str(year), ""))
         elif code:
-            flat.append(("\0" + code, False))
+            flat.append(("\0" + code, ""))
         else:
             for joiner, piece in compound:
                 parts = parted(piece)
-                flat += parts if len(parts) > 1 else [(piece, joiner == "-")]
-    out: list[tuple[str, bool]] = []
+                flat += [(parts[0][0], joiner), *parts[1:]]
+    out: list[tuple[str, str]] = []
     i = 0
     while i < len(flat):
         for size in range(min(4, len(flat) - i), 0, -1):
@@ -295,7 +310,7 @@ def flatten(text: str) -> list[tuple[str, bool]]:
                 break
         else:
             size, made = 1, compound_words(flat[i][0]) or [flat[i][0]]
-        out += [(word, flat[i][1] and place == 0) for place, word in enumerate(made)]
+        out += [(word, flat[i][1] if place == 0 else "") for place, word in enumerate(made)]
         i += size
     return out
 
@@ -342,28 +357,32 @@ def is_measure(text: str) -> bool:
 class Tokens:
     """The tokens of a flattened text."""
 
-    def __init__(self, flat: list[tuple[str, bool]]) -> None:
+    def __init__(self, flat: list[tuple[str, str]]) -> None:
         self.flat = flat
 
     def text(self, i: int) -> str:
         return self.flat[i][0] if i < len(self.flat) else ""
 
+    def unit(self, i: int) -> str:
+        """The unit at ``i``; what a bracket sets apart is none of the number before it."""
+        return self.text(i) if self.text(i) in UNITS and self.flat[i][1] != "(" else ""
+
     def counts(self, i: int, number: float, first: bool) -> bool:
-        unit = self.text(i)
-        if unit not in UNITS or UNITS[unit][0] != "count":
+        unit = self.unit(i)
+        if not unit or UNITS[unit][0] != "count" or "." in self.text(i - 1):
             return False
         if unit == "pack":
-            return self.flat[i][1] or number <= 12
+            return self.flat[i][1] == "-" or number <= 12
         if unit == "x":
             return number <= 24 and (first or bool(split_digits(self.text(i + 1))[0]))
         return True
 
     def number(self, i: int, negative: bool) -> tuple[Token, int]:
-        text, unit = self.text(i), self.text(i + 1)
+        text, unit = self.text(i), self.unit(i + 1)
         value = number_value(text)
         if self.counts(i + 1, value, i == 0):
             return quantity(text, "pack"), i + 2
-        if unit in UNITS and unit != "pack" and unit not in GLUED_UNITS and (unit != "w" or value >= 100):
+        if unit and unit != "pack" and unit not in GLUED_UNITS and (unit != "w" or value >= 100):
             return quantity(text, unit, negative), i + 2
         if is_digits(text) and len(text) >= 5 and not negative:
             return Token(CODE, text, strong=True), i + 1
@@ -376,12 +395,14 @@ class Tokens:
         if text == "minus" and is_decimal(self.text(i + 1)):
             negative, i = True, i + 1
             text = self.text(i)
+        if text == "v" and is_decimal(self.text(i + 1)):  # "v. 3" is version 3
+            return self.number(i + 1, False)
         if text[0] == "\0":
             return Token(CODE, text[1:], strong=True), i + 1
         if is_decimal(text):
             return self.number(i, negative)
         head, tail = split_digits(text)
-        if text in PACKS and self.text(i + 1) == "the" and is_decimal(self.text(i + 2)):
+        if text in PACKS and self.text(i + 1) in GROUPS["stop"] and is_decimal(self.text(i + 2)):
             return quantity(self.text(i + 2), "pack"), i + 3
         if text[0] == "x" and len(text) <= 3 and is_digits(text[1:]):
             return quantity(text[1:], "pack"), i + 1
@@ -440,6 +461,8 @@ def word_closeness(t: Token, u: Token) -> float:
     short, long = sorted((t, u), key=lambda token: len(token.text))
     if t.group in THINGS and u.group in THINGS:
         return float(len(short.text) >= 3 and long.text.endswith(short.text))
+    if long.text in ("small", "medium", "large"):
+        return float(short.text == long.text[0])
     if t.group or u.group or len(short.text) < 4:
         return 0.0
     if long.text == short.text + "s":
@@ -467,7 +490,10 @@ def closeness(t: Token, u: Token) -> float:
     if kinds == {WORD}:
         return word_closeness(t, u)
     if kinds == {CODE}:
-        return code_similarity(t.text, u.text) if t.strong or u.strong else float(t.text == u.text)
+        if t.text == u.text or not (t.strong or u.strong):
+            return float(t.text == u.text)
+        one_letter = abs(len(t.text) - len(u.text)) == 1 and not (t.strong and u.strong)  # "sm58" and "sm58s" are two
+        return 0.0 if one_letter else code_similarity(t.text, u.text)
     if kinds <= {NUMBER, QUANTITY}:
         return number_closeness(t, u)
     return float(CODE in kinds and t.text == u.text)
@@ -485,6 +511,25 @@ def coverage(left: list[Token], right: list[Token]) -> tuple[list[float], list[f
                     if u.text == whole:
                         ca[i : i + size] = [1.0] * size
                         cb[j] = 1.0
+    for a, ca, b, cb in ((left, cl, right, cr), (right, cr, left, cl)):
+        for j, u in enumerate(b):
+            head = u.text.rstrip("0123456789")
+            if u.kind != CODE or not head.isalpha() or not 2 <= len(head) <= 3:
+                continue
+            for i in range(len(a) - len(head)):
+                words = a[i : i + len(head)]
+                initial = all(t.kind == WORD and t.text[0] == c for t, c in zip(words, head, strict=True))
+                if initial and a[i + len(head)].text == u.text[len(head) :]:  # "gp5000" is "grand prix 5000"
+                    ca[i : i + len(head) + 1] = [1.0] * (len(head) + 1)
+                    cb[j] = 1.0
+        if (
+            b
+            and b[0].kind == WORD
+            and 2 <= len(b[0].text) <= 4
+            and "".join(t.text[0] for t in a[: len(b[0].text)]) == b[0].text
+        ):
+            ca[: len(b[0].text)] = [1.0] * len(b[0].text)  # "TNF …" is "The North Face …"
+            cb[0] = 1.0
     return cl, cr
 
 
@@ -641,6 +686,15 @@ def has_letter(text: str) -> bool:
     return any(not "0" <= c <= "9" for c in text)
 
 
+def extend_one(a: str, b: str) -> bool:
+    """Whether two codes are one of four characters and more, each with other letters behind it ("fx820r", "fx820p")."""
+    same = 0
+    while same < min(len(a), len(b)) and a[same] == b[same]:
+        same += 1
+    tails = a[same:], b[same:]
+    return same >= 4 and is_digits(a[same - 1]) and all(tails) and not has_digit(tails[0]) and not has_digit(tails[1])
+
+
 def best_match(t: Token, right: Record) -> float:
     if t.text in [x.text + y.text for x, y in zip(right.codes, right.codes[1:], strict=False)]:
         return 1.0
@@ -648,11 +702,11 @@ def best_match(t: Token, right: Record) -> float:
     return max([0.0, *(closeness(t, u) for u in seen), *(0.75 * closeness(t, u) for u in right.described)])
 
 
-def code_evidence(left: Record, right: Record) -> tuple[float, float]:
-    """(evidence, how surely a long code is equal)."""
+def code_evidence(left: Record, right: Record) -> tuple[float, float, bool]:
+    """(evidence, how surely a long code is equal, whether only codes as short as a series' are)."""
     ids = ((left.model, right.model), (left.mpn, right.mpn), (left.model, right.mpn), (left.mpn, right.model))
     if any(x and x == y for x, y in ids):
-        return COSTS["same_model"], 1.0
+        return COSTS["same_model"], 1.0, False
     cl = [best_match(t, right) if t.strong else 0.0 for t in left.codes[:TOKEN_LIMIT]]
     cr = [best_match(t, left) if t.strong else 0.0 for t in right.codes[:TOKEN_LIMIT]]
     agree = max([0.0, *cl, *cr])
@@ -662,7 +716,11 @@ def code_evidence(left: Record, right: Record) -> tuple[float, float]:
         cost = COSTS["other_model"]
     for t, c in zip(left.codes, cl, strict=False):
         for u, d in zip(right.codes, cr, strict=False):
-            if not t.strong or not u.strong or c >= 0.5 or d >= 0.5:
+            if not t.strong or not u.strong:
+                continue
+            if c >= 0.5 or d >= 0.5:
+                if min(c, d) >= 0.5 and max(c, d) < 1 and extend_one(t.text, u.text):
+                    cost = max(cost, COSTS["other_code"])
                 continue
             lettered = has_letter(t.text) and has_letter(u.text)
             if agree >= 0.5:
@@ -673,7 +731,8 @@ def code_evidence(left: Record, right: Record) -> tuple[float, float]:
             else:
                 alike = len(t.text) == len(u.text) and not has_letter(t.text) and not has_letter(u.text)
                 cost = max(cost, COSTS["other_number"] if alike else COSTS["other_digits"])
-    return COSTS["same_code"] * agree - cost, agree
+    equal = [t.text for r, closest in ((left, cl), (right, cr)) for t, c in zip(r.codes, closest, strict=False) if c >= 0.9]
+    return COSTS["same_code"] * agree - cost, agree, all(len(text) <= 5 and has_letter(text) for text in equal)
 
 
 def similarity(left: list[Token], right: list[Token]) -> float:
@@ -707,7 +766,17 @@ class Side:
         starts = [i for i, t in enumerate(self.title) if covered[i] >= 0.5 and t.group not in ("stop", "filler")]
         self.led = any(self.brand[: starts[0] if starts else len(self.title)])
         self.first = starts[0] if starts else 0
+        self.of_system = self.versions()
         self.left_over = [(i, t) for i, t in enumerate(self.title) if covered[i] < 0.5 and not self.brand[i]]
+
+    def versions(self) -> list[bool]:
+        """Which tokens behind a system are its versions: numbers, and words of two letters between ("win 98 me 2000")."""
+        found, inside = [], False
+        for t in self.title:
+            short = t.kind == NUMBER or (t.kind == WORD and len(t.text) <= 2) or t.group == "platform"
+            inside = t.group == "platform" or (inside and short)
+            found.append(inside and t.group != "platform")
+        return found
 
     def is_brand(self, t: Token) -> bool:
         if t.group in ("kind", "sport"):
@@ -719,15 +788,18 @@ class Side:
     def named(self) -> list[tuple[Token, float]]:
         return [(t, c) for t, c, brand in zip(self.title, self.covered, self.brand, strict=True) if not brand]
 
-    def word_costs(self, branded: bool, lessons: Mapping[str, int]) -> list[float]:
-        """What each left-over word costs."""
+    def word_costs(self, branded: bool, lessons: Mapping[str, int]) -> list[tuple[float, bool]]:
+        """What each left-over word costs, and whether it names a variant."""
         costs = []
+        counted = any(t.dimension == "count" and c >= 0.5 for t, c in zip(self.title, self.covered, strict=True))
         for i, t in self.left_over:
-            if t.kind != WORD or t.group in THINGS or t.group in EVIDENCE or t.group == "stop":
+            if t.kind != WORD or t.group in THINGS or t.group in EVIDENCE or t.group == "stop" or self.of_system[i]:
                 continue
             if not t.group and len(t.text) > 1 and i < self.first and not self.led:
                 cost = COSTS["leading"]
-            elif t.group in ("filler", "describing", "variant"):
+            elif t.group == "filler" or (counted and t.text in PACKS):
+                cost = COSTS["filler"]
+            elif t.group in ("describing", "variant"):
                 cost = COSTS[t.group]
             elif len(t.text) == 1:
                 cost = COSTS["letter"]
@@ -735,18 +807,20 @@ class Side:
                 cost = COSTS["word"] if branded else COSTS["word_unbranded"]
             lesson = lessons.get(t.text, 0)
             cost = max(cost, COSTS["variant"]) if lesson > 0 else min(cost, COSTS["describing"]) if lesson < 0 else cost
-            costs.append(cost * (COSTS["said"] if t.text in self.other.said else 1.0))
+            cost *= COSTS["said"] if t.text in self.other.said else 1.0
+            costs.append((cost, cost >= COSTS["letter"]))
         return costs
 
 
 def words_evidence(left: Side, right: Side, branded: bool, shared: float, lessons: Mapping[str, int]) -> float:
-    both = [side.word_costs(branded, lessons) for side in (left, right)]
+    found = [side.word_costs(branded, lessons) for side in (left, right)]
+    both = [[cost for cost, _ in costs] for costs in found]
     total = 0.0
-    for costs, others in (both, both[::-1]):
+    for costs, others, named in zip(both, both[::-1], found, strict=True):
         dear, rest = sum(cost >= 1 for cost in costs), sum(costs) - max(costs, default=0.0)
         cost = max(costs, default=0.0) + COSTS["more"] * min(rest / COSTS["word"], 2.0)
         if not branded and shared >= 2 and dear >= 2 and not any(one >= 1 for one in others):
-            cost *= COSTS["two"] if dear == 2 else COSTS["three"]
+            cost = max([cost * (COSTS["two"] if dear == 2 else COSTS["three"]), *(one for one, variant in named if variant)])
         total += cost
     return total + (COSTS["replaced"] if all(max(costs, default=0.0) > 1 for costs in both) else 0.0)
 
@@ -754,7 +828,12 @@ def words_evidence(left: Side, right: Side, branded: bool, shared: float, lesson
 def numbers_evidence(left: Side, right: Side, branded: bool, damp: float) -> float:
     price = COSTS["number"] if branded else COSTS["number_unbranded"]
     cost = counts = 0.0
-    loose = [[t for _, t in side.left_over if t.kind == NUMBER and not t.season] for side in (left, right)]
+    versions = [[i for i, t in enumerate(side.title) if t.kind == NUMBER and side.of_system[i]] for side in (left, right)]
+    differ = all(versions) and not any(left.covered[i] >= 0.5 for i in versions[0])
+    loose = [
+        [t for i, t in side.left_over if t.kind == NUMBER and not t.season and (differ or not side.of_system[i])]
+        for side in (left, right)
+    ]
     if loose[0] and loose[1]:
         cost += price + COSTS["number_replaced"]
     elif loose[0] or loose[1]:
@@ -777,7 +856,7 @@ def numbers_evidence(left: Side, right: Side, branded: bool, damp: float) -> flo
     return cost * (damp if damp == 1 else COSTS["coded_number"]) + counts
 
 
-def things_evidence(left: Side, right: Side, damp: float) -> float:
+def things_evidence(left: Side, right: Side, damp: float, series: bool) -> float:
     cost = 0.0
     things = [[(t, c) for t, c in side.named() if t.group in THINGS] for side in (left, right)]
     loose = [[t for t, c in found if c < 0.5] for found in things]
@@ -789,13 +868,13 @@ def things_evidence(left: Side, right: Side, damp: float) -> float:
         cost += COSTS["part"] * (0.3 if told else 1.0 if bound else damp)
     if things[0] and things[1]:
         if not any(c >= 0.5 for found in things for _, c in found):
-            cost += COSTS["kind"] * damp
+            cost += COSTS["kind"] * (max(damp, COSTS["coded_kind"]) if series else damp)
         elif any(t.group == "kind" for found in loose for t in found):
             cost += COSTS["kind_more"] * damp
     return cost
 
 
-def title_evidence(left: Record, right: Record, damp: float, lessons: Mapping[str, int]) -> float:
+def title_evidence(left: Record, right: Record, damp: float, series: bool, lessons: Mapping[str, int]) -> float:
     cl, cr = coverage(left.title, right.title)
     one, other = Side(left, right, cl), Side(right, left, cr)
     branded = bool(left.brand and right.brand)
@@ -807,10 +886,11 @@ def title_evidence(left: Record, right: Record, damp: float, lessons: Mapping[st
         evidence = COSTS["nothing"] if any(sum(worth(t) for t, _ in side.named()) > 0.3 for side in (one, other)) else 0.3
     else:
         evidence = COSTS["base"] + COSTS["gain"] * (1 - math.exp(-COSTS["rate"] * shared))
-        evidence += 0.0 if branded else min(COSTS["long"] * max(0, words - 2), COSTS["long_limit"])
+        named = any(variant for side in (one, other) for _, variant in side.word_costs(branded, lessons))
+        evidence += 0.0 if branded or named else min(COSTS["long"] * max(0, words - 2), COSTS["long_limit"])
     evidence -= words_evidence(one, other, branded, shared, lessons) * damp
     evidence -= numbers_evidence(one, other, branded, damp)
-    evidence -= things_evidence(one, other, damp)
+    evidence -= things_evidence(one, other, damp, series)
     a, b = ({t.number for t in r.title if t.season} for r in (left, right))
     if a and b:
         return evidence - (0.0 if a & b else COSTS["year"])
@@ -825,6 +905,14 @@ def trailing(r: Record, group: str) -> set[str]:
     return {t.value for t in r.title[last + 1 :] if t.group == group}
 
 
+def made_for(r: Record) -> bool:
+    """Whether a title is of a product for one system: "for Mac", "Mac edition"."""
+    return any(
+        (t.text == "for" and u.group == "platform") or (t.group == "platform" and u.text in ("edition", "version"))
+        for t, u in zip(r.title, r.title[1:], strict=False)
+    )
+
+
 def group_evidence(left: Record, right: Record, damp: float) -> float:
     evidence = 0.0
     for name, (differ, one_sided) in EVIDENCE.items():
@@ -835,6 +923,8 @@ def group_evidence(left: Record, right: Record, damp: float) -> float:
             cost = COSTS["child"] if name == "person" and alone & {"kids", "baby"} else one_sided
             if name == "color":
                 cost = (cost if alone <= trailing(left, name) | trailing(right, name) else COSTS["color_inside"]) * damp
+            if name == "platform" and alone == a | b and made_for(left if a else right):
+                cost = COSTS["made_for"]
             evidence -= cost
     return evidence
 
@@ -865,7 +955,7 @@ def field_evidence(left: Record, right: Record) -> float:
         evidence += COSTS["agrees"] if left.size == right.size else -COSTS["size"]
     if left.price > 0 and right.price > 0 and not (left.currency and right.currency and left.currency != right.currency):
         apart = math.log(max(left.price, right.price) / min(left.price, right.price))
-        evidence += max(COSTS["price"] - apart, -COSTS["price_limit"])
+        evidence += max(COSTS["price"] - COSTS["price_apart"] * apart**2, -COSTS["price_limit"])
     return evidence
 
 
@@ -874,9 +964,9 @@ def score(left: Record, right: Record, lessons: Mapping[str, int] | None = None)
         return 0.0
     if left.gtin and right.gtin:
         return 0.99 if left.gtin == right.gtin else 0.01
-    logit, agree = code_evidence(left, right)
+    logit, agree, series = code_evidence(left, right)
     damp = COSTS["coded"] if agree >= 0.9 else 1.0
-    logit += title_evidence(left, right, damp, lessons or {}) if left.title and right.title else -2.0
+    logit += title_evidence(left, right, damp, series, lessons or {}) if left.title and right.title else -2.0
     logit += group_evidence(left, right, damp) + field_evidence(left, right)
     return 1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0)))
 

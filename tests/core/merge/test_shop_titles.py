@@ -42,6 +42,17 @@ APART = [
     ("other last letters of a code", "Vanta DHP486Z", "Vanta DHP486RTJ"),
     ("a shape, in two languages", "Nimo Glow Round Pan 24 cm", "Nimo Glow poêle ovale 24 cm"),
     ("pieces", "Nimo Castle Puzzle 1000 pieces", "Nimo Castle Puzzle 500 Teile"),
+    ("made for one system", "Vanta Pulse Mouse", "Vanta Pulse for Mac Mouse"),
+    ("an edition for one system", "Vanta Pulse Keyboard", "Vanta Pulse Mac Edition Keyboard"),
+    ("the version of a system that is the product", "Vanta Windows 7 Home", "Vanta Windows 10 Home"),
+    ("two letters of a cut", "Nimo Trek 45 Backpack", "Nimo Trek 45 SL Backpack"),
+    ("a letter behind a short code", "Vanta SM58 Microphone", "Vanta SM58S Microphone"),
+    ("colours as last letters beside an equal code", "Vanta FX-820 Player FX820R", "Vanta FX-820 Player FX820P"),
+    ("goods of one series", "Vanta M8100 Rear Derailleur 12-speed", "Vanta M8100 Cassette 12-speed"),
+    ("concentrations of a perfume", "Nimo Dusk Eau de Toilette 100 ml", "Nimo Dusk Eau de Parfum 100 ml"),
+    ("cream and lotion", "Nimo Calm Cream 340 g", "Nimo Calm Lotion 236 ml"),
+    ("a low shoe", "Torvo Ridge Hiker 2.0", "Torvo Ridge Hiker 2.0 Low"),
+    ("two and one", "Vanta PG-40 Ink", "Vanta PG-40 Twin Pack Ink"),
     ("another number of one maker", "Vanta KX-4100 Headphones", "Vanta KX-4200 Headphones"),
 ]
 #: other ways of saying one thing
@@ -74,6 +85,18 @@ SAME = [
     ("a code on one side", "Vanta Pulse 8 Headphones", "Vanta Pulse 8 Headphones VP8812BK"),
     ("a code in long", "Vanta M6100 Derailleur", "Vanta RD-M6100-SGS rear mech"),
     ("the market of a code", "Vanta Brush HX9911/09", "Vanta Brush HX9911"),
+    ("versions of the system that it runs on", "Vanta Studio Deluxe", "Vanta Studio Deluxe (Win 98 ME 2000 XP)"),
+    ("the usual system", "Vanta Studio 7", "Vanta Studio 7 for Windows 10 or later"),
+    ("a bracket behind a number", "Vanta Guard 6.0", "Vanta Guard 6.0 (PC)"),
+    ("trade marks", "Vanta® Pulse™ Headlamp", "Vanta (R) Pulse (TM) Headlamp"),
+    ("initials glued to a number", "Vanta GP5000 tyre", "Vanta Grand Prix 5000 tyre"),
+    ("a code with dots", "Vanta Bean S Coffee Machine", "Vanta Bean S ECAM22.110.B Kaffeevollautomat"),
+    ("a class with a plus", "Nimo Shade Fluid SPF50+ 50 ml", "Nimo Shade fluido SPF 50+ 50ml"),
+    ("a size of one letter", "Nimo Camp Duffel M", "Nimo Camp Duffel Medium"),
+    ("a count and the word for it", "Vanta Beam X50 3-Pack", "Vanta Beam X50 Set 3er Pack"),
+    ("a version's letter", "Vanta Studio 1.5", "Vanta Studio v. 1.5"),
+    ("a wider kind in German", "Torvo Ridge Mid Wanderschuhe", "Torvo Ridge Mid Hiking Boots"),
+    ("an abbreviation of a perfume", "Nimo Dusk Eau de Parfum 100 ml", "Nimo Dusk EDP 100ml"),
     ("a colour in another language", "Vanta Storm Fan black", "Vanta Storm ventilateur noir"),
 ]
 
@@ -105,6 +128,27 @@ def test_a_brand_in_short_or_in_long_is_one_brand(brand: tuple[str, str]) -> Non
         same_product({"name": f"{left} Ember 7", "brand": left}, {"name": f"{right} Ember 7", "brand": right})
         >= DEFAULT_THRESHOLD
     )
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Kestra Vale Fell 574 Sneaker", "KVF 574 Sneaker"),
+        ("Tarn & Fell Camalot 2", "TF Camalot 2"),
+        ("De'Lorva Magna S Coffee Machine", "DeLorva Magna S Coffee Machine"),
+        ("Fell to Summit Spark Tent", "FellToSummit Spark Tent"),
+    ],
+)
+def test_a_brand_that_no_field_names(left: str, right: str) -> None:
+    """Initials that lead a title, and a brand that is written as one word, are found in titles alone."""
+    assert same_product({"name": left}, {"name": right}) >= DEFAULT_THRESHOLD
+
+
+def test_prices_far_apart_are_two_packs() -> None:
+    """A discount says little; a factor of three tells of another pack, or another thing."""
+    left = {"name": "Vanta Cells Lantern", "price": "30.00"}
+    assert same_product(left, {"name": "Lantern Vanta Cells", "price": "21.00"}) >= DEFAULT_THRESHOLD
+    assert same_product(left, {"name": "Vanta Cells Bright Lantern", "price": "95.00"}) < DEFAULT_THRESHOLD
 
 
 @pytest.mark.parametrize("held_out", [False, True])

@@ -51,7 +51,7 @@ check: ready $(DEV) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of i
 	$(BIN)/kubernetes-validate --strict --quiet docs/deploy/kubernetes.yaml
 
 docs: ready $(DEV) ## write the reference of contract, settings and SDK to build/reference
-	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/reference/generate.py
 
 format: $(DEV) ## format the code
 	$(BIN)/ruff format .

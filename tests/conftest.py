@@ -11,7 +11,13 @@ settings.register_profile("quick", deadline=None, print_blob=True, max_examples=
 settings.register_profile("long", settings.get_profile("quick"), max_examples=500)
 settings.load_profile("quick")
 
-pytest_plugins = ("tests.fix.pace", "tests.fix.redis_server", "tests.fix.redis_kinds", "tests.fix.postgres_server")
+pytest_plugins = (
+    "tests.fix.pace",
+    "tests.fix.redis_server",
+    "tests.fix.redis_kinds",
+    "tests.fix.postgres_server",
+    "tests.fix.wheels",
+)
 
 
 @pytest.fixture(scope="session")

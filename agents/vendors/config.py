@@ -1,4 +1,4 @@
-"""What every vendor's configuration has, whatever its data format (docs/vendors.md describes every field)."""
+"""What every vendor's configuration has, whatever its data format (docs/how-to/vendors.md describes every field)."""
 
 from __future__ import annotations
 

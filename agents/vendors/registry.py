@@ -9,18 +9,21 @@
         search: /search?q={terms}
         currency: USD
 
-A new format is one file and one line of :data:`FORMATS` (docs/vendors.md): an agent, and the class of its configuration, whose
-``adapter`` is the format's name.
+A new format is an agent and the class of its configuration, whose ``adapter`` is the format's name: one file and one line of
+:data:`BUILT_IN` here, or a package of one's own with an entry point ``hexar.formats`` that names such a pair
+(docs/how-to/formats.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
+from importlib.metadata import entry_points
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
+import structlog
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -31,18 +34,37 @@ from hexar.agents.vendors.formats.feed import FeedAgent, FeedConfig
 from hexar.agents.vendors.formats.jsonld import JsonLdAgent, JsonLdConfig
 from hexar.agents.vendors.formats.shopify import ShopifyAgent, ShopifyConfig
 
-#: What each format is configured by, and the agent that it makes.
-FORMATS: tuple[tuple[type[VendorConfig], Callable[[Any], VendorAgent]], ...] = (
-    (JsonLdConfig, JsonLdAgent),
-    (ShopifyConfig, ShopifyAgent),
-    (FeedConfig, FeedAgent),
-)
+log = structlog.get_logger(__name__)
+
+#: What a format is configured by, and the agent that it makes.
+Format: TypeAlias = tuple[type[VendorConfig], Callable[[Any], VendorAgent]]
+#: The formats that ship.
+BUILT_IN: tuple[Format, ...] = ((JsonLdConfig, JsonLdAgent), (ShopifyConfig, ShopifyAgent), (FeedConfig, FeedAgent))
 
 
 def _name(config: type[VendorConfig]) -> str:
     (name,) = get_args(config.model_fields["adapter"].annotation)
     return str(name)
 
+
+def installed() -> Iterator[Format]:
+    """The formats of other packages, by name. One that cannot be loaded, or has the name of another, is logged and left out."""
+    taken = {_name(config) for config, _ in BUILT_IN}
+    for entry in sorted(entry_points(group="hexar.formats"), key=lambda point: point.name):
+        try:
+            config, agent = entry.load()
+            name = _name(config)
+        except Exception as error:  # whatever a package does when it is imported
+            log.error("format_not_loaded", format=entry.name, entry=entry.value, reason=f"{type(error).__name__}: {error}")
+            continue
+        if name in taken:
+            log.error("format_not_loaded", format=entry.name, entry=entry.value, reason=f"there is a format {name!r} already")
+            continue
+        taken.add(name)
+        yield config, agent
+
+
+FORMATS: tuple[Format, ...] = (*BUILT_IN, *installed())
 
 #: The agents by the names of their formats.
 AGENTS: Mapping[str, Callable[[Any], VendorAgent]] = {_name(config): agent for config, agent in FORMATS}

@@ -60,7 +60,7 @@ async def stay(settings: Settings, shops: DemoShops, console: Console) -> None:
 
     async def started() -> None:
         console.print(f"[bold]hexar[/] on localhost:{app.port}, shops on {', '.join(shops.urls.values())}", soft_wrap=True)
-        console.print('try [bold].venv/bin/hexar query "beginner snowboard under $400"[/]; Ctrl-C stops')
+        console.print("try [bold].venv/bin/hexar query 'beginner snowboard under $400'[/]; Ctrl-C stops")
 
     await app.run(started=started)
 

@@ -1,7 +1,7 @@
 """What an answer system is to the server: one declaration, and one object that answers its calls.
 
 A system stands in one list (:mod:`hexar.server.systems`); the engine, the store, the cache and the configuration learn of it
-from its declaration alone. docs/systems.md shows how one is added.
+from its declaration alone. docs/how-to/systems.md shows how one is added.
 """
 
 from __future__ import annotations

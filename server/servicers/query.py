@@ -81,7 +81,7 @@ class GearHedge(Strict):
 
 
 class GearOptions(Strict):
-    """The tunables of gear queries (docs/gear.md). Times in seconds."""
+    """The tunables of gear queries (docs/guides/gear.md). Times in seconds."""
 
     weights: GearWeights = GearWeights()
     retry: GearRetry = GearRetry()
@@ -119,7 +119,7 @@ class GearOptions(Strict):
 
 
 class GearSettings(BaseModel):
-    """What gear adds to the configuration: the file of the shops (docs/vendors.md), and the tunables."""
+    """What gear adds to the configuration: the file of the shops (docs/how-to/vendors.md), and the tunables."""
 
     vendors: Path = Path("vendors.yaml")
     gear: GearOptions = GearOptions()

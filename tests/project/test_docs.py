@@ -15,7 +15,7 @@ from hexar_client.commands.lazy import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
-#: Paths in prose: `server/process/app.py`, docs/streams.md.
+#: Paths in prose: `server/process/app.py`, docs/reference/streams.md.
 PATH = re.compile(r"(?<![\w/.~-])((?:docs|server|core|agents|clients|proto|tests)/[\w./-]*\w)")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -38,6 +38,47 @@ def is_there(path: Path) -> bool:
     return path.exists() or path.with_suffix(".py").exists() or bool(re.search("NNNN|NAME", path.name))
 
 
+def anchor(heading: str) -> str:
+    """What a heading is linked by, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "")).strip().lower().replace(" ", "-")
+
+
+def test_every_link_inside_a_page_leads_to_a_heading() -> None:
+    """Those with a fragment, to this page or another one."""
+    for page in PAGES:
+        for target, fragment in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
+            if "://" not in target:
+                text = (page.parent / target if target else page).read_text("utf-8")
+                headings = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.M)}
+                assert fragment in headings, (page.name, target, fragment)
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    """By a link of docs/README.md; decisions are listed by their folder."""
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text("utf-8"))}
+    pages = {page for page in PAGES if page.is_relative_to(ROOT / "docs") and "adr" not in page.parts and page != index}
+    assert pages - linked == set()
+
+
+def test_a_folder_of_pages_can_be_seen_at_a_glance() -> None:
+    """At most twelve files and folders in each, but for the decisions, which are numbered."""
+    for folder in (
+        ROOT / "docs",
+        *(path for path in (ROOT / "docs").rglob("*") if path.is_dir() and path.name != "__pycache__"),
+    ):
+        if folder.name != "adr":
+            assert len([path for path in folder.iterdir() if path.name != "__pycache__"]) <= 12, folder
+
+
+def test_no_text_that_a_shell_would_change_stands_in_double_quotes() -> None:
+    """A "$400" is a variable there, and an empty one."""
+    for page in PAGES:
+        for block in re.findall(r"^ *```(?:sh|console)?\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M):
+            for words in re.findall(r"'[^']*'|\"[^\"]*\"", block):
+                assert words[0] == "'" or not re.search(r"\$\d", words), (page.name, words)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     """By a link or by its path; a decision may name what was there when it was taken."""
@@ -50,7 +91,7 @@ def commands() -> Iterator[tuple[Path, list[str]]]:
     for page in PAGES:
         if "adr" in page.parts:
             continue
-        for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
+        for block in re.findall(r"^ *```\w*\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M):
             for line in block.replace("\\\n", " ").splitlines():
                 found = re.match(r"(?:\$ )?(?:\.venv/bin/)?hexar (.*)", line.strip())
                 if found:

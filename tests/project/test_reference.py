@@ -6,7 +6,7 @@ from pathlib import Path
 from hexar.server.systems import settings_type
 from hexar.v1 import ops_pb2, query_pb2
 
-SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "reference.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "generate.py"
 
 
 def test_the_pages_hold_every_method_setting_and_name(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What one Redis spends on each thing that Hexar asks of it: the figures behind docs/capacity.md.
+"""What one Redis spends on each thing that Hexar asks of it: the figures behind docs/operations/capacity.md.
 
 Times are CPU microseconds of the server process itself (``INFO cpu``), so that neither this client nor a busy machine is in
 them. ``redis_us_ping`` is the least that any command costs, and what the others are to be compared with. ``get`` reads a value

@@ -31,7 +31,7 @@ from tests.fix.kinds import KINDS
 from tests.fix.ports import free_port
 from tests.fix.redis_kinds import FAULTS, Server
 
-OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations" / "stores.md"
 
 
 async def until(condition: Any, seconds: float = 20.0) -> float:
@@ -132,7 +132,7 @@ async def use_everything(url: str, folder: Path) -> None:
 
 
 def acl_line() -> list[str]:
-    """The words of the ACL rule in docs/operations.md."""
+    """The words of the ACL rule in docs/operations/stores.md."""
     (line,) = re.findall(r"^ACL SETUSER hexar .*$", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE)
     return str(line).split()
 
@@ -220,7 +220,7 @@ async def test_everything_goes_through_tls(
 
 
 def sentinel_acl() -> list[str]:
-    """What a user of the Sentinels needs, as docs/operations.md says."""
+    """What a user of the Sentinels needs, as docs/operations/stores.md says."""
     (rules,) = re.findall(r"user of the Sentinels needs `([^`]*)`", OPERATIONS.read_text(encoding="utf-8"))
     return ["resetkeys", "resetchannels", "-@all", *str(rules).split()]
 

@@ -1,4 +1,4 @@
-"""The examples of docs/models.md and docs/chat.md are configurations that a server takes."""
+"""The examples of docs/how-to/models.md and docs/guides/chat.md are configurations that a server takes."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from hexar.server.settings.models import LlmConfig, build_models
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
-@pytest.mark.parametrize("page", ["models.md", "chat.md"])
+@pytest.mark.parametrize("page", ["how-to/models.md", "guides/chat.md"])
 def test_the_examples_are_valid(page: str) -> None:
     """Every model of an example can be built."""
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)]
@@ -31,6 +31,6 @@ def test_the_examples_are_valid(page: str) -> None:
 
 
 def test_every_kind_is_described() -> None:
-    text = (DOCS / "models.md").read_text("utf-8")
+    text = (DOCS / "how-to" / "models.md").read_text("utf-8")
     assert all(f"`{kind}`" in text for kind in KINDS)
     assert set(DIALECTS) < set(KINDS)

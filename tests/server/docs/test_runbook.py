@@ -23,8 +23,8 @@ _SERVICE = "hexar.v1.OpsService/"
 
 def commands() -> list[str]:
     """The calls of the runbook, in its order."""
-    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    block = text[text.index("## What to do") :].split("```sh\n")[1].split("```")[0]
+    text = (ROOT / "docs" / "operations" / "runbook.md").read_text("utf-8")
+    block = text[text.index("## Calls") :].split("```sh\n")[1].split("```")[0]
     return [line for line in block.splitlines() if line.startswith("grpcurl")]
 
 

@@ -1,1 +1,1 @@
-"""Components by domain, one YAML file each; docs/parts.md describes the format."""
+"""Components by domain, one YAML file each; docs/guides/parts.md describes the format."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 import hexar_client
 from hexar.server.systems import settings_type
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TYPES = {1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 8: "bool", 9: "string", 12: "bytes", 13: "uint32"}
 
 
@@ -64,7 +64,7 @@ def api() -> Iterator[str]:
 def configuration() -> Iterator[str]:
     """The settings with their types and defaults, section by section."""
     yield "# Configuration\n\nMade from the settings of the server. In the environment, `a.b` stands in capitals, with the\n"
-    yield "prefix of docs/operations.md and two underscores for the point.\n\n"
+    yield "prefix of docs/operations/settings.md and two underscores for the point.\n\n"
     yield "| setting | type | default | |\n|---|---|---|---|\n"
     yield from _settings(settings_type(), "")
 

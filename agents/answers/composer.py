@@ -78,11 +78,18 @@ def choose(
     best = max(reads, key=_order)
     if not answered(asked, best):
         return []
-    able = sorted((read for read in reads if read is best or supported(asked, read)), key=_order, reverse=True)[:wanted]
+    further = (read for read in reads if read is best or (supported(asked, read) and not _less_than(read, best)))
+    able = sorted(further, key=_order, reverse=True)[:wanted]
     kept = [read for read in able if read.score >= KEEP_SHARE * able[0].score]
     if asked.asks is Asks.REASON and (cause := _cause(reads, best)) is not None:
         kept = [best, cause, *(read for read in kept[1:] if read is not cause)][:wanted]
     return [_quote(asked, read) for read in kept]
+
+
+def _less_than(read: Read, best: Read) -> bool:
+    """Whether a row lacks a word of the question that the best row of its table says: it is of something else."""
+    beside = best.unit.kind is Kind.ROW and (read.marker, read.unit.group) == (best.marker, best.unit.group)
+    return beside and any(mine < 0.5 * its for mine, its in zip(read.own, best.own, strict=True))
 
 
 def _cause(reads: Sequence[Read], best: Read) -> Read | None:

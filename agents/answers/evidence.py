@@ -90,7 +90,8 @@ def holds(asks: Asks, text: str, known: Iterable[str] = (), closer: Closer | Non
     said = frozenset(known)
     sure = _holds(asks, text, plain, said)
     if closer is None or closer.held.search(plain):
-        return sure
+        # "Every second week" says how often without a figure.
+        return 1.0 if closer is not None and closer.strict and asks is Asks.AMOUNT else sure
     return 0.0 if closer.strict else COARSE * sure
 
 

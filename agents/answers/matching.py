@@ -32,6 +32,8 @@ ABOVE_SHARE = 0.8
 CARRIED = 0.85
 #: What any word counts that the sentence before says, where a sentence begins with what stands for it.
 GOES_ON = 0.6
+#: What counts as said at all: a word somewhere in the unit's passage.
+LEAST_NAMED = 0.3
 _PRONOUNS = ("it its he his she her they their these this", "el ella ellos ellas esto esta este estos estas su sus")
 _GO_ON = frozenset(word for words in _PRONOUNS for word in words.split())
 
@@ -59,7 +61,10 @@ class Passage(Protocol):
 
 @dataclass(slots=True)
 class Read:
-    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings."""
+    """A unit with its words. ``own[i]`` and ``all[i]`` say how surely term i is said by it, and with its surroundings.
+
+    ``other``: it is a row or an item of another name than the question's, which stands beside it.
+    """
 
     unit: Unit
     marker: int
@@ -74,6 +79,7 @@ class Read:
     said: float = 0.0
     score: float = 0.0
     support: float = 0.0
+    other: bool = False
 
 
 @remembered("answers.words")

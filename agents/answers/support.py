@@ -4,35 +4,45 @@ A question of few words is answered by a unit that says nearly all of them; of a
 words it has, the smaller the share that must be said.
 """
 
-from hexar.agents.answers.matching import Read
-from hexar.agents.answers.reading.questions import Asks, Question
+from hexar.agents.answers.matching import LEAST_NAMED, Read
+from hexar.agents.answers.reading.questions import Asks, Question, is_code
 from hexar.agents.answers.reading.units import Kind
 
 #: The support that a unit needs to be quoted.
 LEAST_SUPPORT = 0.8
 #: What a unit and its surroundings must say of a question, by the number of its words that carry weight.
-LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.43, 0.34, 0.28, 0.22)
+LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.48, 0.41, 0.36, 0.33)
 #: The same of a question for a yes or no: a sentence about most of its words confirms nothing.
 LEAST_CONFIRMED = 0.7
 #: The share of a question for a yes or no that the unit must say itself.
 LEAST_OWN = 0.4
-#: What counts as a name that is said.
-LEAST_NAMED = 0.3
 
 
 def supported(question: Question, read: Read) -> bool:
     """Whether a unit may be quoted for itself."""
-    if _of_another(question, read):
+    if read.other or _of_another(question, read) or not _tells(question, read):
         return False
     return read.support >= LEAST_SUPPORT and read.said >= _least(question)
 
 
 def _of_another(question: Question, read: Read) -> bool:
-    """A row is about its key: of a name that neither it nor anything above it says, it tells nothing."""
-    return read.unit.kind is Kind.ROW and any(
-        term.named and term.word.folded.isalpha() and said < LEAST_NAMED
+    """A row is about its key: of a name or code that neither it nor anything above it says, it tells nothing. So is an item of
+    its code."""
+    if read.unit.kind is Kind.SENTENCE:
+        return False
+    return any(
+        term.named and said < LEAST_NAMED and (is_code(term) or (read.unit.kind is Kind.ROW and term.word.folded.isalpha()))
         for term, said in zip(question.terms, read.all, strict=True)
     )
+
+
+def _tells(question: Question, read: Read) -> bool:
+    """Whether a unit tells of a named thing any of what is asked: names alone do not, nor does a number of other things."""
+    if question.asks is Asks.WHAT:
+        return True
+    said = zip(question.terms, read.all, strict=True)
+    asked = [sure for term, sure in said if not term.named and not term.stands and term.weight >= 0.5]
+    return not asked or max(asked) >= LEAST_NAMED
 
 
 def _confirms(question: Question, read: Read) -> bool:

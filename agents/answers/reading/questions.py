@@ -7,7 +7,7 @@ from functools import cache
 from itertools import pairwise
 
 from hexar.agents.answers.reading.patterns import alternatives, tables
-from hexar.agents.answers.reading.vocabulary import Word, names_in, read_words, stems
+from hexar.agents.answers.reading.vocabulary import Word, names_in, read_words, stems, with_contraries
 from hexar.core.text.words import fold
 
 
@@ -64,13 +64,16 @@ class Question:
 
 _TABLES = tables("questions")
 _SHAPES = {name: alternatives(lines) for name, lines in _TABLES["shape"].items()}
-_WH, _AUXILIARY, _PRICE = _SHAPES["word"], _SHAPES["auxiliary"], _SHAPES["price"]
+_WH, _AUXILIARY, PRICE = _SHAPES["word"], _SHAPES["auxiliary"], _SHAPES["price"]
 _LISTS, _OR, _COMPARES, _LEANS = _SHAPES["lists"], _SHAPES["joins"], _SHAPES["compares"], _SHAPES["leans"]
 _CONDITION = _SHAPES["condition"]
+_OR_OTHER = frozenset(("or", "and", "o", "u", "y"))
+_OTHER = frozenset(("other", "others", "similar", "otro", "otra", "otros", "otras"))
 _MANY = frozenset(("many", "cuantos", "cuantas"))
 _CUES = tuple((Asks[name.upper()], alternatives(lines)) for name, lines in _TABLES["asks"].items())
 #: What a question is written with, not about. The second group counts a little.
 _SHAPE = frozenset(_TABLES["words"]["shape"].split())
+_CALENDAR = frozenset(_TABLES["words"]["calendar"].split())
 _LIGHT = frozenset(_TABLES["words"]["light"].split())
 #: What a question word may be followed by: the answer says the thing, not the class it is of.
 _CLASSES = frozenset(_TABLES["words"]["classes"].split())
@@ -95,9 +98,11 @@ def read_question(text: str, language: str) -> Question:
     asks = next((asks for asks, cue in _CUES if cue.search(clause)), Asks.WHAT)
     if _AUXILIARY.match(plain) or ("?" in text and not _WH.search(plain) and asks is Asks.WHAT):
         asks = Asks.YES_NO
-    if asks is Asks.WHAT and not _WH.search(plain) and _PRICE.search(plain):
+    if asks is Asks.WHAT and not _WH.search(plain) and PRICE.search(plain):
         asks = Asks.MONEY
     words = read_words(text, language)
+    if asks is Asks.YES_NO:
+        words = [with_contraries(word) for word in words]
     terms = _terms(words, text, _standing(asks))
     lists = bool(_LISTS.search(plain)) and asks in (
         Asks.WHAT,
@@ -141,11 +146,11 @@ def follow(question: Question, before: Question) -> Question:
 
 
 def _terms(words: Sequence[Word], text: str, standing: frozenset[str]) -> tuple[Term, ...]:
-    names = set(names_in(words, text))
+    names = set(names_in(words, text)) - _CALENDAR
     found: list[Term] = []
     seen: set[str] = set()
     asked = False  # between "which" and the verb: the class of what is asked for
-    for word in words:
+    for at, word in enumerate(words):
         named = word.folded in names
         if _WH.fullmatch(word.folded):
             asked = word.folded in ("what", "which", "que", "cual", "cuales")
@@ -161,20 +166,33 @@ def _terms(words: Sequence[Word], text: str, standing: frozenset[str]) -> tuple[
             continue
         seen.add(word.folded)
         figure = word.folded[0].isdigit()
+        again = at > 0 and not named and bool(word.concepts & words[at - 1].concepts) and bool(found)
         stands = bool(word.stems & standing)
         weight = 1.0
         if word.folded in _CLASSES and (asked or not found):
             weight = 0.15
         elif stands:
             weight = 0.35
-        elif word.stems & _light():
+        elif word.stems & _light() or again or (word.rest and not named) or _instance(words, at):
             weight = 0.3
         elif asked and not named:
             weight = 0.5
-        elif named or figure:
+        elif named or figure or word.folded in _CALENDAR:
             weight = 1.4
         found.append(Term(word, weight, named or figure, stands))
     return tuple(found)
+
+
+def is_code(term: Term) -> bool:
+    """Whether a term is a code of letters and digits."""
+    folded = term.word.folded
+    return not folded.isalpha() and not folded[0].isdigit()
+
+
+def _instance(words: Sequence[Word], at: int) -> bool:
+    """Whether the word at ``at`` only exemplifies what is named behind it: "snakes or other reptiles"."""
+    following = [word.folded for word in words[at + 1 : at + 3]]
+    return len(following) == 2 and following[0] in _OR_OTHER and following[1] in _OTHER
 
 
 def _counted(words: Sequence[Word], terms: Sequence[Term]) -> int | None:

@@ -29,6 +29,8 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Dr|Mrs?|Ms|St|vs|Nr|Jr|Co|Inc|Ltd|[Ff]ig|[Aa]rt|Gen|Col|Rev|Hon|Prof|Sgt|[Aa]pprox|[Aa]prox|"
     r"Sra?|Srta|Dra|Ing|ej|[Pp]ág|[Nn]úm|[Tt]el|Avda|c|aka|e\.g|i\.e|[A-Z](?:\.[A-Z])+)\.$"
 )
+# A line that says one thing of its own: "Weight: 11.8 kg".
+_ENTRY = re.compile(r"[^\W_][^.:;?!|]{0,40}: \S")
 _ENDED = re.compile(r"[.!?…:;,][\"”»)]*$")
 
 
@@ -115,6 +117,9 @@ class _Reader:
             yield from self._items(lines)
         elif len(lines) == 1 and _bare(lines[0]):
             yield from self._bare_line(lines[0], following, before)
+        elif len(lines) > 1 and all(map(_ENTRY.match, lines)):
+            for line in lines:
+                yield self._unit(_EMPHASIS.sub(r"\2", _MARKER.sub("", line)), Kind.ITEM)
         else:
             yield from self._paragraph(lines)
 

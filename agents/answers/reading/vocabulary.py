@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from hexar.agents.answers.data import DATA
@@ -20,13 +20,17 @@ _POSSESSIVE = re.compile(r"['’]s?$|n['’]t$")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a text: as written, folded, its stems (first the plain one), and its concepts' numbers."""
+    """One word of a text: as written, folded, its stems (first the plain one), and its concepts' numbers.
+
+    ``rest``: it goes on a phrase whose concept its first word has, as "up" does "back up".
+    """
 
     raw: str
     folded: str
     stems: frozenset[str]
     concepts: frozenset[int]
     content: bool
+    rest: bool = False
 
     @property
     def key(self) -> str:
@@ -104,7 +108,8 @@ def _with_phrases(words: list[Word], language: str) -> list[Word]:
                 key = tuple(bases[at : at + size])
                 if len(key) == size and key in phrases:
                     first = words[at]
-                    words[at] = Word(first.raw, first.folded, first.stems, first.concepts | phrases[key], True)
+                    words[at] = replace(first, concepts=first.concepts | phrases[key], content=True)
+                    words[at + 1 : at + size] = [replace(word, rest=True) for word in words[at + 1 : at + size]]
                     break
     return words
 
@@ -127,6 +132,25 @@ def names_in(words: Sequence[Word], text: str) -> list[str]:
         if capital or (word.raw[0].isalpha() and any(c.isdigit() for c in word.raw)):
             found.append(word.folded)
     return found
+
+
+@cache
+def _contraries() -> dict[int, frozenset[int]]:
+    """Concept → concepts that say the contrary."""
+    lines = tomllib.loads((DATA / "concepts.toml").read_text("utf-8"))["contraries"].strip().splitlines()
+    found: dict[int, frozenset[int]] = {}
+    for line in lines:
+        sides = [frozenset().union(*(_concepts_of(word, "en") for word in side.split())) for side in line.split("|")]
+        for side, other in (sides, sides[::-1]):
+            for concept in side:
+                found[concept] = found.get(concept, frozenset()) | (other - side)
+    return found
+
+
+def with_contraries(word: Word) -> Word:
+    """``word`` with the concepts of its contraries: what is excluded tells whether it is included."""
+    table = _contraries()
+    return replace(word, concepts=word.concepts.union(*(table.get(concept, frozenset()) for concept in word.concepts)))
 
 
 @remembered("answers.translations")

@@ -1,7 +1,8 @@
 """How well questions are answered by quotes: figures for ``chat_quality.py``.
 
 ``answered`` is the share of questions about a folder of documents whose answer holds every string that it must within its first
-400 characters, or is silent where the documents do not say; ``wrongly_silent`` and ``invented`` count the two faults.
+400 characters, or is silent where the documents do not say; ``wrongly_silent`` and ``invented`` count the two faults. A follow-up is
+asked with the question ``before`` it.
 
 ``xquad_answer_*`` is the share of XQuAD's questions whose first two quotes hold the right answer, asked of all paragraphs.
 ``answerable_silent_*`` is the share of them that is not answered at all, ``unanswerable_silent_*`` the same where the passages of
@@ -21,6 +22,7 @@ if __package__ in (None, ""):
 from hexar.agents.answers.composer import choose
 from hexar.agents.llm import Passage
 from hexar.agents.llm.embeddings import StaticEmbeddings
+from hexar.agents.portfolio.chat.pipeline import SHORT_FOLLOW_UP
 from hexar.agents.portfolio.documents.formats import read
 from hexar.agents.portfolio.documents.library import Library
 from hexar.agents.portfolio.retrieval.retriever import Retriever
@@ -29,6 +31,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.complexity import classify
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
+from hexar.core.text import terms
 from hexar.core.text.language import detect
 from hexar.core.text.words import fold
 
@@ -53,16 +56,24 @@ def library(words: StaticEmbeddings) -> Iterator[tuple[Library, Retriever]]:
         database.close()
 
 
-def _quotes(retriever: Retriever, words: StaticEmbeddings, portfolio: str, question: str, without: frozenset[str]) -> list[str]:
+def _quotes(
+    retriever: Retriever,
+    words: StaticEmbeddings,
+    portfolio: str,
+    question: str,
+    without: frozenset[str] = frozenset(),
+    before: str = "",
+) -> list[str]:
     complexity = classify(question)
     wanted = complexity.top_k or 3
-    found = retriever.search("bench", portfolio, question, DEEP if without else wanted).passages
+    searched = f"{before}\n{question}" if before and len(terms.words(question)) <= SHORT_FOLLOW_UP else question
+    found = retriever.search("bench", portfolio, searched, DEEP if without else wanted).passages
     kept = [passage for passage in found if passage.document_id not in without][:wanted]
     passages = [
         Passage(marker, passage.text, " › ".join((passage.document_title, *passage.headings)))
         for marker, passage in enumerate(kept, 1)
     ]
-    quotes = choose(question, passages, -(-complexity.max_tokens // 1000), detect(question), vectors=words)
+    quotes = choose(question, passages, -(-complexity.max_tokens // 1000), detect(question), before=before, vectors=words)
     return [text for text, _ in quotes]
 
 
@@ -76,7 +87,8 @@ def answered(folder: Path, words: StaticEmbeddings) -> dict[str, float]:
             data = path.read_bytes()
             held.upsert("bench", "all", path.name, read(data, path.name), data, title="", url="")
         for row in rows:
-            text = "\n\n".join(_quotes(retriever, words, "all", row["question"], frozenset()))[:LOOKED_AT].lower()
+            found = _quotes(retriever, words, "all", row["question"], before=row.get("before", ""))
+            text = "\n\n".join(found)[:LOOKED_AT].lower()
             wanted = row["answer_contains"]
             right += not text if wanted is None else all(each.lower() in text for each in wanted)
             wrongly_silent += wanted is not None and not text
@@ -102,7 +114,7 @@ def xquad_figures(folder: Path, language: str, words: StaticEmbeddings, step: in
                 ]
         asked = asked[::step]
         for question, gold, own in asked:
-            quotes = [_plain(quote) for quote in _quotes(retriever, words, language, question, frozenset())]
+            quotes = [_plain(quote) for quote in _quotes(retriever, words, language, question)]
             right += any(_plain(answer) in quote for quote in quotes[:2] for answer in gold)
             silent += not quotes
             rightly_silent += not _quotes(retriever, words, language, question, own)

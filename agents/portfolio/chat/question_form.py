@@ -14,10 +14,13 @@ Only articles, auxiliaries, pronouns and words of courtesy fall away, and not wh
 orders", "in May"). Capitals, British and American spelling, and Roman numerals make no difference.
 
 A word that is not known makes the answer "not the same": a wrong hit is worse than a miss.
+
+The file is long since the form and the comparison name the same concepts, and are changed together.
 """
 
 import re
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,18 +37,40 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"\d[\d.,]*")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+#: Verbs of the past in the third person: "limpió".
+_PRETERITE = re.compile(r"\w{3,}ó\b")
 _CONTRACTED = re.compile(r"(\w+)['’](s|m|re|ll|ve|d|t)\b", re.I)
 
 #: A question of fewer concepts says too little to be the same as another.
 MIN_CONCEPTS = 2
 
 #: Concepts that say what kind of thing is asked for. WHAT and AMOUNT give way to any other.
-_ASKING = ("HOW", "WHO", "WHEN", "WHERE", "WHY", "COUNT", "AMOUNT", "OFTEN", "LONG", "FAR", "FAST", "WHAT", "COST", "PEOPLE")
+_ASKING = (
+    "HOW",
+    "WHO",
+    "WHEN",
+    "WHERE",
+    "WHY",
+    "COUNT",
+    "AMOUNT",
+    "OFTEN",
+    "LONG",
+    "FAR",
+    "FAST",
+    "WHAT",
+    "COST",
+    "PRICED",
+    "PEOPLE",
+)
 #: Capital letters that are words; any other single capital is a code, such as a size.
 _WORD_LETTERS = frozenset("AIOYEU")
 #: A capital behind one of these begins a sentence.
 _OPENING = frozenset(".?!:¿¡")
-_WEAK = frozenset(("WHAT", "AMOUNT"))
+_WEAK = frozenset(("WHAT", "AMOUNT", "PRICED"))
+#: Of these, those that add nothing to what a question says.
+_VAGUE = frozenset(("WHAT", "AMOUNT"))
+#: Nouns that ask for a length of time by themselves, as stems.
+_PERIODS = frozenset(("period", "plaz", "periodo", "term"))
 #: Concepts that stand now before, now after what they are about.
 _MODIFIERS = frozenset(("MUST", "PERMIT", "FORBID", "FREE", "BEST", "WORST", "MOST", "LEAST"))
 #: They ask only where nothing else asks before them ("what happens when …").
@@ -73,6 +98,7 @@ class _Lexicon:
     past: frozenset[str]
     future: frozenset[str]
     present: frozenset[str]
+    leave: frozenset[str]
     agent: str
     opening: re.Pattern[str]
     determiners: frozenset[str]
@@ -89,7 +115,8 @@ class Meaning:
 
     ``concepts`` are in the order of the text, ``names`` those that are proper names or codes. ``words`` are the concepts as
     they are written, empty where a concept stands for several words. ``directions`` are concepts with the "from", "to", "by" or
-    "with" before them.
+    "with" before them. ``modal`` is ``must`` or ``may`` where the question asks for a duty or a leave, ``patient`` whether its
+    "who" is the one to whom something is done, ``preterite`` whether a Spanish verb form tells of the past.
     """
 
     concepts: tuple[str, ...]
@@ -100,6 +127,9 @@ class Meaning:
     passive: bool
     words: tuple[str, ...] = ()
     directions: tuple[tuple[str, str], ...] = ()
+    modal: str = ""
+    patient: bool = False
+    preterite: bool = False
 
     def named_like(self, other: "Meaning") -> "Meaning":
         """This question with those of its words taken for names that the other question writes like names."""
@@ -131,6 +161,7 @@ def _lexicon(language: str) -> _Lexicon:
         past=frozenset(table["past"].split()),
         future=frozenset(table["future"].split()),
         present=frozenset(table["present"].split()),
+        leave=frozenset(table["leave"].split()),
         agent=table["agent"],
         opening=re.compile(
             rf"^\W*(?:(?:{'|'.join(table['opening'].strip().splitlines())})\W+)+(?=(?:{table['asks'].replace(' ', '|')})\b)"
@@ -237,7 +268,19 @@ def read(text: str, language: str) -> Meaning:
     """The form of a question in English or Spanish (any other language is read as English)."""
     spoken = language if language in ("en", "es") else "en"
     lexicon = _lexicon(spoken)
-    return _Reader(lexicon, spoken, _tokens(_without_opening(text, lexicon), lexicon)).meaning()
+    past = spoken == "es" and _PRETERITE.search(unicodedata.normalize("NFC", text.lower())) is not None
+    return _Reader(lexicon, spoken, _tokens(_without_opening(text, lexicon), lexicon), preterite=past).meaning()
+
+
+def _of_patient(words: Sequence[str], lexicon: _Lexicon) -> bool:
+    """Whether "who" is asked of as the one to whom something is done: "who did Ann pay", "a quién pagó Ana"."""
+    for before, word, following in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word in ("who", "whom") and following in ("do", "does", "did"):
+            behind = words[words.index(word) + 2 : words.index(word) + 3]
+            return bool(behind) and behind[0] not in lexicon.light
+        if word in ("quien", "quienes") and before == "a":
+            return True
+    return False
 
 
 def _without_opening(text: str, lexicon: _Lexicon) -> str:
@@ -252,7 +295,8 @@ def _without_opening(text: str, lexicon: _Lexicon) -> str:
 class _Reader:
     """Reads the tokens of one question from left to right."""
 
-    def __init__(self, lexicon: _Lexicon, spoken: str, tokens: list[tuple[str, bool]]) -> None:
+    def __init__(self, lexicon: _Lexicon, spoken: str, tokens: list[tuple[str, bool]], *, preterite: bool = False) -> None:
+        self._preterite = preterite
         self._lexicon = lexicon
         self._spoken = spoken
         self._tokens = tokens
@@ -270,6 +314,11 @@ class _Reader:
             at = self._step(at)
         concepts, asking = self._concepts, self._asking
         negations = sum(concept in ("NOT", "WITHOUT") for concept, _ in concepts)
+        held = {concept for concept, _ in concepts}
+        modal = "must" if "MUST" in held else "may" if not self._lexicon.leave.isdisjoint(self._words) else ""
+        if "LONG" in asking and held & _PERIODS:
+            asking = (asking - {"LONG"}) | {"WHAT"}
+        priced = "PRICED" in asking
         if "COST" in asking and not asking - {"COST", "WHAT", "AMOUNT"}:
             asking = {"COST"}
         if asking:
@@ -277,17 +326,23 @@ class _Reader:
             concepts = [each for each in concepts if each[0] != "MUST"]
         if len(asking) > 1:
             asking = asking - _WEAK
+        if priced and not asking:
+            asking = {"PRICED"}
         agent = self._lexicon.agent
         pairs = zip(self._words, self._tokens[1:], strict=False)
+        passive = any(word == agent and named for word, (_, named) in pairs)
         return Meaning(
             concepts=tuple(concept for concept, _ in concepts),
             asking=frozenset(asking),
             negated=negations % 2 == 1,
             names=tuple(self._names),
             tense=self._tense(),
-            passive=any(word == agent and named for word, (_, named) in pairs),
+            passive=passive,
             words=tuple(word for _, word in concepts),
             directions=tuple(self._directions),
+            modal=modal,
+            patient="WHO" in asking and (passive or _of_patient(self._words, self._lexicon)),
+            preterite=self._preterite,
         )
 
     def _step(self, at: int) -> int:
@@ -368,13 +423,18 @@ def _phrase(lexicon: _Lexicon, words: list[str], at: int) -> tuple[int, str] | N
 def difference(first: Meaning, second: Meaning) -> str:
     """Empty where both ask the same; else the guard that tells them apart, in one word."""
     first, second = first.named_like(second), second.named_like(first)
-    if min(len(each.concepts) + bool(each.asking - _WEAK) for each in (first, second)) < MIN_CONCEPTS:
+    if min(len(each.concepts) + bool(each.asking - _VAGUE) for each in (first, second)) < MIN_CONCEPTS:
         return "short"
     if first.negated != second.negated:
         return "negation"
+    if {first.modal, second.modal} == {"must", "may"}:
+        return "sense"
     ours, theirs = Counter(first.concepts), Counter(second.concepts)
-    if set(ours) != set(theirs):
-        odd = set(ours) ^ set(theirs)
+    odd = set(ours) ^ set(theirs)
+    if odd and _alike(first, second, odd):
+        first, second, odd = _without(first, odd), _without(second, odd), set()
+        ours, theirs = Counter(first.concepts), Counter(second.concepts)
+    if odd:
         if any(concept.startswith("#") for concept in odd):
             return "number"
         if any(concept.isupper() for concept in odd):
@@ -384,11 +444,30 @@ def difference(first: Meaning, second: Meaning) -> str:
         return "question"
     if first.tense != second.tense and "past" in (first.tense, second.tense) and first.tense and second.tense:
         return "tense"
+    if first.preterite != second.preterite and "past" not in (first.tense, second.tense):
+        return "tense"
     if any(ours[concept] != theirs[concept] for concept in ours if concept.startswith("#")):
         return "number"
+    if first.patient != second.patient:
+        return "roles"
     if _other_way(first, second):
         return "roles"
     return "" if _same_roles(first, second) else "roles"
+
+
+def _alike(first: Meaning, second: Meaning, odd: set[str]) -> bool:
+    """Whether a concept that one question lacks is said by its form: "how much is" asks for a cost, "can I" for a leave."""
+    lacking = second if odd & {*first.concepts} else first
+    if odd == {"PERMIT"}:
+        return lacking.modal == "may" and not first.asking and not second.asking
+    return odd == {"COST"} and "PRICED" in lacking.asking
+
+
+def _without(meaning: Meaning, odd: set[str]) -> Meaning:
+    """A question without the concepts ``odd``, which its form says."""
+    kept = [(concept, word) for concept, word in zip(meaning.concepts, meaning.words, strict=True) if concept not in odd]
+    asking = frozenset() if odd == {"COST"} else meaning.asking
+    return replace(meaning, concepts=tuple(c for c, _ in kept), words=tuple(w for _, w in kept), asking=asking)
 
 
 def _other_way(first: Meaning, second: Meaning) -> bool:

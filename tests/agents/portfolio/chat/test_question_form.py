@@ -49,11 +49,31 @@ def test_labelled_pairs_keep_false_hits_under_one_percent(language: str, words: 
         ("Who is the head of the school?", "Who was the head of the school?", "tense"),
         ("What happens on Monday at noon?", "What happens on Friday at noon?", "sense"),
         ("Why?", "Why?", "short"),
+        ("Which forms must pilots sign?", "Which forms may pilots sign?", "sense"),
+        ("Who paid Maria Lopez?", "Who did Maria Lopez pay?", "roles"),
     ],
 )
 def test_each_guard_tells_two_questions_apart(first: str, second: str, guard: str) -> None:
     """A change of one thing that matters is told by the guard of that thing."""
     assert difference(read(first, "en"), read(second, "en")) == guard
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "language", "guard"),
+    [
+        ("How much is a ferry pass?", "What does a ferry pass cost?", "en", ""),
+        ("How long is the probation period?", "What is the probation period?", "en", ""),
+        ("Can pilots bring guests?", "Are pilots allowed to bring guests?", "en", ""),
+        ("Where does the fair take place?", "Where is the fair held?", "en", ""),
+        ("¿Se puede nadar en el lago?", "¿Está permitido nadar en el lago?", "es", ""),
+        ("¿A quién llamó Rosa Gil?", "¿Quién llamó a Rosa Gil?", "es", "roles"),
+        ("¿Quién limpió la sala?", "¿Quién limpia la sala?", "es", "tense"),
+    ],
+)
+def test_what_the_form_of_a_question_says(first: str, second: str, language: str, guard: str) -> None:
+    """ "How much is" asks for a cost and "can" for a leave; who does, to whom, and when, is another matter."""
+    assert difference(read(first, language), read(second, language)) == guard
+    assert difference(read(second, language), read(first, language)) == guard
 
 
 def test_a_kept_answer_is_bound_to_its_tenant_scope_and_language(words: StaticEmbeddings, versions: Versions) -> None:

@@ -34,6 +34,14 @@ _ORDERINGS: dict[str, int] = {
     "best rated": query_pb2.ORDERING_BEST_RATED,
     "biggest discount": query_pb2.ORDERING_BIGGEST_DISCOUNT,
 }
+_COMPARISON = re.compile(r"(?<=menos) de \d|(?<=pese menos) que \d| que \d| than \d")
+#: "On sale", "at least 30 % off", "con un 20 % de descuento".
+_LEAST = r"(?:(?:at least|more than|over|al menos|con|de|mas de|de mas de|con mas de)\s){0,2}(?:un\s)?\d{1,2}\s?%"
+_DISCOUNT = re.compile(
+    rf"(?<!\w)(?:{alternation(_TABLE['discounts'])})(?!\w)(?:\s{_LEAST}(?:\soff)?)?"
+    rf"|(?<!\w){_LEAST}\s(?:off|discount|de descuento|dto)(?!\w)"
+)
+_NO_DISCOUNT = "products are not narrowed to discounts; they can be ordered by them"
 _SOLD_OUT = "what cannot be had is not asked for"
 _NO_OPPOSITE = "nothing is put last by an order that is not wanted"
 _NOTHING = phrase_pattern(tuple(_TABLE["negations_of_nothing"]))
@@ -111,12 +119,23 @@ def read_ordering(reading: TextReading, given: int) -> int:
         if GAP in reading.folded[start:end]:
             continue
         reading.votes[language] += 1
+        if _COMPARISON.match(reading.folded, end):
+            continue  # "que pese menos de 1 kg", "más ligera que 2 kg": a limit, which the measures read
         negated = reading.negated(start)
         used = not negated and not given and not found
         if used:
             found = _ORDERINGS[name]
         reading.take(start, end, as_filter=used, negated=negated, reason=_NO_OPPOSITE if negated else "")
     return given or found
+
+
+def read_discounts(reading: TextReading) -> None:
+    """Tell that a discount is no condition here; its words are not looked for in names either."""
+    for match in list(_DISCOUNT.finditer(reading.folded))[:MAX_FOUND]:
+        if GAP not in match[0]:
+            reading.take(
+                match.start(), match.end(), as_filter=False, negated=reading.negated(match.start()), reason=_NO_DISCOUNT
+            )
 
 
 def read_excluded(reading: TextReading, filters: query_pb2.Filters) -> None:

@@ -43,11 +43,14 @@ _MEASURE = re.compile(
 _FOR_PERSONS = re.compile(
     r"(?<!\w)(?:for|para)\s([1-9]|1\d|two|three|four|five|six|dos|tres|cuatro|cinco|seis)(?=\s*(?:$|[,.;])|\s\w)(?!\s?[%€$£])"
 )
+_SPELLED_PERSONS = re.compile(
+    r"(?<!\w)(two|three|four|five|six|dos|tres|cuatro|cinco|seis)[\s-](?:persons?|people|man|personas?|plazas)(?!\w)"
+)
 _SPELLED = dict(
     zip(["two", "three", "four", "five", "six", "dos", "tres", "cuatro", "cinco", "seis"], "2345623456", strict=True)
 )
-_MAX = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_max'])})(?:\s(?:de|of))?\s*$|<\s*$")
-_MIN = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_min'])})(?:\s(?:de|of))?\s*$|>\s*$")
+MAX_BEFORE = _MAX = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_max'])})(?:\s(?:de|of))?\s*$|<\s*$")
+MIN_BEFORE = _MIN = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_min'])})(?:\s(?:de|of))?\s*$|>\s*$")
 _MAX_AFTER = re.compile(rf"\s*(?:{alternation(_TABLE['measure_max_after'])})(?!\w)")
 _MIN_AFTER = re.compile(rf"\s*(?:{alternation(_TABLE['measure_min_after'])})(?!\w)|\s?\+")
 _BETWEEN = re.compile(r"(?<!\w)(?:between|entre|from|de|desde)\s+$")
@@ -78,9 +81,10 @@ def read_measures(reading: TextReading, filters: query_pb2.Filters) -> None:
 
 
 def _read_persons(reading: TextReading, filters: query_pb2.Filters) -> None:
-    """ "A tent for 4"."""
-    match = _FOR_PERSONS.search(reading.folded)
-    if match is not None and "tent" in heads(reading.text):
+    """ "A tent for 4", "a two person tent"."""
+    match = _FOR_PERSONS.search(reading.folded) if "tent" in heads(reading.text) else None
+    match = match or _SPELLED_PERSONS.search(reading.folded)
+    if match is not None and not reading.negated(match.start()):
         number = float(_SPELLED.get(match[1], match[1]))
         filters.measures.add(quantity=query_pb2.QUANTITY_PERSONS, min=number, max=number)
         reading.take(match.start(), match.end(), as_filter=True)

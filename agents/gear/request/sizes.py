@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from hexar.agents.gear.request.measures import MAX_BEFORE, MIN_BEFORE
 from hexar.agents.gear.request.reading import GAP, MAX_FOUND, TextReading, alternation
 from hexar.agents.gear.request.words import fold, heads, table
 from hexar.agents.vendors.model import Availability, Listing
@@ -23,14 +24,17 @@ _IN_SHOE_SIZES = frozenset(table("concepts")["sized_in_shoe_sizes"])
 #: Letters in their order, and the sizes of shoes and of what is sized in centimetres: what a range between bare numbers may be.
 _ORDER = ("xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl")
 _SHOES, _CM = (20.0, 52.0), (80.0, 209.0)
+#: Sizes that a range may stand for.
+RANGE_LIMIT = 48
 _LETTERS = r"x{1,3}s|x{1,3}l|[2-5]xl|[sml]"
-_NUMBER = r"\d{1,3}(?:[.,]5)?\s?(?:mw|uw|w|wide|cm)?"
+_FRACTION = r"(?:[.,]5|\s[12]/[23])?"
+_NUMBER = rf"\d{{1,3}}{_FRACTION}\s?(?:mw|uw|w|wide|cm)?"
 _SYSTEM = r"(?:eu|us|uk|mondo(?:point)?)"
 _VALUE = rf"(?:{_SYSTEM}\s?)?(?:{_NUMBER}|{_LETTERS}|{alternation(_NAMES)})(?:\s?{_SYSTEM})?(?![\w'’])"
 _JOIN = rf"\s*(?:{'|'.join(re.escape(word) for word in _TABLE['size_joins'])})\s*"
 _NAMED = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['size_words'])})\s*:?\s*({_VALUE}(?:{_JOIN}(?:in\s|en\s)?{_VALUE})*)")
 _WIDE = re.compile(r"(?<![\w.,])(1[2-9]\d\s?(?:mw|uw|w|wide))(?![\w'’])")
-_SYSTEMATIC = re.compile(rf"(?<!\w)({_SYSTEM}\s?\d{{1,2}}(?:[.,]5)?|\d{{1,2}}(?:[.,]5)?\s?eu)(?![\w.,'’])")
+_SYSTEMATIC = re.compile(rf"(?<!\w)({_SYSTEM}\s?\d{{1,2}}{_FRACTION}|\d{{1,2}}{_FRACTION}\s?eu)(?![\w.,'’])")
 _CENTIMETRES = re.compile(r"(?<![\w.,$€£-])((?:8\d|9\d|1\d\d|20\d)(?:\s?cm)?)(?![\w.,'’%°-])")
 _ALONE = re.compile(r"(?<![\w'’-])(xx?s|x{1,3}l|[2-5]xl)(?![\w'’-])")
 _BEFORE = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['size_stock'])})\s+$")
@@ -38,6 +42,10 @@ _OTHER_UNIT = re.compile(
     r"\s?(?:kgs?|kilos?|g|gr|l|lt|lit(?:er|re|ro)s?|m|met(?:er|re|ro)s?|mm|lbs?|people|person(?:a?s)?)(?!\w)"
 )
 _FIND = re.compile(_VALUE)
+_BETWEEN = re.compile(
+    rf"(?<!\w)(?:between|entre)\s((?:{alternation(_TABLE['size_words'])})\s*:?\s*)?(\d{{2,3}})\s(?:and|y)\s(\d{{2,3}})"
+    rf"(?:\s?(?:cm|{_SYSTEM}))?(?![\w.,'’%°-])(?!\s?[$€£])"
+)
 _END = rf"(?:{_SYSTEM}\s?)?(?:\d{{1,3}}(?:[.,]5)?|{_LETTERS})"
 _RANGE = re.compile(
     rf"(?<![\w.,$€£-])((?:{alternation(_TABLE['size_words'])})\s*:?\s*)?({_END})\s?(?:{alternation(_TABLE['size_to'])})\s?({_END})"
@@ -45,10 +53,19 @@ _RANGE = re.compile(
 )
 
 
+_SIGNS = str.maketrans({"½": ".5", "⅓": " 1/3", "⅔": " 2/3"})
+_FRACTIONS = re.compile(r"(?<=\d)\s?[½⅓⅔]|(?<=\d)\s1/2(?!\d)")
+
+
+def fractions(text: str) -> str:
+    """``text`` with the signs of halves and thirds behind a number written out: "42½" is "42.5"."""
+    return _FRACTIONS.sub(lambda match: match[0].strip().replace("1/2", "½").translate(_SIGNS), text)
+
+
 @remembered("gear.sizes")
 def size_key(text: str) -> str:
     """A size without its ways of writing: "158 Wide", "158W" and "158 w" are "158w", "Medium" is "m"."""
-    key = re.sub(r"[\s.-]+", " ", fold(text).replace(",", ".").replace(".5", "½")).strip()
+    key = re.sub(r"[\s.-]+", " ", fold(fractions(text)).replace(",", ".").replace(".5", "½")).strip()
     key = _NAMES.get(key, key)
     return key.replace("wide", "w").replace("cm", "").replace(" ", "").replace("mondopoint", "mondo")
 
@@ -71,6 +88,8 @@ def read_sizes(reading: TextReading, filters: query_pb2.Filters) -> None:
         for match in list(pattern.finditer(reading.folded))[:MAX_FOUND]:
             if GAP in match[0] or reading.negated(match.start()) or _OTHER_UNIT.match(reading.folded, match.end()):
                 continue
+            if pattern is _CENTIMETRES and _compared(reading.folded, match):
+                continue  # "not longer than 175 cm": a measure
             for value in _FIND.finditer(match[1]):
                 start = match.start(1) + value.start()
                 said = reading.text[reading.origin[start] : reading.origin[start + len(value[0].rstrip()) - 1] + 1]
@@ -79,17 +98,23 @@ def read_sizes(reading: TextReading, filters: query_pb2.Filters) -> None:
             before = _BEFORE.search(reading.folded, max(0, match.start() - 20), match.start())
             reading.take(before.start() if before else match.start(), match.end(), as_filter=not given)
     if not given:
-        filters.sizes.extend(found[:MAX_FOUND])
+        filters.sizes.extend(found[:RANGE_LIMIT])
+
+
+def _compared(folded: str, match: re.Match[str]) -> bool:
+    """Whether a length is a limit rather than a size."""
+    low = max(0, match.start() - 40)
+    return "cm" in match[0] and any(before.search(folded, low, match.start()) for before in (MAX_BEFORE, MIN_BEFORE))
 
 
 def _read_ranges(reading: TextReading, named: set[str], *, given: bool) -> list[str]:
     """The sizes of ranges ("sizes 36-42", "38 to 44" beside shoes): any of them will do, halves of shoe sizes too."""
     found: list[str] = []
-    for match in list(_RANGE.finditer(reading.folded))[:MAX_FOUND]:
+    for match in [*_BETWEEN.finditer(reading.folded), *_RANGE.finditer(reading.folded)][:MAX_FOUND]:
         if GAP in match[0] or reading.negated(match.start()) or _OTHER_UNIT.match(reading.folded, match.end()):
             continue
         sizes = _between(match[2], match[3], named, by_name=bool(match[1]))
-        if sizes and len(found) + len(sizes) <= MAX_FOUND:
+        if sizes and len(found) + len(sizes) <= RANGE_LIMIT:
             found += [size for size in sizes if size not in found]
             before = _BEFORE.search(reading.folded, max(0, match.start() - 20), match.start())
             reading.take(before.start() if before else match.start(), match.end(), as_filter=not given)

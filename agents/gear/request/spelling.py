@@ -13,7 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, DamerauLevenshtein
 
 from hexar.agents.gear.request.reading import ALL_STOPWORDS
-from hexar.agents.gear.request.words import CONCEPT_WORDS, fold, is_concept, stem, table
+from hexar.agents.gear.request.words import CONCEPT_WORDS, SPANISH_WORDS, fold, is_concept, stem, table
 from hexar.core.memo import remembered
 
 _TABLE = table("understanding")
@@ -42,6 +42,28 @@ _PHRASES = _phrase_words()
 _TARGETS = tuple(sorted({word for word in (*CONCEPT_WORDS, *_PHRASES) if len(word) >= 5}))
 
 
+def _sound(word: str) -> str:
+    """How a Spanish reader says a folded word: b and v, c, k and qu, s and z, ll and y are one, h is mute."""
+    word = re.sub(r"qu(?=[ei])|c(?=[^eihzs]|$)|ck|q", "k", word)
+    word = re.sub(r"ch", "č", word).replace("h", "").replace("v", "b").replace("ll", "y").replace("z", "s")
+    word = re.sub(r"c(?=[ei])", "s", word)
+    word = re.sub(r"g(?=[ei])", "j", word)
+    return re.sub(r"([^r])\1+", r"\1", word)
+
+
+def _sounds() -> dict[str, str]:
+    """Sound → the one Spanish word for a thing with that sound; a sound that two words share is nobody's."""
+    found: dict[str, str] = {}
+    native = (word for word in SPANISH_WORDS if word.isascii() and not {"k", "w"} & set(word))  # "kite" is no sound of "quite"
+    for word in sorted(native):
+        sound = _sound(word)
+        found[sound] = word if found.get(sound, word) == word else ""
+    return {sound: word for sound, word in found.items() if word}
+
+
+_SOUNDS = _sounds()
+
+
 def spelled(text: str, known: Callable[[str], bool]) -> tuple[str, list[tuple[str, str]]]:
     """``text`` with its misspelt words put right, and what was changed: (as written, as read).
 
@@ -66,6 +88,8 @@ def spelled(text: str, known: Callable[[str], bool]) -> tuple[str, list[tuple[st
 @remembered("gear.spelling")
 def _nearest(word: str) -> str:
     """The one known word that ``word`` is a misspelling of; empty where there is none, or several."""
+    if heard := _SOUNDS.get(_sound(word)) or _SOUNDS.get(_sound(stem(word))):
+        return heard
     limit = 2 if len(word) >= LONG else 1
     matches = process.extract(word, _TARGETS, scorer=OSA.distance, score_cutoff=limit, limit=8)
     found = [(distance, name) for name, distance, _ in matches if name[0] == word[0] and _plausible(word, name, int(distance))]

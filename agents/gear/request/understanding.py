@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from hexar.agents.gear.request.brands import Brands, read_brands
 from hexar.agents.gear.request.conditions import (
+    read_discounts,
     read_excluded,
     read_levels,
     read_ordering,
@@ -31,7 +32,7 @@ from hexar.agents.gear.request.conditions import (
 from hexar.agents.gear.request.measures import read_measures
 from hexar.agents.gear.request.prices import read_prices
 from hexar.agents.gear.request.reading import TextReading
-from hexar.agents.gear.request.sizes import read_sizes
+from hexar.agents.gear.request.sizes import fractions, read_sizes
 from hexar.agents.gear.request.spelling import spelled
 from hexar.agents.gear.request.words import heads, named
 from hexar.v1 import query_pb2
@@ -71,11 +72,12 @@ class Understood:
 def understand(text: str, given: query_pb2.Filters, brands: Brands, ordering: int = 0) -> Understood:
     """Read ``text``. Pure but for ``brands``, which it only reads; a few hundred microseconds for a long text."""
     right, corrections = spelled(text, brands.speaks)
-    reading = TextReading(named(right))
+    reading = TextReading(named(fractions(right)))
     filters = query_pb2.Filters()
     filters.CopyFrom(given)
     read_prices(reading, filters)
     ordering = read_ordering(reading, ordering)
+    read_discounts(reading)
     read_sizes(reading, filters)
     read_measures(reading, filters)
     read_brands(reading, filters, brands)

@@ -94,6 +94,10 @@ _CONCEPTS = _load_concepts()
 _OPENERS = frozenset(key[0] for key in _CONCEPTS if len(key) > 1)
 #: The words of all concepts.
 CONCEPT_WORDS = frozenset(word for key in _CONCEPTS for word in key if len(word) > 3)
+#: Those that only Spanish has.
+SPANISH_WORDS = frozenset(
+    word for key, token in _CONCEPTS.items() if token.language == "es" for word in key if len(word) > 3
+) - {word for key, token in _CONCEPTS.items() if token.language != "es" for word in key}
 
 
 @remembered("gear.tokens")

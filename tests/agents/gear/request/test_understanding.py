@@ -262,3 +262,11 @@ def test_terrain_of_specifications():
 def test_ranges_of_sizes(text: str, sizes: list[str]):
     """Every size of a range will do; other ranges are no sizes."""
     assert list(read(text).filters.sizes) == sizes
+
+
+def test_a_word_is_read_by_its_sound_only_where_it_is_spanish():
+    """ "Kasko" is "casco"; English words that sound like a Spanish one stay what they are."""
+    for text, head in (("kasko", "helmet"), ("chaketa azul", "jacket"), ("votas", "boot")):
+        assert understand(text, query_pb2.Filters(), Brands()).things == ((head,) if head else ()), text
+    for text in ("quite good", "shock cord", "korea"):
+        assert not understand(text, query_pb2.Filters(), Brands()).corrections, text

@@ -3,13 +3,13 @@
 Knows no socket and no HTTP. What is sent is as each provider documents it (:class:`Dialect`); what comes is read leniently,
 since the servers differ in what they leave out, what is null, and what they call it:
 
-* text is ``delta.content``: a string, or a list of parts of which thinking is no answer (Mistral);
+* text is ``delta.content``: a string, a part, or a list of parts of which thinking is no answer (Mistral);
 * reasoning is a field of its own (``reasoning_content``, ``reasoning``), a part, or a section between tags;
 * usage has other names (``input_tokens``), null counts, or counts that cannot be: then it is estimated;
 * an ``error``, or a finish reason that means one, ends an answer that failed, whatever was sent before it.
 
 What is no chunk at all (not JSON, text that is a number) is refused. An answer is complete only with evidence: a finish reason,
-or text and then ``[DONE]``.
+or text and then ``[DONE]`` with no event between that is of something else.
 """
 
 from dataclasses import dataclass
@@ -46,6 +46,8 @@ _FINISH = {
 }
 #: Finish reasons of an answer that broke: OpenRouter, Mistral; vLLM; DeepSeek.
 _BROKEN = frozenset({"error", "abort", "aborted", "cancelled", "insufficient_system_resource"})
+#: What is written for no reason at all.
+_NONE = frozenset({"null", "none"})
 _PROMPT_NAMES = ("prompt_tokens", "input_tokens")
 _COMPLETION_NAMES = ("completion_tokens", "output_tokens")
 _REASONING_NAMES = ("reasoning_content", "reasoning")
@@ -124,9 +126,11 @@ class ChunkReader:
         "_before",
         "_completion",
         "_filter",
+        "_index",
         "_model",
         "_prompt",
         "_request",
+        "_strange",
         "_thoughts",
         "_thoughts_characters",
         "characters",
@@ -144,6 +148,9 @@ class ChunkReader:
         self._before = 0
         self._thoughts = 0
         self._thoughts_characters = 0
+        self._index: Any = None
+        # An event came that says nothing of an answer.
+        self._strange = False
         self.finish = ""
         self.pieces = 0
         self.characters = 0
@@ -191,8 +198,8 @@ class ChunkReader:
         ``announced``: the stream said that it is over, by ``[DONE]``; otherwise its body just ended.
         """
         text = self._count(self._filter.finish())
-        if not self.finish and not (announced and self.pieces):
-            if announced or not (self.pieces or self.thinking):
+        if not self.finish and not (announced and self.pieces and not self._strange):
+            if not (self.pieces or self.thinking) or (announced and not self.pieces):
                 raise ModelMalformed(self._model, "sent no answer")
             raise ModelCut(self._model, "ended its answer too early")
         if not self.pieces and self.finish != "content_filter":
@@ -221,15 +228,19 @@ class ChunkReader:
 
     def _chunk(self, chunk: Any) -> str:
         error = chunk.get("error")
-        if error or chunk.get("object") == "error":
+        if error or "error" in (chunk.get("object"), chunk.get("type")):
             raise self._failure(error if isinstance(error, dict) else chunk)
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self._note(usage)
         choices = chunk.get("choices")
         if not choices:
+            # What is neither of a text nor of its usage may tell of its end: then [DONE] alone proves no answer.
+            self._strange |= bool(chunk) and "choices" not in chunk and usage is None and chunk.get("type") != "ping"
             return ""
-        choice = choices[0]
+        choice = self._of_the_answer(choices)
+        if choice is None:
+            return ""
         self._end_of(choice.get("finish_reason"))
         # Servers that do not stream, or not always, send the whole message; the oldest protocol has its text beside it.
         delta = choice.get("delta") or choice.get("message")
@@ -245,7 +256,19 @@ class ChunkReader:
             return ""
         if isinstance(content, str):
             return _clean(content)
-        return "".join(self._part(part) for part in content)
+        return "".join(self._part(part) for part in ([content] if isinstance(content, dict) else content))
+
+    def _of_the_answer(self, choices: Any) -> Any:
+        """The choice that goes on the answer: that of the index which came first. One is asked for; others are not mixed in."""
+        for choice in choices:
+            if choice is None:
+                continue
+            index = choice.get("index")
+            if self._index is None:
+                self._index = index
+            if index is None or index == self._index:
+                return choice
+        return None
 
     def _part(self, part: Any) -> str:
         """The text of one part of a message; thinking is counted, references and pictures are left out."""
@@ -257,6 +280,8 @@ class ChunkReader:
             self._thought("".join(pieces))
             return ""
         text = part.get("text")
+        if isinstance(text, dict):
+            text = text.get("value")
         return _clean(text) if isinstance(text, str) else ""
 
     def _thought(self, text: str) -> None:
@@ -267,6 +292,8 @@ class ChunkReader:
         if not isinstance(reason, str) or not reason:
             return
         reason = reason.lower()
+        if reason in _NONE:
+            return
         if reason in _BROKEN:
             raise ModelFailed(self._model, "reported that its answer broke")
         self.finish = _FINISH.get(reason, reason)
@@ -285,7 +312,7 @@ class ChunkReader:
         status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0
         if blames_request(status):
             return ModelRejected(self._model, status)
-        if status == 429:
+        if status == 429 or "rate_limit" in f"{code} {error.get('type')}":
             return ModelBusy(self._model, 1.0)
         return ModelFailed(self._model, "reported an error")
 

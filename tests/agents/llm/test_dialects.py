@@ -163,6 +163,9 @@ END = chunk("stop")
         ("ñ😀", [chunk(content="ñ😀"), END]),
         ("a", [chunk(content="a")]),
         ("a", [chunk(content="a", finish={"a": 1}), chunk(5), chunk(["stop"])]),
+        ("a", [chunk(content={"type": "text", "text": "a"}), END]),
+        ("a", [chunk(content=[{"type": "text", "text": {"value": "a"}}]), END]),
+        ("ab", [chunk(content="a"), {"choices": [None]}, {"type": "ping"}, chunk(content="b"), chunk("null")]),
     ],
 )
 def test_text_wherever_it_stands(said: str, chunks: Sequence[object]) -> None:
@@ -217,7 +220,9 @@ def test_usage_by_other_names_and_with_holes(usage: object, expected: tuple[int,
         ({"choices": [], "error": {"code": 502}}, ModelFailed),
         ({"error": {"code": 400, "type": "exceed_context_size_error"}}, ModelRejected),
         ({"object": "error", "message": "too long", "code": "400"}, ModelRejected),
+        ({"type": "error", "message": "overloaded"}, ModelFailed),
         ({"error": {"code": 429}}, ModelBusy),
+        ({"error": {"code": "rate_limit_exceeded"}}, ModelBusy),
         (chunk("error"), ModelFailed),
         (chunk("abort"), ModelFailed),
     ],
@@ -226,6 +231,22 @@ def test_what_is_no_answer(event: object, error: type[ModelError]) -> None:
     """Not JSON, of another shape, or an error by any of its forms: the answer so far does not count."""
     with pytest.raises(error):
         read(chunk(content="a"), event, END)
+
+
+def test_the_texts_of_two_candidates_are_not_mixed() -> None:
+    """One answer is asked for; a server that writes several is read by the index that came first."""
+    other = {"index": 1, "delta": {"content": "x"}, "finish_reason": "error"}
+    assert read(chunk(content="a"), {"choices": [other]}, chunk(content="b"), END)[0] == "ab"
+    own = {"index": 0, "delta": {"content": "c"}}
+    assert read(chunk(content="a"), {"choices": [other, own]}, END)[0] == "ac"
+
+
+@pytest.mark.parametrize("event", [{"detail": "Internal Server Error"}, {"reason": "overloaded"}])
+def test_done_behind_a_strange_event_proves_nothing(event: object) -> None:
+    """Text, then what is no chunk, then [DONE] without a reason: that may be half an answer."""
+    with pytest.raises(ModelCut):
+        read(chunk(content="a"), event)
+    assert read(chunk(content="a"), event, END)[0] == "a"
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", "tool_calls"])

@@ -72,6 +72,8 @@ class DuckEngine:
                 allowed = ", ".join(literal(str(root.resolve()) + "/") for root in self._roots)
                 made.execute(f"SET allowed_directories = [{allowed}]")
                 made.execute("SET enable_external_access = false")
+                # A moment with a zone is a day of UTC, wherever the server stands.
+                made.execute("SET TimeZone = 'UTC'")
                 made.execute("SET lock_configuration = true")
                 self._connection = made
             return self._connection

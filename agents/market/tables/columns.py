@@ -1,7 +1,9 @@
+# ruff: noqa: E501  # a pattern is read in one line
 """The columns of a raw table: what their values are, how they are written, what they mean."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +29,8 @@ TYPES = {
         Type.NUMBER,
     ),
 }  # fmt: skip
+#: Share of the dates of a column that may be in the other order, and are taken for slips.
+MIXED = 0.01
 #: Fewer columns named by periods than this are columns of their own.
 MIN_PERIODS = 3
 
@@ -49,6 +53,8 @@ class Column:
     notes: list[str] = field(default_factory=list)
     #: The columns that together are a date: year, month and day.
     parts: tuple[str, ...] = ()
+    #: What its heading says that its numbers are multiples of: 1000 in "revenue (000 EUR)".
+    scale: int = 1
 
     @property
     def format_name(self) -> str:
@@ -74,14 +80,17 @@ class Column:
         if self.typed:
             if self.kind is Type.NUMBER:
                 # Whole numbers and decimals are added up as they are: an expression over them only costs.
-                return in_range(identifier(self.name), kind) if self.floating else identifier(self.name)
+                return self._scaled(in_range(identifier(self.name), kind) if self.floating else identifier(self.name), kind)
             return f"CAST({identifier(self.name)} AS {'DATE' if self.kind is Type.DATE else 'VARCHAR'})"
         # What means "no value" is no date and no number, and need not be taken out before.
         if self.kind is Type.DATE and self.date is not None:
             return self.date.sql(self.raw)
         if self.kind is Type.NUMBER and self.number is not None:
-            return self.number.sql(self.raw, kind)
+            return self._scaled(self.number.sql(self.raw, kind), kind)
         return self.text
+
+    def _scaled(self, value: str, kind: str) -> str:
+        return value if self.scale == 1 else f"TRY_CAST({value} * {self.scale} AS {kind})"
 
 
 def in_range(value: str, kind: str) -> str:
@@ -152,6 +161,9 @@ def find_columns(
         found = assigned[column.name]
         column.role, column.confidence, column.alternatives = found.role, found.confidence, found.alternatives
         _check_given(column, given)
+        _scale(column)
+    if "date" not in given:
+        _only_dates(columns)
     if not any(column.role == "date" for column in columns) and "date" not in given:
         composed = _composed(cursor, relation, columns, count)
         if composed is not None:
@@ -171,6 +183,34 @@ def find_columns(
                 f"{'a decimal comma' if column.number.decimal == ',' else 'a decimal point'} (decimal_separator decides)"
             )
     return columns
+
+
+_SCALES = (
+    (1000, re.compile(r"\b(?:in )?thousands\b|\ben miles\b|\bmiles de\b|\(\W*(?:[A-Z]{3})?\W*'?000'?s?\W*(?:[A-Z]{3})?\W*\)|['’]000s?\b|\b[kK] ?(?:€|\$|£|EUR\b|USD\b|GBP\b)|[€$£] ?[kK]\b|\bT(?:€|EUR\b)")),
+    (10**6, re.compile(r"\b(?:in )?millions\b|\b(?:en )?millones\b|\b(?:M|MM|mn|Mio\.?) ?(?:€|\$|£|EUR\b|USD\b|GBP\b)|[€$£] ?(?:M|MM|mn)\b")),
+)  # fmt: skip
+#: Roles whose values are counted, and may be counted in thousands.
+_COUNTED = frozenset(("revenue", "profit", "cost", "spend", "units"))
+
+
+def _scale(column: Column) -> None:
+    """What a heading says that a column's numbers are multiples of."""
+    if column.role not in _COUNTED or column.kind is not Type.NUMBER:
+        return
+    found = next((scale for scale, pattern in _SCALES if pattern.search(column.name)), 1)
+    if found > 1:
+        column.scale = found
+        column.notes.append(
+            f"{column.name}: its numbers are in {'thousands' if found == 1000 else 'millions'}, as its heading says"
+        )
+
+
+def _only_dates(columns: Sequence[Column]) -> None:
+    """The one column that holds dates is the date, whatever it is called."""
+    dated = [column for column in columns if column.kind is Type.DATE]
+    if len(dated) == 1 and not dated[0].role:
+        dated[0].role, dated[0].confidence = "date", roles.SURE
+        dated[0].notes.append(f"{dated[0].name} is the date: no other column holds dates")
 
 
 def _samples(cursor: Any, relation: str, names: Sequence[str], count: int) -> dict[str, list[str]]:
@@ -251,6 +291,24 @@ def _composed(cursor: Any, relation: str, columns: Sequence[Column], count: int)
     return made
 
 
+def _one_order(cursor: Any, relation: str, column: Column, counts: Mapping[values.DateFormat, int], total: int) -> None:
+    """Refuse dates in both orders: those that fit either could not be told apart. A few slips are left to be rejected."""
+    if max(counts.values()) >= total or min(counts.values()) == 0:
+        return
+    day, month = values.DMY.sql(column.raw), values.MDY.sql(column.raw)
+    row = cursor.execute(
+        f"SELECT count(*) FILTER ({day} IS NOT NULL AND {month} IS NULL), count(*) FILTER ({month} IS NOT NULL AND {day} IS NULL), "
+        f"any_value({column.raw}) FILTER ({day} IS NOT NULL AND {month} IS NULL), "
+        f"any_value({column.raw}) FILTER ({month} IS NOT NULL AND {day} IS NULL) FROM {relation}"
+    ).fetchone()
+    if min(row[0], row[1]) > max(1, MIXED * total):
+        raise InvalidArgument(
+            "options.date_order",
+            f"{column.name[:100]!r} holds dates in two orders ({row[2]!r}, {row[3]!r}): which day most others are cannot be told; "
+            "write them in one order, or choose one, and the others are rejected",
+        )
+
+
 def _order(cursor: Any, relation: str, column: Column, columns: Sequence[Column], options: pb.TableOptions) -> None:
     """Whether the day or the month stands first, by all rows."""
     if column.date not in (values.DMY, values.MDY):
@@ -263,6 +321,7 @@ def _order(cursor: Any, relation: str, column: Column, columns: Sequence[Column]
         f"SELECT count({column.text}), count({values.DMY.sql(text)}), count({values.MDY.sql(text)}) FROM {relation}"
     ).fetchone()
     counts = {values.DMY: int(row[1]), values.MDY: int(row[2])}
+    _one_order(cursor, relation, column, counts, int(row[0]))
     column.date, both = values.order_of_days(counts.__getitem__, int(row[0]))
     if not both:
         return

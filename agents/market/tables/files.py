@@ -11,7 +11,7 @@ import gzip
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -184,76 +184,3 @@ def _is_utf8(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# -- the shape of a text --------------------------------------------------------------------------------------------------
-
-DELIMITERS = (",", ";", "\t", "|")
-MAX_COLUMNS = 1000
-#: Lines that are looked at to find how a text is delimited, and the characters that they may have.
-LOOKED_AT, LOOKED_AT_CHARACTERS = 60, 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How a text is delimited: its columns, and how many lines stand before the first row."""
-
-    delimiter: str
-    columns: tuple[str, ...]
-    skip: int
-
-
-def shape(plain: Plain, field: str) -> Shape:
-    """The delimiter under which most lines have the same number of fields, and the first of them as the heading."""
-    with plain.path.open("r", encoding="utf-8", newline="") as file:
-        text = file.read(LOOKED_AT_CHARACTERS)
-    lines = text.splitlines(keepends=True)
-    if len(text) == LOOKED_AT_CHARACTERS:
-        lines = lines[:-1] or lines
-    lines = lines[:LOOKED_AT]
-    best: tuple[float, int, str, list[list[str]]] | None = None
-    for delimiter in DELIMITERS:
-        try:
-            rows = list(csv.reader(lines, delimiter=delimiter))
-        except csv.Error:
-            continue
-        widths = [len(row) for row in rows if any(cell.strip() for cell in row)]
-        if not widths:
-            raise InvalidArgument(field, f"{plain.name} holds no text")
-        width = max(set(widths), key=lambda value: (widths.count(value), value))
-        share = widths.count(width) / len(widths)
-        if width > 1 and (best is None or (share, width) > best[:2]):
-            best = (share, width, delimiter, rows)
-    if best is None:
-        raise InvalidArgument(field, f"{plain.name} has one column only; a table needs at least two, divided by , ; tab or |")
-    _, width, delimiter, rows = best
-    if width > MAX_COLUMNS:
-        raise InvalidArgument(field, f"{plain.name} has {width} columns; at most {MAX_COLUMNS} can be read")
-    at = next(index for index, row in enumerate(rows) if len(row) == width)
-    header = rows[at]
-    numbers = sum(1 for cell in header if _is_amount(cell))
-    if numbers > len(header) / 2:
-        raise InvalidArgument(field, f"the first line of {plain.name} holds numbers; it must name the columns")
-    return Shape(delimiter, unique(header), sum(1 + cell.count("\n") for cell in ("".join(row) for row in rows[: at + 1])))
-
-
-def _is_amount(cell: str) -> bool:
-    text = cell.strip()
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    # A year may name a column.
-    return not (text.isdigit() and len(text) == 4 and text[:2] in ("19", "20"))
-
-
-def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of columns, each once and none empty."""
-    seen: dict[str, int] = {}
-    found = []
-    for at, raw in enumerate(names, 1):
-        name = raw.replace("\0", "").strip().strip("\ufeff") or f"column {at}"
-        key = name.casefold()
-        seen[key] = seen.get(key, 0) + 1
-        found.append(name if seen[key] == 1 else f"{name} ({seen[key]})")
-    return tuple(found)

@@ -9,6 +9,7 @@ from hexar.agents.market.figures.sql import identifier
 from hexar.agents.market.tables.columns import Column, cleaned
 from hexar.agents.market.tables.currency import Money
 from hexar.agents.market.tables.roles import DIMENSIONS, Type
+from hexar.agents.market.tables.shapes.totals import Totals
 from hexar.agents.market.tables.values import AMOUNT
 
 _PRICE = "DECIMAL(18, 6)"
@@ -43,6 +44,14 @@ class Parsed:
     def inner(self, relation: str) -> str:
         """Every raw value parsed, beside its text."""
         return f"SELECT {', '.join(self._inner)} FROM {relation}"
+
+    def leave_out(self, totals: Totals) -> None:
+        """Let the lines that add up the others be no rows."""
+        self.notes.extend(totals.notes)
+        if totals.expression:
+            self._inner.append(f"coalesce({totals.expression}, false) AS v_total")
+            self._inner.append(f"{cleaned(totals.column)} AS t_total")
+            self.checks.append(Check("total", totals.column, "v_total", "t_total", "adds up the other rows"))
 
     @property
     def bad(self) -> str:

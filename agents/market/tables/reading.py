@@ -26,6 +26,8 @@ from hexar.agents.market.tables.columns import TYPES, Column, find_columns, peri
 from hexar.agents.market.tables.currency import Money, money
 from hexar.agents.market.tables.model import EMPTY, Profile, ReadTable
 from hexar.agents.market.tables.parsed import Parsed, parse
+from hexar.agents.market.tables.shapes.headings import MAX_COLUMNS, shape, unique
+from hexar.agents.market.tables.shapes.totals import find_totals
 from hexar.agents.transport.cancel import Cancel
 from hexar.core.errors import InvalidArgument
 from hexar.v1 import market_pb2 as pb
@@ -102,6 +104,7 @@ class TableReader:
         columns = find_columns(cursor, raw.relation, raw.columns, raw.typed, given, options)
         sums = money(cursor, raw.relation, columns, options)
         parsed = parse(columns, sums)
+        parsed.leave_out(find_totals(cursor, raw.relation, columns))
         if not set(parsed.roles).intersection(("revenue", "units", "spend")):
             names = ", ".join(raw.columns[:20])
             raise InvalidArgument(
@@ -207,10 +210,8 @@ def _raw_parquet(cursor: Any, sources: Sequence[Source], plain: Sequence[files.P
         except (duckdb.Error, ValueError) as error:
             raise InvalidArgument(source.field, f"{entry.name} is a damaged Parquet file") from error
         names = tuple(row[0] for row in found)
-        if len(names) > files.MAX_COLUMNS:
-            raise InvalidArgument(
-                source.field, f"{entry.name} has {len(names)} columns; at most {files.MAX_COLUMNS} can be read"
-            )
+        if len(names) > MAX_COLUMNS:
+            raise InvalidArgument(source.field, f"{entry.name} has {len(names)} columns; at most {MAX_COLUMNS} can be read")
         if columns and set(names) != set(columns):
             raise InvalidArgument(source.field, _other_columns(entry.name, names, columns))
         if not columns:
@@ -232,16 +233,16 @@ def _other_columns(name: str, have: Sequence[str], want: Sequence[str]) -> str:
 
 
 def _raw_text(cursor: Any, sources: Sequence[Source], plain: Sequence[files.Plain]) -> Raw:
-    shapes = [files.shape(entry, source.field) for entry, source in zip(plain, sources, strict=True)]
+    shapes = [shape(entry, source.field) for entry, source in zip(plain, sources, strict=True)]
     first = shapes[0]
     selects = []
-    for source, entry, shape in zip(sources, plain, shapes, strict=True):
-        if set(shape.columns) != set(first.columns):
-            raise InvalidArgument(source.field, _other_columns(entry.name, shape.columns, first.columns))
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in shape.columns)
+    for source, entry, found in zip(sources, plain, shapes, strict=True):
+        if set(found.columns) != set(first.columns):
+            raise InvalidArgument(source.field, _other_columns(entry.name, found.columns, first.columns))
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in found.columns)
         selects.append(
-            f"SELECT * FROM read_csv({literal(str(entry.path))}, auto_detect = false, header = false, skip = {shape.skip}, "
-            f"delim = {literal(shape.delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}, store_rejects = true, "
+            f"SELECT * FROM read_csv({literal(str(entry.path))}, auto_detect = false, header = false, skip = {found.skip}, "
+            f"delim = {literal(found.delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}, store_rejects = true, "
             "rejects_limit = 1000, null_padding = false)"
         )
     cursor.execute(f"CREATE TEMP TABLE raw AS {' UNION ALL BY NAME '.join(selects)}")
@@ -276,7 +277,7 @@ def _unfold(cursor: Any, raw: Raw, given: Mapping[str, Sequence[str]]) -> tuple[
         return raw, have
     measure = next((role for role in ("revenue", "units", "spend") if set(have.get(role, ())) & set(wide)), "revenue")
     others = [name for name in raw.columns if name not in wide]
-    period, value = files.unique([*others, "period", "value"])[-2:]
+    period, value = unique([*others, "period", "value"])[-2:]
     kept = ", ".join(map(identifier, others))
     cast = ", ".join(f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in wide)
     source = f"SELECT {kept + ', ' if kept else ''}{cast} FROM {raw.relation}"

@@ -124,7 +124,11 @@ def date_format(sample: Sequence[str], *, named_date: bool) -> DateFormat | None
         count = sum(map(known.matches, sample))
         if count > most:
             best, most = known, count
-    return best if most >= (NAMED_SHARE if named_date else SHARE) * len(sample) else None
+    least = (NAMED_SHARE if named_date else SHARE) * len(sample)
+    if most < least and sum(1 for text in sample if DMY.matches(text) or MDY.matches(text)) >= least:
+        # Dates, in two orders: the caller sees by all rows whether that can be read.
+        return DMY
+    return best if most >= least else None
 
 
 #: Signs of currencies and the codes they stand for; "$" and "¥" are those of several, and name none.

@@ -23,7 +23,7 @@ EVERY = 0.25
 class AccessLog:
     """Writes a line a call to ``stream``. ``render`` makes the line.
 
-    Thread-safety: :meth:`add` belongs to one thread; a thread of its own writes.
+    Thread-safety: calls of :meth:`add` come one after another; a thread of its own writes.
     """
 
     def __init__(self, stream: TextIO, render: Callable[[CallRecord], str]) -> None:

@@ -6,20 +6,25 @@ latency.
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
 import time
-from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from hexar.core.telemetry.calls import Calls
-from hexar.core.telemetry.histogram import bucket
+from hexar.core.telemetry.calls import CallRecord, Calls
 from hexar.core.telemetry.models import ModelRates
-from hexar.core.telemetry.operations import BOUNDS, Kind, Operations, Series
+from hexar.core.telemetry.operations import BOUNDS, Kind, Operations
+
+#: Calls that wait to be counted, at most, and for how long, seconds.
+MAX_PENDING = 128
+PENDING_SECONDS = 0.05
 
 #: Codes and failures of calls that are their caller's own doing, or nobody's.
 NO_FAULT = frozenset(
@@ -60,13 +65,19 @@ class Gauges:
 
 
 class Metrics:
-    """All figures of one process.
+    """All figures of one process. ``on_call`` is told of each call that was counted.
 
-    Thread-safety: :meth:`agent_called`, :meth:`worked` and those of models may be called from any thread, the rest on the
-    event loop.
+    Calls are counted many at a time: between two answers little of what counts is in the processor's caches, and a call alone
+    costs three times as much.
+
+    Thread-safety: :meth:`settle`, :meth:`count`, :meth:`agent_called`, :meth:`worked` and those of models may be called from
+    any thread, the rest on the event loop.
     """
 
     def __init__(self) -> None:
+        self.on_call: Callable[[CallRecord], None] | None = None
+        self._pending: deque[tuple[CallRecord, bool]] = deque()
+        self._settling = threading.Lock()
         self.registry = CollectorRegistry()
         self.since = time.time()
         self.in_flight = 0
@@ -77,41 +88,69 @@ class Metrics:
         self.answers: Tally[str] = Tally()
         self.saved_tokens = 0
         self.saved_micros: Tally[str] = Tally()
-        #: Series that every call needs, by method and by tier.
-        self._of_method: dict[str, tuple[Series, Series]] = {}
-        self._of_tier: dict[str, Series] = {}
         self.gauges = Gauges()
         self._rate_limited = Counter(
             "hexar_rate_limited", "RPCs refused because their tenant's rate was used up", ["method"], registry=self.registry
         )
-        self.gauges.add(lambda: _families(self.operations))
+        self.gauges.add(self._families)
         self.registry.register(self.gauges)
 
-    def request_ended(
-        self, method: str, code: str, seconds: float, first_event: float | None, how: str = "", tier: str = ""
-    ) -> None:
-        """Count one RPC. ``first_event`` is seconds to its first event, None for a unary call or where none was sent.
+    def call_ended(self, call: CallRecord, *, remembered: bool = True) -> None:
+        """Count one RPC, soon. ``remembered``: it may be listed among the last calls."""
+        pending = self._pending
+        pending.append((call, remembered))
+        if len(pending) >= MAX_PENDING:
+            self.settle()
+        elif len(pending) == 1:
+            asyncio.get_running_loop().call_later(PENDING_SECONDS, self.settle)
 
-        ``how`` a request for an answer got it, and from which ``tier``; empty where it asked for none.
-        """
-        if how:
-            self.answers[how] += 1
-        if code != "OK":
-            self.operations.failed(Kind.RPC, method, code, fault=code not in NO_FAULT)
-            return
-        known = self._of_method.get(method)
-        if known is None:
-            series = self.operations.series
-            known = self._of_method[method] = series(Kind.RPC, method), series(Kind.FIRST_EVENT, method)
-        now, number, bound = time.monotonic(), bucket(seconds), bisect_left(BOUNDS, seconds)
-        known[0].put(seconds, number, bound, now)
-        if first_event is not None:
-            known[1].add(first_event, now)
-        if how:
-            of_tier = self._of_tier.get(tier)
-            if of_tier is None:
-                of_tier = self._of_tier[tier] = self.operations.series(Kind.TIER, tier)
-            of_tier.put(seconds, number, bound, now)
+    def settle(self) -> None:
+        """Count what waits; to be called before figures are read."""
+        with self._settling:
+            calls = []
+            for _ in range(len(self._pending)):
+                call, remembered = self._pending.popleft()
+                calls.append(call)
+                if remembered:
+                    self.calls.add(call)
+                if self.on_call is not None:
+                    self.on_call(call)
+            self._count(calls)
+
+    def count(self, calls: Iterable[CallRecord]) -> None:
+        """Count RPCs at once, without a trace among the last calls."""
+        with self._settling:
+            self._count(calls)
+
+    def _count(self, calls: Iterable[CallRecord]) -> None:
+        alike: dict[tuple[str, str, str, str], list[CallRecord]] = {}
+        for call in calls:
+            alike.setdefault((call.method, call.code, call.cache, call.tier), []).append(call)
+        for (method, code, how, tier), same in alike.items():
+            if how:
+                self.answers[how] += len(same)
+            if code == "OK":
+                self._ended(method, tier if how else "", same)
+            else:
+                for _ in same:
+                    self.refused(method, code)
+
+    def _ended(self, method: str, tier: str, calls: Sequence[CallRecord]) -> None:
+        now, series = time.monotonic(), self.operations.series
+        times = [call.seconds for call in calls]
+        series(Kind.RPC, method).add(times, now)
+        if firsts := [call.first for call in calls if call.first is not None]:
+            series(Kind.FIRST_EVENT, method).add(firsts, now)
+        if tier:
+            series(Kind.TIER, tier).add(times, now)
+
+    def refused(self, method: str, code: str) -> None:
+        """Count one RPC that ended with the status ``code``, which is not OK."""
+        self.operations.failed(Kind.RPC, method, code, fault=code not in NO_FAULT)
+
+    def _families(self) -> Iterable[Metric]:
+        self.settle()
+        return _families(self.operations)
 
     def rate_limited(self, method: str) -> None:
         """Count one RPC that was refused for its tenant's rate. By method only: there may be any number of tenants."""

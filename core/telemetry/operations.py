@@ -7,7 +7,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -53,25 +53,22 @@ class Series:
         #: Those that took at most each of BOUNDS and more than the one before; the last: more than all.
         self.le = [0] * (len(BOUNDS) + 1)
 
-    def add(self, seconds: float, now: float) -> None:
-        """Count one that ended well after ``seconds``."""
-        self.put(seconds, bucket(seconds), bisect_left(BOUNDS, seconds), now)
-
-    def put(self, seconds: float, number: int, bound: int, now: float) -> None:
-        """As :meth:`add`, where its bucket and its place among BOUNDS are known: of one call there are several series."""
+    def add(self, times: Sequence[float], now: float) -> None:
+        """Count those that ended well after ``times``, seconds each."""
         with self._lock:
-            self.well += 1
-            self.total += seconds
-            self.le[bound] += 1
-            if seconds > self.longest:
-                self.longest = seconds
-            if seconds < self.shortest:
-                self.shortest = seconds
-            slot = self._rings.at(now)
-            slot.count += 1
-            slot.total += seconds
+            slot, le = self._rings.at(now), self.le
             buckets = slot.buckets
-            buckets[number] = buckets.get(number, 0) + 1
+            for seconds in times:
+                le[bisect_left(BOUNDS, seconds)] += 1
+                number = bucket(seconds)
+                buckets[number] = buckets.get(number, 0) + 1
+            total = sum(times)
+            self.well += len(times)
+            self.total += total
+            self.longest = max(self.longest, *times)
+            self.shortest = min(self.shortest, *times)
+            slot.count += len(times)
+            slot.total += total
 
     def fail(self, code: str, fault: bool, now: float) -> None:
         """Count one that failed with ``code``; ``fault``: not through its caller."""
@@ -124,7 +121,7 @@ class Operations:
 
     def ended(self, kind: Kind, name: str, seconds: float) -> None:
         """Count one that ended well."""
-        (self._series.get((kind, name)) or self.series(kind, name)).add(seconds, self._clock())
+        (self._series.get((kind, name)) or self.series(kind, name)).add((seconds,), self._clock())
 
     def failed(self, kind: Kind, name: str, code: str, *, fault: bool = True) -> None:
         """Count one that failed with ``code``; ``fault``: not through its caller."""

@@ -23,6 +23,7 @@ async def report(engine: Engine, worker: int) -> Report:
         queued, oldest = await engine.jobs.depth()
     except (StoreUnavailable, *STORE_AWAY):
         queued, oldest = 0, None
+    metrics.settle()
     calls = metrics.calls.dump(worker)
     return {
         "since": metrics.since,

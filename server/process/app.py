@@ -52,6 +52,8 @@ class App(Process):
         self.health = Health()
         self._reuse_port = reuse_port
         self.access = self._access_log() if settings.monitor.figures and settings.monitor.access_log else None
+        if self.access is not None:
+            self.engine.metrics.on_call = self.access.add
         self.dashboard: Dashboard | None = None
         self._channel: grpc.aio.Channel | None = None
         self._listener: Listener | None = None
@@ -122,6 +124,7 @@ class App(Process):
             await self._listener.stop(grace)
         await self._tuning.end()
         if self.access is not None:
+            self.engine.metrics.settle()
             await asyncio.to_thread(self.access.close)
 
     def _access_log(self) -> AccessLog | None:
@@ -136,7 +139,7 @@ class App(Process):
         scopes = {service.full_name: "use" for file in files for service in file.services_by_name.values()}
         scopes.update(METHOD_SCOPES)
         engine = self.engine
-        observe = [Observe(engine.metrics, self.access)] if self.settings.monitor.figures else []
+        observe = [Observe(engine.metrics)] if self.settings.monitor.figures else []
         return (
             errors,
             request_id,

@@ -129,7 +129,7 @@ class Authentication:
     def _refuse(self, method: Method, code: str) -> None:
         """Count it, and say how many were refused, never with what."""
         if self._metrics is not None:
-            self._metrics.request_ended(method.path, code, 0.0, None)
+            self._metrics.refused(method.path, code)
         self._refused += 1
         now = time.monotonic()
         if now - self._logged >= LOG_EVERY:

@@ -9,7 +9,6 @@ import asyncio
 import time
 
 from hexar.core.errors import HexarError
-from hexar.core.telemetry.access import AccessLog
 from hexar.core.telemetry.calls import CallRecord
 from hexar.core.telemetry.metrics import Metrics
 from hexar.core.telemetry.tracing import enabled, span
@@ -17,15 +16,14 @@ from hexar.server.calls.rpc import Call, Handler, Method
 
 
 class Observe:
-    """The interceptor over ``metrics``; ``access`` None: no line in the log."""
+    """The interceptor over ``metrics``."""
 
-    def __init__(self, metrics: Metrics, access: AccessLog | None = None) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._access = access
 
     def __call__(self, method: Method, handler: Handler) -> Handler:
         """Observe the calls of ``handler``."""
-        metrics, access, path = self._metrics, self._access, method.path
+        metrics, path = self._metrics, method.path
         # A page that looks at the figures every second would soon be all that is seen of the last calls.
         remembered = not method.service.endswith(".OpsService")
 
@@ -48,14 +46,10 @@ class Observe:
                 metrics.in_flight -= 1
                 seconds = time.monotonic() - call.started
                 first = None if call.first_event_at is None else call.first_event_at - call.started
-                metrics.request_ended(path, code, seconds, first, call.cache, call.tier)
                 record = CallRecord(
                     time.time(), path, code, seconds, first, call.request_id, call.tenant, call.cache, call.tier
                 )
-                if remembered:
-                    metrics.calls.add(record)
-                if access is not None:
-                    access.add(record)
+                metrics.call_ended(record, remembered=remembered)
 
         async def traced(call: Call) -> bytes | None:
             carried = {"traceparent": call.text("traceparent"), "tracestate": call.text("tracestate")}

@@ -18,8 +18,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from pydantic import ValidationError
 
+from hexar.core.telemetry.calls import CallRecord
 from hexar.core.telemetry.histogram import Slot
-from hexar.core.telemetry.metrics import Metrics
+from hexar.core.telemetry.metrics import MAX_PENDING, Metrics
 from hexar.server.demo import DemoShops
 from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
@@ -86,15 +87,27 @@ async def test_health_follows_the_server(app: App) -> None:
 def test_the_time_of_a_failure_enters_no_latency() -> None:
     """A call that failed is counted with its code; mean, median and 95th percentile are of the others alone."""
     metrics = Metrics()
-    for seconds in (0.01, 0.02, 0.03):
-        metrics.request_ended("m", "OK", seconds, None)
-    metrics.request_ended("m", "UNAVAILABLE", 1000.0, None)
+    times = ((0.01, "OK"), (0.02, "OK"), (0.03, "OK"), (1000.0, "UNAVAILABLE"))
+    metrics.count(CallRecord(0.0, "m", code, seconds, None, "r", "acme", "", "") for seconds, code in times)
     (row,) = metrics.operations.dump()
     window = Slot.load(row["windows"][0])
     assert (row["count"], row["errors"], window.samples, row["max"]) == (4, {"UNAVAILABLE": 1}, 3, 0.03)
     assert window.mean == pytest.approx(0.02)
     assert metrics.registry.get_sample_value("hexar_request_seconds_sum", {"method": "m"}) == pytest.approx(0.06)
     assert metrics.registry.get_sample_value("hexar_requests_total", {"method": "m", "code": "UNAVAILABLE"}) == 1
+
+
+async def test_a_call_is_counted_before_figures_are_read() -> None:
+    """Calls wait to be counted together, and none is missing from what is read."""
+    metrics, told = Metrics(), list[str]()
+    metrics.on_call = lambda call: told.append(call.request_id)
+    for number in range(MAX_PENDING + 1):
+        metrics.call_ended(CallRecord(0.0, "m", "OK", 0.01, 0.005, str(number), "acme", "hit", "memory"), remembered=number > 0)
+    assert metrics.registry.get_sample_value("hexar_requests_total", {"method": "m", "code": "OK"}) == MAX_PENDING + 1
+    assert metrics.registry.get_sample_value("hexar_first_event_seconds_count", {"method": "m"}) == MAX_PENDING + 1
+    assert metrics.answers == {"hit": MAX_PENDING + 1}
+    assert told == [str(number) for number in range(MAX_PENDING + 1)]
+    assert "0" not in [call["request_id"] for call in metrics.calls.dump(1)["recent"]]
 
 
 async def test_prometheus_reads_the_same_figures(settings: Callable[..., Settings]) -> None:

@@ -6,6 +6,7 @@ import orjson
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
+from hexar.core.telemetry.calls import CallRecord
 from hexar.core.telemetry.metrics import Metrics, counter, gauge
 from hexar.server.process.supervision.figures import Families, Totals, read
 
@@ -31,6 +32,11 @@ class Source:
         return families
 
 
+def ended(metrics: Metrics, seconds: float) -> None:
+    """One call of "m" that ended well."""
+    metrics.count([CallRecord(0.0, "m", "OK", seconds, None, "r", "acme", "", "")])
+
+
 def shown(totals: Totals, workers: dict[int, int]) -> dict[str, float]:
     """The endpoint's samples, by name and labels, in the text that Prometheus reads."""
 
@@ -48,7 +54,7 @@ def test_counters_and_histograms_are_summed_and_gauges_kept_apart() -> None:
     """Two processes: counts, buckets and sums add up; a gauge has one value a process; what they share is shown once."""
     one, two, totals = Source(), Source(), Totals()
     for source, seconds in ((one, 0.02), (one, 0.2), (two, 0.02)):
-        source.metrics.request_ended("m", "OK", seconds, None)
+        ended(source.metrics, seconds)
     one.hits, two.hits, one.busy, two.busy, one.queued, two.queued = 3, 4, 1, 2, 5, 6
     totals.update(101, one.read())
     totals.update(102, two.read())
@@ -65,7 +71,7 @@ def test_counters_and_histograms_are_summed_and_gauges_kept_apart() -> None:
 def test_what_an_ended_process_counted_stays() -> None:
     """Its counters and buckets remain in the sums, its gauges go, and a successor with its pid is added to them."""
     one, totals = Source(), Totals()
-    one.metrics.request_ended("m", "OK", 0.02, None)
+    ended(one.metrics, 0.02)
     one.hits, one.busy = 3, 1
     totals.update(101, one.read())
     totals.retire(101)
@@ -73,7 +79,7 @@ def test_what_an_ended_process_counted_stays() -> None:
     assert (found['hits_total{tier="memory"}'], found['hexar_requests_total{code="OK",method="m"}']) == (3, 1)
     assert not any(name.startswith("busy") for name in found)
     next_one = Source()
-    next_one.metrics.request_ended("m", "OK", 0.02, None)
+    ended(next_one.metrics, 0.02)
     next_one.hits = 1
     totals.update(101, next_one.read())
     found = shown(totals, {101: 1})

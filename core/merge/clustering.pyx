@@ -13,7 +13,8 @@ the two clusters are below the threshold on average (a chain of near matches is 
 Learning from siblings. Two listings of one vendor with different SKUs are almost always two products. Where two of them differ in
 one or two words alone, these words tell products apart here, though a lexicon may call them a description: two such pairs
 are believed. A word that six of ten listings of a vendor have, of eight at least, says nothing here. This needs no
-labels and holds within the batch alone. It costs nothing beyond clustering: the pairs of one vendor need no score.
+labels and holds within the batch alone. So does a word that stands behind the brand in all listings of that brand, of four at least: it is part
+of the brand's name there ("Hoka One One"). It costs nothing beyond clustering: the pairs of one vendor need no score.
 
 A veto is exact and pairwise: different valid GTINs; different years, sizes, sides or positions, where both are known (a
 year read from a title gives way to equal GTINs); one vendor's two SKUs, unless their GTINs are equal.
@@ -47,6 +48,7 @@ cdef enum:
     WINDOW = 4  # neighbours met in a block that is too large
     COMMON_WORDS = 5  # the rarest of a listing's common words, which meet in pairs
     SIBLINGS = 2  # pairs of siblings that a word sets apart before it is believed
+    FAMILY = 4  # listings of a brand from which on a word behind it in all of them is part of its name
     CATALOGUE = 8  # listings of a vendor from which on a word can be in nearly all
 
 cdef uint8_t STOP = group_number("stop")
@@ -387,6 +389,41 @@ cdef int learn_common(const vector[Record*]& records, Lessons& lessons) except -
     return 0
 
 
+cdef int learn_brands(const vector[Record*]& records, Lessons& lessons) except -1 nogil:
+    """Add the words that stand behind the brand in all of a vendor's listings of that brand."""
+    cdef unordered_map[uint64_t, uint32_t] listings, words
+    cdef unordered_map[uint64_t, uint64_t] brand_of, word_of
+    cdef unordered_map[uint64_t, uint32_t].iterator it
+    cdef size_t i, at
+    cdef uint64_t brand, key
+    for i in range(records.size()):
+        if records[i].vendor == 0 or records[i].brand.empty() or records[i].title.size() < 3:
+            continue
+        at = behind_brand(records[i])
+        if at == 0 or at + 1 >= records[i].title.size():
+            continue
+        brand = mix(records[i].brand[0].hash, records[i].vendor)
+        listings[brand] += 1
+        if records[i].title[at].kind == WORD and records[i].title[at].group == 0:
+            key = mix(records[i].title[at].hash, brand)
+            words[key] += 1
+            brand_of[key], word_of[key] = brand, records[i].title[at].hash
+    it = words.begin()
+    while it != words.end():
+        if deref(it).second >= FAMILY and deref(it).second == listings[brand_of[deref(it).first]]:
+            lessons[word_of[deref(it).first]] = -1
+        preincrement(it)
+    return 0
+
+
+cdef size_t behind_brand(const Record* record) noexcept nogil:
+    """The place in the title behind the brand that leads it; 0 where none does."""
+    cdef size_t i = 0
+    while i < record.title.size() and i < record.brand.size() and record.title[i].hash == record.brand[i].hash:
+        i += 1
+    return i
+
+
 cdef int learn(
     const vector[Record*]& records, const vector[pair[uint32_t, uint32_t]]& candidates, Lessons& lessons
 ) except -1 nogil:
@@ -394,6 +431,7 @@ cdef int learn(
     cdef vector[uint64_t] words
     cdef size_t i, j
     learn_common(records, lessons)
+    learn_brands(records, lessons)
     for i in range(candidates.size()):
         if not siblings(records[candidates[i].first], records[candidates[i].second]):
             continue

@@ -96,6 +96,8 @@ def _read() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]], froz
                 if (table in ("filler", "variants", "describing") or name == "the") and " " not in form:
                     # kept as written: "shop" is half of "print shop"
                     groups.setdefault(table, {}).update(dict.fromkeys(inflected, table))
+                    if table == "stop":  # "the" is no French tea
+                        phrases.setdefault(form, (form,))
                     continue
                 for one in sorted(inflected):
                     if (
@@ -154,7 +156,7 @@ EVIDENCE: dict[str, tuple[float, float]] = {
     "side": (6.0, 1.5),
     "position": (6.0, 1.5),
     "person": (5.0, 3.4),
-    "license": (3.0, 2.0),
+    "license": (3.0, 2.8),
     "audience": (3.0, 2.5),
     "condition": (3.0, 3.0),
     "platform": (3.0, 0.5),
@@ -318,7 +320,7 @@ COSTS: dict[str, float] = {
     "gain": 4.5,
     "rate": 0.9,
     "nothing": -3.0,
-    "long": 0.5,
+    "long": 0.35,
     "long_limit": 2.0,
     # what one title alone says: the greatest cost counts in full, the sum of the others by "more", up to two words
     "word": 3.7,
@@ -326,7 +328,7 @@ COSTS: dict[str, float] = {
     "leading": 1.5,
     "letter": 3.8,
     "variant": 3.9,
-    "describing": 0.25,
+    "describing": 0.35,
     "filler": 0.05,
     "more": 0.6,
     "two": 0.7,  # a second and a third word without a counterpart are a description, unless brands are known
@@ -334,7 +336,6 @@ COSTS: dict[str, float] = {
     "replaced": 0.45,
     # numbers and codes
     "number": 3.8,
-    "number_unbranded": 2.7,
     "number_replaced": 1.2,
     "quantity": 4.2,
     "weak_code": 3.6,

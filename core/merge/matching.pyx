@@ -63,7 +63,7 @@ cdef extern from *:
 cdef struct Costs:
     double base, gain, rate, nothing, long, long_limit
     double word, word_unbranded, leading, letter, variant, describing, filler, more, two, three, replaced
-    double number, number_unbranded, number_replaced, quantity, weak_code
+    double number, number_replaced, quantity, weak_code
     double same_code, same_model, other_code, other_digits, other_number, other_model, coded, coded_number, coded_kind
     double part, kind, kind_more, made_for, child, color_inside, year, brand, brand_inside, agrees, size, said
     double price, price_apart, price_limit
@@ -720,16 +720,16 @@ cdef bint shares_quantity(const Record* left, const Record* right, uint8_t dimen
     return False
 
 
-cdef double numbers_evidence(const Side* left, const Side* right, bint branded, double damp) noexcept nogil:
+cdef double numbers_evidence(const Side* left, const Side* right, double damp) noexcept nogil:
     cdef bint versions = versions_differ(left, right)
     cdef Numbers a = numbers_of(left, versions), b = numbers_of(right, versions)
-    cdef double cost = 0.0, counts = 0.0, price = COST.number if branded else COST.number_unbranded
+    cdef double cost = 0.0, counts = 0.0
     cdef uint64_t both
     cdef uint8_t dimension
     if a.number and b.number:
-        cost += price + COST.number_replaced
+        cost += COST.number + COST.number_replaced
     elif a.number or b.number:
-        cost += price * (0.35 if (a.told if a.number else b.told) else 1.0)
+        cost += COST.number * (0.35 if (a.told if a.number else b.told) else 1.0)
     both = a.stated & b.stated
     for dimension in range(1, DIMENSION_LIMIT):
         if not ((a.left_over | b.left_over) >> dimension) & 1:
@@ -853,7 +853,7 @@ cdef double title_evidence(const Record* left, const Record* right, double damp,
         if not branded and mine.variant == 0 and theirs.variant == 0:
             evidence += min(COST.long * max(0, min(words_left, words_right) - 2), COST.long_limit)
     evidence -= words_evidence(&mine, &theirs, branded, shared) * damp
-    evidence -= numbers_evidence(&one, &other, branded, damp)
+    evidence -= numbers_evidence(&one, &other, damp)
     evidence -= things_evidence(&one, &other, damp, series)
     return evidence - years_evidence(left, right)
 

@@ -825,8 +825,7 @@ def words_evidence(left: Side, right: Side, branded: bool, shared: float, lesson
     return total + (COSTS["replaced"] if all(max(costs, default=0.0) > 1 for costs in both) else 0.0)
 
 
-def numbers_evidence(left: Side, right: Side, branded: bool, damp: float) -> float:
-    price = COSTS["number"] if branded else COSTS["number_unbranded"]
+def numbers_evidence(left: Side, right: Side, damp: float) -> float:
     cost = counts = 0.0
     versions = [[i for i, t in enumerate(side.title) if t.kind == NUMBER and side.of_system[i]] for side in (left, right)]
     differ = all(versions) and not any(left.covered[i] >= 0.5 for i in versions[0])
@@ -835,11 +834,11 @@ def numbers_evidence(left: Side, right: Side, branded: bool, damp: float) -> flo
         for side in (left, right)
     ]
     if loose[0] and loose[1]:
-        cost += price + COSTS["number_replaced"]
+        cost += COSTS["number"] + COSTS["number_replaced"]
     elif loose[0] or loose[1]:
         alone = left if loose[0] else right
         told = all(t.text in alone.other.said for t in loose[0] or loose[1])
-        cost += price * (0.35 if told else 1.0)
+        cost += COSTS["number"] * (0.35 if told else 1.0)
     for dimension in {t.dimension for side in (left, right) for _, t in side.left_over if t.kind == QUANTITY}:
         a, b = ([t for t in side.title if t.kind == QUANTITY and t.dimension == dimension] for side in (left, right))
         if dimension == "count":
@@ -889,7 +888,7 @@ def title_evidence(left: Record, right: Record, damp: float, series: bool, lesso
         named = any(variant for side in (one, other) for _, variant in side.word_costs(branded, lessons))
         evidence += 0.0 if branded or named else min(COSTS["long"] * max(0, words - 2), COSTS["long_limit"])
     evidence -= words_evidence(one, other, branded, shared, lessons) * damp
-    evidence -= numbers_evidence(one, other, branded, damp)
+    evidence -= numbers_evidence(one, other, damp)
     evidence -= things_evidence(one, other, damp, series)
     a, b = ({t.number for t in r.title if t.season} for r in (left, right))
     if a and b:

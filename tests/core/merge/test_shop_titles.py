@@ -95,6 +95,7 @@ SAME = [
     ("a size of one letter", "Nimo Camp Duffel M", "Nimo Camp Duffel Medium"),
     ("a count and the word for it", "Vanta Beam X50 3-Pack", "Vanta Beam X50 Set 3er Pack"),
     ("a version's letter", "Vanta Studio 1.5", "Vanta Studio v. 1.5"),
+    ("an article that is a noun in French", "The Fell Moor Jacket", "Fell Moor Jacket"),
     ("a wider kind in German", "Torvo Ridge Mid Wanderschuhe", "Torvo Ridge Mid Hiking Boots"),
     ("an abbreviation of a perfume", "Nimo Dusk Eau de Parfum 100 ml", "Nimo Dusk EDP 100ml"),
     ("a colour in another language", "Vanta Storm Fan black", "Vanta Storm ventilateur noir"),
@@ -179,6 +180,14 @@ def test_a_catalogue_teaches_which_words_tell_siblings_apart() -> None:
     clusters = cluster(taught + other)
     assert [0, 5] not in clusters
     assert [5] in clusters
+
+
+def test_a_word_behind_a_brand_in_all_its_listings_is_of_the_brand() -> None:
+    """A shop that writes a brand in long does so in each title; elsewhere the brand is written in short."""
+    names = ["Vale 5 Shoes", "Moor 3 Shoes", "Fell 9 Shoes", "Tarn 2 Shoes"]
+    rows = listings("a", [f"Kestra Orma {name}" for name in names])
+    assert [0, 4] in cluster(rows + listings("b", ["Kestra Vale 5 Shoes"]))
+    assert [0, 3] not in cluster(rows[:3] + listings("b", ["Kestra Vale 5 Shoes"]))
 
 
 def test_a_word_of_all_listings_tells_nothing() -> None:

@@ -1,6 +1,8 @@
 """The files of docs/deploy and the settings that the guides name, held against the code."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +84,71 @@ def test_the_compose_file_starts_things_in_order() -> None:
     ports = {port.rsplit(":", 1)[1] for port in services["server"]["ports"]}
     image = (DOCS / "deploy" / "Dockerfile").read_text("utf-8")
     assert all(f"={port}" in image for port in ports)
+
+
+#: What the Compose specification allows, as far as such a file needs it.
+_TOP = {"name", "services", "volumes", "networks", "configs", "secrets", "include"}
+_SERVICE = {
+    "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy", "dns", "entrypoint",
+    "env_file", "environment", "expose", "extra_hosts", "healthcheck", "hostname", "image", "init", "labels", "logging", "mem_limit",
+    "networks", "pids_limit", "platform", "ports", "privileged", "profiles", "pull_policy", "read_only", "restart", "scale", "secrets",
+    "security_opt", "shm_size", "stop_grace_period", "stop_signal", "sysctls", "tmpfs", "ulimits", "user", "volumes", "working_dir",
+}  # fmt: skip
+_HEALTH = {"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}
+_CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
+_DURATION = re.compile(r"(?:\d+(?:us|ms|s|m|h))+")
+_PORT = re.compile(r"(?:[\d.]+:)?(?:\d+:)?\d+(?:/(?:tcp|udp))?")
+
+
+def _filled(value: Any) -> Any:
+    """With ``${NAME:-default}`` as where NAME is unset."""
+    if isinstance(value, str):
+        assert not re.search(r"\$(?:\w|\{\w+\})", value), f"{value} has no default"
+        return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+    if isinstance(value, dict):
+        return {name: _filled(one) for name, one in value.items()}
+    return [_filled(one) for one in value] if isinstance(value, list) else value
+
+
+def test_the_compose_file_is_one() -> None:
+    """Keys, conditions, durations, ports and volumes as the specification has them; whom a service waits for is there and can say so."""
+    found = _filled(yaml.safe_load((DOCS / "deploy" / "compose.yaml").read_text("utf-8")))
+    assert {name for name in found if not name.startswith("x-")} <= _TOP
+    for name, service in found["services"].items():
+        assert set(service) <= _SERVICE, name
+        assert "image" in service or "build" in service, name
+        for other, how in service.get("depends_on", {}).items():
+            assert set(how) <= {"condition", "restart", "required"}
+            assert how["condition"] in _CONDITIONS
+            assert "healthcheck" in found["services"][other] or how["condition"] != "service_healthy"
+            assert "restart" not in found["services"][other] or how["condition"] != "service_completed_successfully"
+        health = service.get("healthcheck", {})
+        assert set(health) <= _HEALTH
+        assert not health or health["test"][0] in ("CMD", "CMD-SHELL", "NONE")
+        times = [health[each] for each in ("interval", "timeout", "start_period") if each in health]
+        times += [service["stop_grace_period"]] if "stop_grace_period" in service else []
+        assert all(_DURATION.fullmatch(each) for each in times), name
+        assert all(isinstance(port, str) and _PORT.fullmatch(port) for port in service.get("ports", ())), name
+        assert all(isinstance(word, str) for word in service.get("command", ())), name
+        assert all(isinstance(value, str) for value in service.get("environment", {}).values()), name
+        for volume in service.get("volumes", ()):
+            source, target, *mode = volume.split(":")
+            assert target.startswith("/")
+            assert mode in ([], ["ro"], ["rw"])
+            assert source.startswith((".", "/")) or source in found["volumes"], volume
+        for key in ("context", "dockerfile"):
+            path = service.get("build", {}).get(key, ".")
+            assert ((DOCS / "deploy" if key == "context" else DOCS.parent) / path).exists()
+
+
+def test_compose_itself_takes_the_file() -> None:
+    """By `docker compose config`, where it is installed; no daemon is needed."""
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], capture_output=True, check=False, timeout=60).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    command = [docker, "compose", "-f", str(DOCS / "deploy" / "compose.yaml"), "config", "--quiet"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr

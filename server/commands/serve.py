@@ -8,6 +8,7 @@ import typer
 
 from hexar.server.commands.several import run_several
 from hexar.server.process.startup import ConfigurationError, built, failed, load_settings, prepare, run_loop
+from hexar.server.process.supervision.address import Address
 from hexar.server.settings.config import Settings
 
 
@@ -32,5 +33,8 @@ def run(settings: Settings) -> None:
     """Serve in this process until SIGTERM or SIGINT."""
     from hexar.server.process.app import App
 
+    if settings.port:
+        # Found out before anything is opened, and in words: gRPC says it in its own on standard error.
+        Address(settings.host, settings.port).close()
     prepare(settings)
     run_loop(built(lambda: App(settings)).run(owns_process=True), cpu_affinity=settings.cpu_affinity)

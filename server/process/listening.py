@@ -41,4 +41,4 @@ def bind(server: grpc.aio.Server, settings: Settings, port: int) -> int:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, Certificates(tls).credentials())
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: is another server there? HEXAR_PORT names another port") from error
+        raise OSError(f"cannot listen on {address}") from error

@@ -6,6 +6,7 @@ belongs to another service is refused before any process is started.
 
 from __future__ import annotations
 
+import errno
 import socket
 
 
@@ -21,7 +22,8 @@ class Address:
         except OSError as error:
             self.close()
             reason = error.strerror or str(error)
-            raise OSError(f"cannot listen on {host}:{port}: {reason}") from error
+            advice = "; --port or HEXAR_PORT names another" if error.errno == errno.EADDRINUSE else ""
+            raise OSError(f"cannot listen on {host}:{port}: {reason}{advice}") from error
 
     def _hold(self) -> None:
         found = socket.getaddrinfo(

@@ -124,9 +124,10 @@ def test_a_port_of_another_service_is_refused(tmp_path: Path) -> None:
             with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
                 Address("127.0.0.1", port)
     with Address("127.0.0.1", 0) as mine:
-        done = run(tmp_path, WORKERS="2", REDIS_URL="redis://127.0.0.1:1", PORT=str(mine.port))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"hexar: cannot listen on 127.0.0.1:{mine.port}: Address already in use\n"
+        told = f"hexar: cannot listen on 127.0.0.1:{mine.port}: Address already in use; --port or HEXAR_PORT names another\n"
+        for workers in ("1", "2"):
+            done = run(tmp_path, WORKERS=workers, REDIS_URL="redis://127.0.0.1:1", PORT=str(mine.port))
+            assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
 def test_processes_that_share_nothing_are_refused(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ _GRANULARITY = {
 }
 
 
+_SEVERAL = re.compile(
+    r" (?:top|best|worst|bottom|first|leading|las|los|the) (\d{1,3}) | (\d{1,3}) (?:best|worst|top|mejores|peores|principales) "
+)
+
+
 @cache
 def words() -> Mapping[str, Any]:
     """The words by what they ask for."""
@@ -125,6 +130,15 @@ class _Text:
         """The names whose phrases stand there; all are read."""
         return [name for name, known in phrases.items() if self.any(known)]
 
+    def count(self) -> int:
+        """How many parts are asked for ("top 5", "las 3 mejores"): that number is read; 0 where none stands there."""
+        match = _SEVERAL.search(self.text)
+        if match is None:
+            return 0
+        number = match[1] or match[2]
+        self.left = self.left.replace(f" {number} ", " · ", 1)
+        return int(number)
+
     def before(self, phrase: str, markers: Iterable[str]) -> bool:
         """Whether one of ``markers`` stands within three words before the phrase."""
         head = self.text.partition(f" {phrase} ")[0].split()[-3:]
@@ -144,6 +158,10 @@ def read(question: str, profile: Profile) -> Reading:
     reading.measure = next(iter(text.which(known["measures"])), "")
     reading.move = next(iter(text.which(known["moves"])), "")
     reading.end = next(iter(text.which(known["ends"])), "")
+    many = text.count()
+    if reading.end and many > 1:
+        # "Top 5" asks for several: no one part answers it.
+        reading.end = ""
     reading.granularity = next(
         (_GRANULARITY[name] for name, phrases in known["granularities"].items() if text.any(phrases)),
         pb.GRANULARITY_UNSPECIFIED,
@@ -159,7 +177,10 @@ def read(question: str, profile: Profile) -> Reading:
     common = set(known["common"])
     reading.unread = tuple(
         dict.fromkeys(
-            word for word in text.left.split() if not word.startswith("·") and word not in common and not word.isdigit()
+            # A number that nothing took may be a day, an amount or a count: it is told like any word.
+            word
+            for word in text.left.split()
+            if not word.startswith("·") and word not in common
         )
     )
     return reading

@@ -145,3 +145,55 @@ def test_answers_are_figures(duck: DuckEngine, table: ReadTable, question: str, 
     if reading.move and said:
         assert "2022" in text or "2023" in text
     assert sum((frame.value(sums, "revenue") for sums in frame.groups().values()), Decimal(0)) > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "last"),
+    [
+        ("sales on 15 May 2023", "2023-05-15", "2023-05-15"),
+        ("sales on May 15, 2023", "2023-05-15", "2023-05-15"),
+        ("ventas del 15 de mayo de 2023", "2023-05-15", "2023-05-15"),
+        ("sales on 15/05/2023", "2023-05-15", "2023-05-15"),
+        ("sales on 05/25/2023", "2023-05-25", "2023-05-25"),
+        ("sales since 15 July 2023", "2023-07-15", ""),
+        ("sales after 15 July 2023", "2023-07-16", ""),
+        ("revenue after 2022", "2023-01-01", ""),
+        ("How much did we sell before 2023?", "", "2022-12-31"),
+        ("ventas antes de marzo de 2023", "", "2023-02-28"),
+        ("¿Cuánto vendimos hasta 2022?", "", "2022-12-31"),
+        ("revenue between January and March 2023", "2023-01-01", "2023-03-31"),
+        ("ventas de enero a marzo de 2023", "2023-01-01", "2023-03-31"),
+        ("sales in the first half of 2023", "2023-01-01", "2023-06-30"),
+        ("ventas del segundo semestre de 2023", "2023-07-01", "2023-12-31"),
+        ("units in H2 2023", "2023-07-01", "2023-12-31"),
+        ("sales in 2022 and 2023", "2022-01-01", "2023-12-31"),
+    ],
+)
+def test_dates_are_the_days_that_are_meant(question: str, first: str, last: str) -> None:
+    """A day is no month, before and after leave the date out, and all of it is understood."""
+    reading = read(question, PROFILE)
+    assert (reading.filters.from_date, reading.filters.to_date) == (first, last)
+    assert not reading.unread
+
+
+@pytest.mark.parametrize(
+    ("question", "unread"),
+    [
+        ("sales in 2021 and 2023", {"2021", "2023"}),
+        ("sales on 05/06/2023", {"05", "06", "2023"}),
+        ("sales on 31 June 2023", {"31"}),
+        ("sales above 500", {"above", "500"}),
+    ],
+)
+def test_a_number_that_was_not_understood_is_told(question: str, unread: set[str]) -> None:
+    """Years that are no one span, days that fit two orders or none, amounts: nothing answers such a question."""
+    reading = read(question, PROFILE)
+    assert set(reading.unread) == unread
+
+
+def test_several_of_the_best_are_not_answered_by_one() -> None:
+    """The number is read, and no single part is called the answer."""
+    for question in ("top 2 brands by revenue in 2023", "las 3 mejores marcas en 2023"):
+        reading = read(question, PROFILE)
+        assert (reading.end, reading.unread) == ("", ())
+    assert read("top brand by revenue", PROFILE).end == "high"

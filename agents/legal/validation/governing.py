@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from hexar.agents.legal.corpus.jurisdictions import display, lineage, named_in, places
-from hexar.agents.legal.messages.state import Finding
+from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.templates.model import DocumentType
 from hexar.agents.legal.validation.text import Document
 
@@ -118,11 +118,12 @@ def place_rules(document: Document, jurisdiction: str, kind: DocumentType | None
         text = document.body
         if rule.get("when") and not re.search(rule["when"], text, re.IGNORECASE):
             continue
+        severity = Severity(rule.get("severity", "error"))
         message = f"{rule['message']} ({rule['authority']})"
         if rule.get("forbids"):
             for match in re.finditer(rule["forbids"], text, re.IGNORECASE):
                 first, last = document.sentence(match.start())
                 if not (rule.get("unless") and re.search(rule["unless"], text[first:last], re.IGNORECASE)):
-                    yield document.finding(message, match.start(), match.end())
+                    yield document.finding(message, match.start(), match.end(), severity=severity)
         elif not re.search(rule["requires"], text, re.IGNORECASE):
-            yield Finding(message)
+            yield Finding(message, severity)

@@ -129,6 +129,7 @@ def test_each_rule_of_a_place_finds_what_it_forbids(rule: dict[str, Any]) -> Non
             entry.message for entry in place_rules(Document.of_text(text), place, kind) if rule["authority"] in entry.message
         ]
 
+    assert rule["checked"]["source"] in ("text", "commentary")
     assert len(found(broken, rule["jurisdiction"])) == 1
     assert found(right, rule["jurisdiction"]) == []
     assert found(broken, "au/victoria") == []

@@ -63,7 +63,8 @@ def _fill(format: Format, data: bytes, builder: BlockBuilder) -> str:
         from hexar.agents.portfolio.documents.readers.html import html_blocks
 
         return html_blocks(data.decode(), builder)
-    from hexar.agents.portfolio.documents.readers.office import docx_blocks, xlsx_blocks
+    from hexar.agents.portfolio.documents.readers.office import xlsx_blocks
+    from hexar.agents.portfolio.documents.readers.word import docx_blocks
 
     return (docx_blocks if format is Format.DOCX else xlsx_blocks)(data, builder)
 

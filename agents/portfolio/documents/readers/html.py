@@ -19,8 +19,13 @@ MAX_NODES = 400_000
 MAX_DEPTH = 512
 #: Characters of a cell beyond which its table lays out a page, and its cells are paragraphs.
 LAYOUT_CELL = 600
+#: Columns or rows that a cell may cover, and characters of one that is told in each of its rows.
+MAX_SPAN, SPAN_TEXT = 100, 120
 
-_UNSEEN = frozenset("script style noscript template iframe object svg math canvas head select datalist".split())  # noqa: SIM905
+#: What a reader does not see, or sees struck out.
+_UNSEEN = frozenset(
+    "script style noscript template iframe object svg math canvas head select datalist del s strike".split()  # noqa: SIM905
+)
 #: What repeats on every page of a site; it is read where a page has nothing else.
 _NAVIGATION = frozenset(("nav", "footer"))
 _BREAKING = frozenset(
@@ -67,10 +72,47 @@ def html_blocks(source: str, builder: BlockBuilder) -> str:
 
 @dataclass(slots=True)
 class _Row:
-    """The row of a table that is being read: the cells so far, and whether one is open."""
+    """The row of a table that is being read: the cells so far, each with the columns it spans, and whether one is open.
 
-    cells: list[str] = field(default_factory=list)
+    ``below`` are the cells of rows above that span this one: column → rows left, text. ``first``: no row was read yet.
+    """
+
+    cells: list[tuple[str, int]] = field(default_factory=list)
     open: bool = False
+    columns: int = 1
+    rows: int = 1
+    below: dict[int, tuple[int, str]] = field(default_factory=dict)
+    begun: dict[int, tuple[int, str]] = field(default_factory=dict)
+    first: bool = True
+    at: int = 0
+
+    def fill(self) -> None:
+        """Tell the cells of rows above that reach down to here."""
+        while (held := self.below.get(self.at)) is not None:
+            self.cells.append((held[1], 1))
+            self.at += 1
+
+    def add(self, text: str) -> None:
+        """Add the cell that was open."""
+        self.fill()
+        if self.rows > 1:
+            self.begun[self.at] = (self.rows - 1, text if len(text) <= SPAN_TEXT else "")
+        self.cells.append((text, self.columns))
+        self.at += self.columns
+
+    def take(self) -> list[str]:
+        """The row's cells, one a column, and begin the next. Of a header, a cell over several columns is of each."""
+        if self.cells:
+            self.fill()
+        header = self.first and len(self.cells) > 1
+        cells = [each for text, columns in self.cells for each in (text, *[text if header else ""] * (columns - 1))]
+        while len(cells) > 1 and not cells[-1]:
+            cells.pop()
+        if self.cells:
+            left = {at: (rows - 1, text) for at, (rows, text) in self.below.items() if rows > 1}
+            self.below, self.begun, self.first = left | self.begun, {}, False
+        self.cells, self.at = [], 0
+        return cells
 
 
 class _Walk:
@@ -95,7 +137,7 @@ class _Walk:
             if tag == "-text":
                 self._words.append((current.text_content or "").replace("\N{SOFT HYPHEN}", ""))
             elif tag not in self._skipped and not tag.startswith(("-", "!")):
-                self._enter(tag)
+                self._enter(tag, current)
                 child = current.child
                 if child is None:
                     self._leave(tag)
@@ -115,7 +157,7 @@ class _Walk:
     def _cell(self) -> bool:
         return bool(self._rows) and self._rows[-1].open
 
-    def _enter(self, tag: str) -> None:
+    def _enter(self, tag: str, node: LexborNode) -> None:
         if tag == "br":
             self._words.append("\n" if self._kind is BlockKind.CODE else " ")
         elif tag in _HEADINGS or tag == "pre":
@@ -126,7 +168,7 @@ class _Walk:
             self._emit_row() if self._cell else self._flush()
             self._rows.append(_Row())
         elif tag in ("td", "th"):
-            self._begin_cell()
+            self._begin_cell(node)
         elif tag == "tr":
             self._end_row()
         elif tag in _BREAKING:
@@ -154,18 +196,21 @@ class _Walk:
         else:
             self._flush()
 
-    def _begin_cell(self) -> None:
+    def _begin_cell(self, node: LexborNode) -> None:
         if not self._rows:
             self._rows.append(_Row())
         self._end_cell()
         if not self._rows[-1].cells:
             self._flush()
         self._words.clear()
-        self._rows[-1].open = True
+        row = self._rows[-1]
+        row.open = True
+        spans = node.attributes
+        row.columns, row.rows = _span(spans.get("colspan")), _span(spans.get("rowspan"))
 
     def _end_cell(self) -> None:
         if self._cell:
-            self._rows[-1].cells.append("".join(self._words).strip())
+            self._rows[-1].add("".join(self._words).strip())
             self._rows[-1].open = False
             self._words.clear()
             self._kind, self._level = BlockKind.PARAGRAPH, 0
@@ -173,21 +218,20 @@ class _Walk:
     def _end_row(self) -> None:
         self._end_cell()
         if self._rows:
-            self._emit(self._rows[-1].cells)
-            self._rows[-1].cells = []
+            self._emit(self._rows[-1].take())
         else:
             self._flush()
 
     def _emit_row(self) -> None:
         """The open row so far, with what its open cell holds; the cell stays open."""
         row = self._rows[-1]
-        self._emit([*row.cells, "".join(self._words).strip()])
-        row.cells = []
+        self._emit([*(text for text, _ in row.cells), "".join(self._words).strip()])
+        row.cells, row.at = [], 0
         self._words.clear()
 
     def _emit(self, cells: list[str]) -> None:
         if any(len(cell) > LAYOUT_CELL for cell in cells):
-            for cell in cells:
+            for cell in dict.fromkeys(cells):
                 for part in cell.split("\v"):
                     self._builder.add(BlockKind.PARAGRAPH, _squeeze(part))
         elif any(cells):
@@ -200,6 +244,11 @@ class _Walk:
             text = _squeeze(text)
         self._builder.add(self._kind, text, self._level)
         self._kind, self._level = BlockKind.PARAGRAPH, 0
+
+
+def _span(value: str | None) -> int:
+    """How many columns or rows a cell covers."""
+    return min(max(int(value), 1), MAX_SPAN) if value and value.isascii() and value.isdigit() and len(value) < 6 else 1
 
 
 def _squeeze(text: str) -> str:

@@ -5,6 +5,7 @@ Replacing one, as tests and benchmarks do, is giving :class:`Layers` another fun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,14 +15,18 @@ from hexar.agents.legal.citations.support import cite as cite_text
 from hexar.agents.legal.corpus.index import Hit
 from hexar.agents.legal.messages.state import Check, Citation, Removed, Section, State
 from hexar.agents.legal.request.plan import DraftPlan
+from hexar.agents.legal.templates.model import Clause
 from hexar.agents.legal.templates.rendering import Filling, Rendered
 from hexar.agents.legal.validation.checks import validate as validate_document
 from hexar.agents.legal.validation.review import review as review_document
 
 #: Authorities of one clause, and of the request as a whole.
 OF_CLAUSE, OF_REQUEST = 4, 10
-#: Clauses without words of their own that are researched by their heading.
-BY_HEADING = 12
+#: Clauses without a question of their own that are researched by their words, and how many of these.
+BY_WORDS, CLAUSE_WORDS = 40, 60
+#: Said of a citation that the document's own template makes: its words stay.
+OF_TEMPLATE = "; it stands in the text of the document type"
+_MARKS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\[[^\]\n]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,19 @@ def research(plan: DraftPlan) -> list[Hit]:
     clauses = Filling(plan.kind, plan.values, plan.jurisdiction).clauses
     wanted = [(clause.research, OF_CLAUSE) for clause in clauses if clause.research]
     if not wanted:
-        wanted = [(clause.heading, OF_CLAUSE) for clause in clauses if clause.heading and "{" not in clause.heading][
-            :BY_HEADING
-        ]
+        # A type that was imported says nothing of research: its clauses are looked up by their own words.
+        wanted = [(words_of(clause), OF_CLAUSE) for clause in clauses if clause.text.strip()][:BY_WORDS]
     words = f"{plan.kind.title} {plan.request.request}"[:2000]
     found: dict[str, Hit] = {}
     for text, limit in [(words, OF_REQUEST), *wanted]:
         for hit in plan.index.search(text, plan.jurisdiction, plan.as_of, limit):
             found.setdefault(hit.passage.id, hit)
     return list(found.values())
+
+
+def words_of(clause: Clause) -> str:
+    """The heading of a clause and its first words, without the marks of the template."""
+    return " ".join(_MARKS.sub(" ", f"{clause.heading} {clause.text}").split()[:CLAUSE_WORDS])
 
 
 def draft(plan: DraftPlan) -> list[Section]:
@@ -93,6 +102,9 @@ def cite(plan: DraftPlan, state: State) -> Cited:
     found: list[Citation] = []
     for at, section in enumerate(state.sections):
         found += cite_text(at, section.text, passages, plan.kind.language)
+        if index is not None and recognise(section.text):
+            own = resolver_of(index).resolve(section.text, plan.jurisdiction, plan.as_of)
+            removed += [Removed(at, entry.at.text, f"{entry.reason}{OF_TEMPLATE}") for entry in own if entry.reason]
     found.sort(key=lambda entry: (entry.section, entry.end))
     return Cited(tuple(replace(entry, number=at) for at, entry in enumerate(found, 1)), tuple(removed))
 

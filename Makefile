@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 MYPY_PACKAGES := -p hexar.core -p hexar.agents -p hexar.server -p hexar_client
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test chaos test-repeat test-spark test-sanitize check docs format bench instructions proto clean dist ready
+.PHONY: help demo run test chaos test-repeat test-spark test-sanitize check docs format bench bench-peers instructions proto clean dist ready
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,7 @@ check: ready $(DEV) $(STUBS) ## ruff, mypy --strict, pyright, the contracts of i
 	$(BIN)/python -m pytest -q tests/project/test_imports.py
 	$(BIN)/buf lint proto
 	$(BIN)/kubernetes-validate --strict --quiet docs/deploy/kubernetes.yaml
+	$(BIN)/python -m pytest -q tests/server/docs/test_deployment_docs.py
 
 docs: ready $(DEV) ## write the reference of contract, settings and SDK to build/reference
 	$(BIN)/python docs/reference/generate.py
@@ -59,6 +60,18 @@ format: $(DEV) ## format the code
 
 bench: ready $(DEV) ## run every benchmark and write docs/benchmarks.md from what it measured
 	$(BIN)/python tests/bench/run_all.py
+
+PEERS := build/peers
+# The proxy brings a hundred packages, and versions of its own of some that Hexar uses: it has an environment of its own. Releases of
+# 2026 were withdrawn for malware: the version is fixed, and raised by hand.
+LITELLM := 1.100.5
+$(PEERS)/.installed-$(LITELLM): | $(DEV)
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --only-binary :all: "litellm[proxy]==$(LITELLM)"
+	touch $@
+
+bench-peers: ready $(DEV) $(PEERS)/.installed-$(LITELLM) ## measure Hexar beside the LiteLLM proxy, and write it into docs/benchmarks.md
+	$(BIN)/python tests/bench/peers.py
 
 instructions: ready $(DEV) ## count the kernels' instructions under valgrind and compare with the last counts
 	$(BIN)/python tests/bench/instructions.py

@@ -8,10 +8,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+#: Around the section that `make bench-peers` writes, which every other run leaves as it is.
+PEERS_BEGIN, PEERS_END = "<!-- make bench-peers -->", "<!-- end of make bench-peers -->"
 
 
 def benchmarks() -> dict[str, Path]:
@@ -53,6 +57,32 @@ def page(reports: list[dict[str, object]], quick: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def peers(text: str) -> str:
+    """The section of the peers in a page, with its marks; empty where it has none."""
+    before, begin, rest = text.partition(PEERS_BEGIN)
+    inside, end, _ = rest.partition(PEERS_END)
+    return f"{begin}{inside}{end}" if end else ""
+
+
+def with_peers(text: str, figures: Mapping[str, object], quick: bool) -> str:
+    """The page ``text`` with the section of the peers made of ``figures``."""
+    rows = "\n".join(f"| `{name}` | {_shown(value)} |" for name, value in figures.items())
+    section = f"""{PEERS_BEGIN}
+
+## peers
+
+Written by `make bench-peers` on {time.strftime("%Y-%m-%d")}{" with --quick" if quick else ""}: Hexar's chat and the LiteLLM proxy, one
+process each, in front of the same model server, by turns. What a figure means stands in the docstring of `tests/bench/peers.py`.
+
+| figure | value |
+|---|---:|
+{rows}
+
+{PEERS_END}"""
+    old = peers(text)
+    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}\n"
+
+
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -76,7 +106,8 @@ def main() -> None:
         good.append(report)
         if not options.names:
             # After each one: a run that is interrupted leaves the page with what was measured.
-            (ROOT / "docs" / "benchmarks.md").write_text(page(good, options.quick), encoding="utf-8")
+            kept = peers(PAGE.read_text("utf-8")) if PAGE.exists() else ""
+            PAGE.write_text(page(good, options.quick) + (f"\n{kept}\n" if kept else ""), encoding="utf-8")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

@@ -7,6 +7,7 @@ remembered as open.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,9 +36,21 @@ _NO = frozenset(("no", "false", "0", "n", "off"))
 Raw: TypeAlias = Any
 
 
+#: Characters that show nothing: two names that differ by them look alike. Those that join letters of a script stay.
+_UNSEEN = str.maketrans("", "", "\u00ad\u180e\u200b\u2060\ufeff")
+#: Characters that turn what follows around: the text that is read is not the text that is signed.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
 def clean(text: str) -> str:
-    """One line of text without control characters."""
-    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
+    """One line of text without control characters and without those that show nothing.
+
+    Raises NotReadable where a character turns the direction of the text.
+    """
+    turning = _TURNING.search(text)
+    if turning is not None:
+        raise NotReadable(f"must not turn the direction of its text (U+{ord(turning.group()):04X})")
+    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text.translate(_UNSEEN))
     return " ".join(kept.split())
 
 

@@ -113,6 +113,30 @@ async def test_markup_and_template_code_in_values_is_text(stub: Any, value: str)
     assert "<script>" not in document.markdown.replace("\\<script\\>", "")
 
 
+@pytest.mark.parametrize("mark", ["\u202e", "\u202a", "\u2066", "\u2068"])
+async def test_a_value_that_turns_the_direction_of_its_text_is_refused(stub: Any, mark: str) -> None:
+    """What is read would not be what is signed; also inside a party's record."""
+    values: list[Any] = [f"Acme {mark}cni Inc.", {"name": "Acme Inc.", "address": f"1 {mark}Road"}]
+    for value in values:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await drafted(stub.Draft(draft_request("nda", "US-CA", FIELDS | {"party_a": value})))
+        assert f"U+{ord(mark):04X}" in violations(caught.value)['fields["party_a"]']
+
+
+async def test_what_shows_nothing_in_a_value_is_left_out(stub: Any) -> None:
+    """A name looks like itself and is itself; joiners of a script stay."""
+    name = "Ac\u200bme\ufeff Ro\u00adbotics\u2060 می\u200cخواهم Inc."
+    document, _ = await drafted(stub.Draft(draft_request("nda", "US-CA", FIELDS | {"party_a": name})))
+    assert "Acme Robotics می\u200cخواهم Inc." in document.sections[0][1]
+
+
+async def test_a_name_of_many_short_words_is_checked(stub: Any) -> None:
+    """No check breaks over it."""
+    document, _ = await drafted(stub.Draft(draft_request("nda", "US-CA", FIELDS | {"party_a": "Ab " * 6000})))
+    assert document.completed is not None
+    assert not document.completed.not_run
+
+
 async def test_what_is_not_given_stays_open_and_is_listed(stub: Any) -> None:
     """In brackets, once, and the document is not valid."""
     document, _ = await drafted(stub.Draft(draft_request("nda", "us/new-york", {"party_a": "Acme Inc."})))

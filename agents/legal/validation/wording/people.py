@@ -83,7 +83,7 @@ def is_named(name: str, run: Signed) -> bool:
     """Whether a run is that name: two of its words or more, and nothing foreign between them."""
     wanted = tokens(name)
     at = [index for index, word in enumerate(run.words) if word in wanted]
-    if len(at) < min(2, len(wanted)):
+    if not at or len(at) < min(2, len(wanted)):
         return False
     return all(word in wanted for word in run.words[at[0] : at[-1] + 1])
 

@@ -56,6 +56,8 @@ _NEGATIVE = re.compile(r"^[^\d]{0,4}-\s?[^\d]{0,4}\d")
 _PLAIN = re.compile(r"\d{1,12}(?:\.\d{1,8})?")
 #: What a data format writes: a number with a point, and the currency's code at either end.
 _CODED = re.compile(r"(?:[A-Z]{3}\s*)?(\d{1,12}(?:\.\d{1,8})?)(?:\s*[A-Z]{3})?")
+#: Digits in groups: of three, in India of two before the last three.
+_GROUPS = re.compile(r"\d*|\d{1,3}(?:[.,]\d{3})+|\d{1,2}(?:[.,]\d\d)*[.,]\d{3}")
 _ARABIC_MARKS = {0x066B: ".", 0x066C: ","}
 _RANGE = re.compile(r"\s*(?:[-–—~]|to|a|bis|à)\s*")
 _AMOUNT = r"\d{1,3}(?:[.,' \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?(?!\d)"
@@ -190,6 +192,8 @@ def _plain_digits(text: str, currency: str, decimals: Decimals) -> str:
         decimal = behind != 3 or last > 3 or digits.startswith("0") or currency in _THREE_DECIMALS
     if currency in _NO_DECIMALS and behind == 3:
         decimal = False
+    if not _GROUPS.fullmatch(digits[:last] if decimal else digits):
+        return ""  # "29.99.00" is no number
     whole = re.sub(r"[.,]", "", digits[:last])
     return f"{whole}.{digits[last + 1 :]}" if decimal else whole + digits[last + 1 :]
 

@@ -111,6 +111,8 @@ def _read(item: Item, reading: ReadContext) -> _Read | None:
     sale = money(_said(item, "saleprice"), reading.currency, decimals=reading.decimals, coded=True)
     if not _runs(_said(item, "salepriceeffectivedate"), reading.fetched_at):
         sale = None
+    if sale is not None and regular is not None and sale.currency == regular.currency and sale.micros > regular.micros:
+        sale = None  # a sale that costs more is a leftover: what is regular holds
     price = sale or regular
     kinds = [text.clean(_said(item, key)) for key in ("producttype", "googleproductcategory")]
     listing = Listing(

@@ -1,4 +1,6 @@
-"""The items of a Google Merchant feed, read as its bytes come: RSS or Atom with ``g:`` fields, and tab-separated text.
+"""The items of a Google Merchant feed, read as its bytes come: RSS or Atom with ``g:`` fields, and delimited text.
+
+Text is separated by tabs; where its first line has none, by commas, semicolons or bars, quoted as spreadsheets do.
 
 XML with a document type is refused: a feed needs none, and entities are how a small file becomes a large one.
 """
@@ -6,6 +8,7 @@ XML with a document type is refused: a feed needs none, and entities are how a s
 from __future__ import annotations
 
 import codecs
+import csv
 import re
 import zlib
 from collections import deque
@@ -187,10 +190,13 @@ def _xml_items(chunks: Iterator[bytes]) -> Iterator[Item]:
 
 def _tsv_items(chunks: Iterator[bytes]) -> Iterator[Item]:
     lines = _lines(chunks)
-    names = [_field_name(name.strip().removeprefix("g:")) for name in _unquoted(next(lines, "").split("\t"))]
+    first = next(lines, "")
+    delimiter = _delimiter(first)
+    header = _unquoted(first.split("\t")) if delimiter == "\t" else next(csv.reader([first], delimiter=delimiter), [])
+    names = [_field_name(name.strip().removeprefix("g:")) for name in header]
     if "id" not in names or "title" not in names:
         raise BadFeed("its first line names no id and title")
-    for row in _rows(lines, len(names)):
+    for row in _rows(lines, len(names)) if delimiter == "\t" else _csv_rows(lines, delimiter):
         item: Item = {}
         for name, value in zip(names, row, strict=False):
             said = value.strip()
@@ -198,6 +204,18 @@ def _tsv_items(chunks: Iterator[bytes]) -> Iterator[Item]:
                 item.setdefault(name, []).extend(_tsv_fields(name, said))
         if item:
             yield item
+
+
+def _delimiter(first: str) -> str:
+    """What separates the names of the first line: a tab, else the most frequent of the others."""
+    return "\t" if "\t" in first else max(",;|", key=first.count)
+
+
+def _csv_rows(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader((line + "\n" for line in lines), delimiter=delimiter)
+    except csv.Error as error:
+        raise BadFeed("its quotes are wrong") from error
 
 
 def _rows(lines: Iterator[str], width: int) -> Iterator[list[str]]:

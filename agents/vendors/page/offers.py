@@ -34,6 +34,9 @@ GTINS = ("gtin", "gtin13", "gtin12", "gtin14", "gtin8", "ean", "upc", "isbn")
 _NARROW = words("validForMemberTier billingDuration billingIncrement billingPeriod membershipPointsEarned eligibleCustomerType")
 #: Units of a reference quantity that are one piece; empty where none is stated.
 _PIECES = frozenset(["", "C62", "EA", "H87", "PCE", "NMP"])
+#: What says that a price is paid again and again, and the units of the time between.
+_BILLED = words("billingDuration billingIncrement billingPeriod")
+_PERIODS = frozenset(["MON", "ANN", "WEE", "DAY"])
 _LET = re.compile(r"lease|rent|maintain|repair|buy$|provideservice", re.I)
 _UNITS = {"CMT": "cm", "MMT": "mm", "MTR": "m", "INH": "in", "FOT": "ft", "GRM": "g", "KGM": "kg", "LBR": "lb", "ONZ": "oz",
           "LTR": "l", "P1": "%"}  # fmt: skip
@@ -78,8 +81,8 @@ class Offer:
         #: As the page writes it ("UsedCondition").
         self.condition = first_text(item.get("itemCondition") or node.get("itemCondition") or outer.get("itemCondition"))
         self.condition = self.condition.rstrip("/").rpartition("/")[2]
-        #: One piece, sold and not let.
-        self.single = _is_single(node) and not _LET.search(first_text(node.get("businessFunction")))
+        #: One piece, sold once and not let.
+        self.single = _is_single(node) and not _recurs(node) and not _LET.search(first_text(node.get("businessFunction")))
         self.current = in_force(node, reading.fetched_at)
         states = [availability(text_of(value, "@id", "name")) for value in each(node.get("availability"))]
         if not any(state is not Availability.UNKNOWN for state in states):
@@ -137,6 +140,17 @@ def _is_single(row: Node) -> bool:
         if least is not None and least > 1:
             return False
     return True
+
+
+def _recurs(node: Node) -> bool:
+    """Whether the offer's price is that of a subscription: paid again after a time, as its specification says."""
+    asked = number(text_of(node.get("price")))
+    for row in each(node.get("priceSpecification")):
+        if isinstance(row, dict) and (any(row.get(key) for key in _BILLED) or text_of(row.get("unitCode")).upper() in _PERIODS):
+            paid = number(text_of(row.get("price")))
+            if paid is not None and paid == asked:
+                return True
+    return False
 
 
 def in_force(row: Node, now: float) -> bool:

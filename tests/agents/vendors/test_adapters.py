@@ -177,6 +177,22 @@ def test_atom_and_tab_separated_feeds() -> None:
     assert (listing.price, listing.shipping, listing.attributes) == (_usd(1299), _usd(5.99), {"Weight": "2 kg"})
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_a_delimited_feed_without_tabs(delimiter: str) -> None:
+    """Commas, semicolons and bars, with quotes around what holds them, and a line end inside."""
+    rows = [["id", "title", "price"], ["1", "Rope, 60 m; dry | new\nlong", "1.299,00 EUR"], ["2", 'A 27" rim', "10.50 EUR"]]
+    quoted = ("".join(delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) + "\r\n" for row in rows)).encode()
+    found = listings(read_items([quoted]), READING)
+    assert [listing.name for listing in found] == ["Rope, 60 m; dry | new long", 'A 27" rim']
+    assert [listing.price.micros for listing in found if listing.price] == [1_299_000_000, 10_500_000]
+
+
+def test_a_sale_that_costs_more_is_none() -> None:
+    """A sale's price above the regular one is a leftover of the feed."""
+    text = "id\ttitle\tprice\tsale_price\n1\tTent\t10 USD\t15 USD\n2\tPot\t10 USD\t8 USD\n"
+    assert [row.price for row in listings(read_items([text.encode()]), READING)] == [_usd(10), _usd(8)]
+
+
 @pytest.mark.parametrize(
     "feed",
     [

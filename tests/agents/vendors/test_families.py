@@ -193,6 +193,16 @@ def test_a_cheaper_offer_of_another_kind_is_not_the_price(cents: int, others: li
     assert not any(row.price and row.price != found.price for row in found.variants)
 
 
+@given(CENTS, CENTS, st.sampled_from([{"billingIncrement": 1}, {"billingDuration": 12}, {"unitCode": "MON"}]))
+def test_a_subscription_is_not_the_price(cents: int, monthly: int, kind: dict[str, Any]) -> None:
+    """An offer that is paid again and again gives way to the one that is paid once."""
+    paid = {"@type": "UnitPriceSpecification", "price": monthly / 100, "priceCurrency": "EUR", **kind}
+    again = {"@type": "Offer", "price": monthly / 100, "priceCurrency": "EUR", "priceSpecification": paid}
+    once = {"@type": "Offer", "price": cents / 100, "priceCurrency": "EUR"}
+    [found] = read_page(_ld(_node("Ripcord", 1, url=URL, offers=[again, once])), READING)
+    assert found.price == _cents(cents)
+
+
 @given(CENTS, st.sampled_from(["UsedCondition", "RefurbishedCondition"]))
 def test_what_is_only_sold_used_says_so(cents: int, condition: str) -> None:
     """Its price is the used one's, and the condition stands beside it."""

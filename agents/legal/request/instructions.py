@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hexar.agents.legal.request.reading import read_fields, words_of
+from hexar.agents.legal.request.reading import BELOW, read_fields, words_of
 from hexar.agents.legal.templates.model import DocumentType, Field, Kind
 from hexar.agents.legal.templates.readings import DURATION, MONEY, Length, dates_in, length_of
 
@@ -34,6 +34,10 @@ _MOVES = re.compile(
 )
 #: "30 or 60 days": one of two.
 _EITHER = re.compile(r"\b\w+\s+(?:or|o|u)\s+$", re.IGNORECASE)
+#: "Do not make the notice 60 days" asks for nothing that could be done.
+_NOT = re.compile(
+    rf"\b(?:don['’]?t|do not|never|shall not|must not|no|nunca)\s+(?:(?:lo|la|me|nos)\s+)?(?:{_VERBS})\b", re.IGNORECASE
+)
 _DOWN = re.compile(r"\b(?:shorten|reduce|lower|acort\w+|reduc\w+|baj\w+)\b", re.IGNORECASE)
 
 _SHORTENED = re.compile(r"\b(?:Inc|Ltd|Co|Corp|S\.A|S\.L)\.$")
@@ -45,6 +49,8 @@ class Instruction:
 
     changes: dict[str, str] = field(default_factory=dict)
     unread: list[tuple[int, int, str]] = field(default_factory=list)
+    #: Field → its two values, where parts of the instruction contradict each other.
+    twice: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def read_instruction(text: str, kinds: Sequence[DocumentType], current: Mapping[str, str]) -> Instruction:
@@ -52,6 +58,9 @@ def read_instruction(text: str, kinds: Sequence[DocumentType], current: Mapping[
     made = Instruction()
     for start, end in _parts(text):
         part = text[start:end]
+        if _NOT.search(part):
+            made.unread.append((start, end, part))
+            continue
         found = _replaced(part, kinds[0], current) or _changed(part, kinds, current)
         if found is None:
             parties = {read.field: read.text for read in read_fields(part, kinds[0]) if _is_party(kinds[0], read.field)}
@@ -59,7 +68,10 @@ def read_instruction(text: str, kinds: Sequence[DocumentType], current: Mapping[
                 made.unread.append((start, end, part))
             made.changes |= parties
         else:
-            made.changes[found[0]] = found[1]
+            name, value = found
+            before = made.changes.setdefault(name, value)
+            if before.casefold() != value.casefold():
+                made.twice[name] = (before, value)
     return made
 
 
@@ -131,11 +143,14 @@ def _value(part: str, entry: Field, after: int, current: Mapping[str, str]) -> s
         case Kind.DATE:
             return _single(part, [(day.start, day.text) for day in dates_in(part) if day.value is not None])
         case Kind.MONEY:
-            return _single(part, [(found.start(), found.group()) for found in MONEY.finditer(part)])
+            amounts = list(MONEY.finditer(part))
+            if any(BELOW.search(part[: found.start()]) for found in amounts):
+                return ""
+            return _single(part, [(found.start(), found.group()) for found in amounts])
         case Kind.DURATION:
             spans = list(DURATION.finditer(part))
             before = part[: spans[0].start()] if spans else ""
-            if _EITHER.search(before):
+            if _EITHER.search(before) or any(BELOW.search(part[: span.start()]) for span in spans):
                 return ""
             if len(spans) == 1 and _BY.search(before) and _MOVES.search(part):
                 return _moved(spans[0], current.get(entry.name, ""), down=bool(_DOWN.search(part)))

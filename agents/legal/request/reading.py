@@ -27,6 +27,12 @@ _WORD = re.compile(r"[^\W_]+")
 _ASSIGNED = re.compile(r"(?m)(?:^|[;\n,]\s*)([\w ]{2,40})\s*[:=]\s*([^;\n]{1,400})")
 
 
+#: A figure below zero is no length and no amount.
+BELOW = re.compile(r"(?:^|[\s(])[-−–]\s?$")
+#: Two values stand equally near to the words of their field where their distances differ by no more characters.
+AS_NEAR = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """A value read from a text: the field, what it is, and where it stands."""
@@ -107,9 +113,15 @@ def _typed(text: str, kind: DocumentType) -> Iterator[Read]:
         near.sort(key=lambda row: row[0])
         if near and (len(near) == 1 or near[0][0] < near[1][0]):
             claims.append((near[0][0], near[0][1], span))
-    for _, field, (_, start, end, words) in sorted(claims, key=lambda claim: claim[0]):
+    claims = [claim for claim in claims if not BELOW.search(text[: claim[2][1]])]
+    for distance, field, (_, start, end, words) in sorted(claims, key=lambda claim: claim[0]):
         try:
-            yield Read(field.name, read_value(field, words), words, start, end)
+            value = read_value(field, words)
+            rivals = [other[3] for far, owner, other in claims if owner is field and abs(far - distance) <= AS_NEAR]
+            # "A term of two years. The term is five years": neither is what was asked for.
+            if any(read_value(field, rival) != value for rival in rivals):
+                continue
+            yield Read(field.name, value, words, start, end)
         except NotReadable:
             continue
 

@@ -41,6 +41,9 @@ def revised(
     for read in read_fields(kept.request, kind, kept.fields.keys()):
         fresh.fields[read.field].text = read.text
     instruction = read_instruction(request.instruction, kinds, _current(fresh, kind))
+    for name, (one, other) in instruction.twice.items():
+        label = next(field.label for field in kind.fields if field.name == name)
+        raise InvalidArgument("instruction", f"asks for {label} twice, as {one[:100]!r} and as {other[:100]!r}")
     changes = instruction.changes | {read.field: read.text for read in pointed if read.field not in instruction.changes}
     for name, text in changes.items():
         fresh.fields[name].Clear()

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hexar.agents.legal.request.instructions import read_instruction
+from hexar.agents.legal.request.reading import read_fields
 from hexar.agents.legal.request.revising import revised
 from hexar.agents.legal.templates.library import SHIPPED
 from hexar.agents.legal.templates.model import DocumentType, read_type
@@ -68,3 +69,52 @@ def test_what_is_not_understood_is_refused_with_the_fields(instruction: str) -> 
     kept = pb.DraftRequest(document_type="nda", jurisdiction="us/california", language="en")
     with pytest.raises(InvalidArgument, match=r"instruction: changes no field .* fields are First Party, .*Notice Period"):
         revised(pb.ReviseRequest(instruction=instruction), kept, NDA)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "make the notice -5 days",
+        "set the notice to − 5 days",
+        "do not make the notice 60 days",
+        "don't change the notice to 60 days",
+        "no cambies el preaviso a 60 días",
+    ],
+)
+def test_what_forbids_or_is_below_zero_changes_nothing(instruction: str) -> None:
+    """It is handed back, and never read as its opposite."""
+    found = read_instruction(instruction, NDA, CURRENT)
+    assert found.changes == {}
+    assert found.unread
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "make the notice 60 days and the notice 30 days",
+        "make the notice 60 days; make the notice period ninety days",
+        "cambia el preaviso a 60 días y el preaviso a 30 días",
+    ],
+)
+def test_an_instruction_that_contradicts_itself_is_refused(instruction: str) -> None:
+    """Both values are named; the last one does not win."""
+    kept = pb.DraftRequest(document_type="nda", jurisdiction="us/california")
+    with pytest.raises(InvalidArgument, match="Notice Period twice"):
+        revised(pb.ReviseRequest(instruction=instruction), kept, NDA)
+    same = revised(pb.ReviseRequest(instruction="make the notice 60 days and the notice 60 days"), kept, NDA)
+    assert same.fields["notice_period"].text == "60 days"
+
+
+@pytest.mark.parametrize(
+    ("request_text", "read"),
+    [
+        ("An NDA with a term of 2 years. The term is 5 years.", {}),
+        ("An NDA. The notice is 60 days, and the notice is 10 days.", {}),
+        ("An NDA with a term of 2 years and a notice of 10 days.", {"term": "2 years", "notice_period": "10 days"}),
+        ("An NDA. The term is 2 years. The term of 2 years may be extended.", {"term": "2 years"}),
+        ("An NDA with a notice of -5 days.", {}),
+    ],
+)
+def test_a_request_that_contradicts_itself_gives_no_value(request_text: str, read: dict[str, str]) -> None:
+    """The field stays as it is, with its default or open."""
+    assert {entry.field: entry.text for entry in read_fields(request_text, NDA[0])} == read

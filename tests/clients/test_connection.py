@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hexar.server.process.app import App
 from hexar.server.systems import make_settings
-from hexar_client import AsyncClient, Client, DeadlineExceeded, Unauthenticated, Unavailable
+from hexar.v1 import parts_pb2
+from hexar_client import AsyncClient, Client, DeadlineExceeded, NotFound, Unauthenticated, Unavailable
+from hexar_client.commands.common import explain
 
 
 def issued(name: str, authority: tuple[bytes, bytes] | None = None) -> tuple[bytes, bytes]:
@@ -74,6 +76,31 @@ async def test_a_client_shows_its_certificate(tmp_path: Path) -> None:
 
     tls = {"certificate": tmp_path / "chain", "key": tmp_path / "key", "client_ca": tmp_path / "ca"}
     await on_a_server(tmp_path, work, tls=tls)
+
+
+async def test_the_command_tells_what_is_wrong_with_a_connection(tmp_path: Path) -> None:
+    """A server that is there is not said to be down: TLS on one side alone, and a certificate that is not trusted."""
+    key, chain = issued("server")
+    (tmp_path / "key").write_bytes(key)
+    (tmp_path / "chain").write_bytes(chain)
+
+    def said(target: str, *, tls: bool) -> str:
+        with Client(target, tls=tls) as client, pytest.raises(Unavailable) as caught:
+            client.with_options(retries=0).ops.status()
+        return explain(caught.value, target)
+
+    def encrypted(target: str) -> None:
+        assert "does it want --tls" in said(target, tls=False)
+        assert "no authority that is trusted here: --ca" in said(target, tls=True)
+
+    def plain(target: str) -> None:
+        assert "does it want --tls" in said(target, tls=True)
+        with Client(target) as client, pytest.raises(NotFound) as caught:
+            client.parts.resolve(parts_pb2.VehicleQuery(text="Astra"))
+        assert "hexar import demo" in explain(caught.value, target)
+
+    await on_a_server(tmp_path, encrypted, tls={"certificate": tmp_path / "chain", "key": tmp_path / "key"})
+    await on_a_server(tmp_path, plain)
 
 
 async def test_a_certificate_is_renewed_without_a_restart(tmp_path: Path) -> None:

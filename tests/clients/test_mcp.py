@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ async def test_every_tool_gives_a_typed_result(server: str) -> None:
     """Each has a schema of what it gives, and gives that; an error is a text."""
     parameters = mcp.StdioServerParameters(command=HEXAR, args=["--server", server, "mcp"])
     async with mcp.Client(mcp.stdio_client(parameters)) as client:
+        assert client.server_info.version == version("hexar-client")
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert set(tools) == {"query", "chat", "search", "discover", "analyze", "draft"}
         assert all(tool.output_schema and tool.description for tool in tools.values())

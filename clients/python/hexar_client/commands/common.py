@@ -78,11 +78,19 @@ def client(context: typer.Context) -> Iterator[Client]:
         raise fail(str(error)) from None
 
 
+#: What gRPC says where something listens that speaks TLS and we do not, or the other way round.
+_OTHER_WIRE = ("handshake", "socket closed", "connection reset", "ssl", "goaway")
+
+
 def explain(error: Exception, server: str) -> str:
     """An error of the SDK in words, with what to do about it where that is known."""
-    from hexar_client.errors import DeadlineExceeded, HexarError, PermissionDenied, Unauthenticated, Unavailable
+    from hexar_client.errors import DeadlineExceeded, HexarError, NotFound, PermissionDenied, Unauthenticated, Unavailable
 
     if isinstance(error, Unavailable) and not error.from_server:
+        if "certificate_verify_failed" in error.message.lower():
+            return f"the certificate of {server} is of no authority that is trusted here: --ca names another"
+        if any(word in error.message.lower() for word in _OTHER_WIRE):
+            return f"{server} is there, and speaks in another way: is it a Hexar server, and does it want --tls, or none?"
         return f"no server answers at {server}: start one with `hexar serve`, or name another with --server or `hexar context`"
     if isinstance(error, Unauthenticated):
         return f"{server} wants a token: give --token or HEXAR_TOKEN ({error.message})"
@@ -90,6 +98,8 @@ def explain(error: Exception, server: str) -> str:
         return f"the token may not do this: {error.message}"
     if isinstance(error, DeadlineExceeded):
         return "it took longer than it may; --timeout gives it more time where the command has it"
+    if isinstance(error, NotFound) and error.message.startswith("catalogue "):
+        return f"{error.message}: `hexar import parts` reads one into the server's store, `hexar import demo` a small one"
     if isinstance(error, HexarError):
         wrong = "; ".join(f"{name}: {text}" for name, text in error.fields.items() if text not in error.message)
         later = f" (again in {error.retry_after:g} s)" if error.retry_after else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
+from importlib.metadata import version
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -259,7 +260,7 @@ def make_server(client: AsyncClient) -> MCPServer[Any]:
         async with client:
             yield
 
-    server: MCPServer[Any] = MCPServer("hexar", lifespan=closing, log_level="WARNING")
+    server: MCPServer[Any] = MCPServer("hexar", version=version("hexar-client"), lifespan=closing, log_level="WARNING")
     tools = Tools(client)
     for tool in (tools.query, tools.chat, tools.search, tools.discover, tools.analyze, tools.draft):
         server.tool()(_told(tool))

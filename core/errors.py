@@ -22,7 +22,9 @@ The text of these errors reaches callers: it never carries exception text of a l
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Code(IntEnum):
@@ -162,3 +164,9 @@ class Unimplemented(HexarError):
     """The contract has this method, this server does not."""
 
     code = Code.UNIMPLEMENTED
+
+
+def without_frames(error: E) -> E:
+    """``error``, which keeps nothing alive any more: neither the frames it came through nor the errors behind it."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -118,6 +118,14 @@ class LiveAnswer:
         """Seconds until the last of the callers who may come back has had its time; 0 or less: there is none."""
         return max(self.lingering.values(), default=0.0) - asyncio.get_running_loop().time()
 
+    def works(self, task: asyncio.Task[None]) -> None:
+        """``task`` makes the answer. It is forgotten when it ends: the error of a task holds its frames, and they hold this."""
+        self.task = task
+        task.add_done_callback(self._worked)
+
+    def _worked(self, _: asyncio.Task[None]) -> None:
+        self.task = None
+
     def give_up(self) -> None:
         """Cancel the work: nobody wants the answer."""
         self.given_up = True

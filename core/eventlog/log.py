@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from hexar.core.errors import ResourceExhausted
+from hexar.core.errors import ResourceExhausted, without_frames
 from hexar.core.eventlog.frames import number
 from hexar.core.ids import random_hex
 
@@ -73,7 +73,8 @@ class EventLog:
 
     def fail(self, error: BaseException) -> None:
         """End the log with ``error``, which every subscriber gets after the events."""
-        self.error = error
+        # Where it was raised was logged, if that matters; the frames would keep all that the producer held, this log too.
+        self.error = without_frames(error)
         self.done = True
         self._wake()
 

@@ -41,7 +41,7 @@ def start(answers: LiveAnswers, spec: AnswerSpec, deadline: Deadline) -> Answer:
         raise Unavailable(SHUTTING_DOWN)
     live = LiveAnswer.of(spec, deadline, EventLog())
     held = answers.add(spec.slot, live, Origin.PRODUCED)
-    live.task = asyncio.create_task(_produce(answers, live, spec))
+    live.works(asyncio.create_task(_produce(answers, live, spec)))
     return held
 
 

@@ -27,20 +27,13 @@ from hexar.server.engine.monitor import Monitor
 from hexar.server.engine.options import attribute
 from hexar.server.engine.system import Servicer, System, kinds, tables
 from hexar.server.settings.config import Settings
+from hexar.server.tuning.collecting import Collector
 
 log = structlog.get_logger(__name__)
 
 VERSION = "0.1.0"
 #: Seconds behind `drain_seconds` after which a process that was told to stop is ended, whatever it does.
 EXIT_SECONDS = 15.0
-#: So many objects are looked at for cycles in a quiet moment: that takes 1 to 2 ms.
-YOUNG_OBJECTS = 5_000
-
-
-def collect_young() -> None:
-    """Look for cycles among the objects that were made since the last time, where there are some thousands."""
-    if gc.get_count()[0] >= YOUNG_OBJECTS:
-        gc.collect(0)
 
 
 class ListenerLost(Exception):
@@ -206,7 +199,7 @@ class Process(ABC):
         # What is there now stays: the collector need not look at it again each time.
         gc.collect()
         gc.freeze()
-        self.engine.loop_lag.quiet = collect_young
+        self.engine.loop_lag.quiet = Collector()
         if started is not None:
             await started()
         lost = asyncio.create_task(self.lost())

@@ -148,8 +148,9 @@ def prepare(settings: Settings, worker: int | None = None) -> None:
     # Agents' threads hand tokens to the loop: with the default of 5 ms a busy thread delays it noticeably (docs/adr/0005).
     sys.setswitchinterval(0.001)
     # A stream makes thousands of objects and hardly a cycle. Each look at the old ones holds every stream up; the young ones
-    # are looked at in quiet moments, some thousands at a time, so that a rush is over before their number is reached.
-    gc.set_threshold(60_000, 50, 50)
+    # are looked at in quiet moments, some thousands at a time, so that a rush is over before their number is reached
+    # (hexar.server.tuning.collecting).
+    gc.set_threshold(60_000, 20, 20)
 
 
 def run_loop(work: Coroutine[Any, Any, None], *, cpu_affinity: bool = False) -> None:

@@ -240,7 +240,9 @@ class Driver:
                     shared.alone = True
             # Nobody listens yet: those who are told to ask again will.
             after = LiveAnswer.of(work.spec, before.deadline, EventLog(shared.run))
-            after.finish_alone, after.task = True, before.task
+            after.finish_alone = True
+            if before.task is not None:
+                after.works(before.task)
             work.live = after
             self._runs.of[after] = shared
             self._answers.replace(work.slot, before, after)

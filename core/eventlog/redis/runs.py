@@ -173,7 +173,7 @@ class RedisRuns:
         self.shared.takeovers += shared.fence > 1
         work = Work(spec, slot or spec.slot, live, shared)
         held = self._answers.add(work.slot, live, Origin.PRODUCED if shared.fence == 1 else Origin.JOINED)
-        live.task = asyncio.create_task(Driver(self.shared, work).drive())
+        live.works(asyncio.create_task(Driver(self.shared, work).drive()))
         return held
 
     async def _look(self, live: LiveAnswer, shared: SharedRun) -> None:

@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from hexar.core.errors import Code, HexarError, InvalidArgument
+from hexar.core.errors import Code, HexarError, InvalidArgument, without_frames
 from hexar.server.calls.rpc import DRAIN_BYTES, DRAIN_STRANGER_BYTES, Call, Handler, Method
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,8 @@ def errors(method: Method, handler: Handler) -> Handler:
             raise
         except HexarError as error:
             await fail(call, error)
+            # Its frames may hold what holds the error: a cycle for each such call.
+            without_frames(error)
         except TimeoutError:
             await fail(call, call.overdue())
         except Exception as error:

@@ -1,6 +1,7 @@
 """Event logs: one production for many, replay, resume, and what is never kept."""
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hexar.core.cache import Caches
 from hexar.core.cache.redis import RedisBackend
 from hexar.core.deadline import Deadline
-from hexar.core.errors import ResourceExhausted, Unavailable
+from hexar.core.errors import ResourceExhausted, Unavailable, without_frames
 from hexar.core.eventlog import Answer, Answers, AnswerSpec, Completion, EventLog, Origin
 from hexar.core.eventlog import log as log_module
 from hexar.core.eventlog.frames import FinishedLog, number, pack, pack_events, unpack, unpack_events
@@ -288,6 +289,40 @@ async def test_nobody_joins_an_answer_that_was_given_up(caches: Caches) -> None:
     assert next_one.answer_id != left.answer_id
     assert len(await read(next_one)) == 1
     await eventually(lambda: answers.live == 0)
+
+
+async def test_an_answer_that_was_given_up_or_failed_leaves_no_cycle(caches: Caches) -> None:
+    """What it held goes when its last reader has gone, without the collector."""
+    answers = Answers(caches)
+    source, failing = Source(3), Source(2, fail=Unavailable("the source is gone"))
+    source.gate.clear()
+
+    def logs() -> int:
+        return sum(isinstance(each, EventLog) for each in gc.get_objects())
+
+    async def leave() -> None:
+        answer = await answers.open(spec(source, caches), Deadline.after(10))
+        await anext(aiter(answer.batches()))
+        answer.close()
+        await eventually(lambda: answers.live == 0)
+
+    async def fail() -> None:
+        answer = await answers.open(spec(failing, caches), Deadline.after(10))
+        with pytest.raises(Unavailable) as raised:
+            await read(answer)
+        without_frames(raised.value)
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = logs()
+        for _ in range(10):
+            await leave()
+            await fail()
+        # Of those that failed the logs are kept for a while, for those who resume.
+        await eventually(lambda: logs() <= before + answers.resumable[0] + 1)
+    finally:
+        gc.enable()
 
 
 async def test_an_answer_worth_finishing_is_finished_alone(caches: Caches) -> None:

@@ -52,6 +52,11 @@ class Http2:
         """Send a gRPC message on ``stream``."""
         self.send(DATA, END_STREAM if end else 0, stream, struct.pack(">BI", 0, len(message)) + message)
 
+    @property
+    def ended_by_server(self) -> bool:
+        """True where the connection is over, or the server takes no more streams on it."""
+        return self._reading.done() or any(kind == GOAWAY for kind, *_ in self.frames)
+
     async def drained(self) -> None:
         """Wait until what was written is on its way."""
         await self._writer.drain()

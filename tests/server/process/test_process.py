@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hexar.server.engine.process import YOUNG_OBJECTS, collect_young
 from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
+from hexar.server.tuning.collecting import OLDER_ROUNDS, YOUNG_OBJECTS, YOUNG_ROUNDS, Collector
 from hexar_client import AsyncClient
 
 
@@ -24,14 +24,37 @@ def test_cycles_of_young_objects_go_in_a_quiet_moment_where_there_are_many() -> 
     """A few objects are not worth a look; among some thousands the cycles are found, without the interpreter's own rounds."""
     gc.collect()
     gc.disable()
+    collect = Collector()
     try:
         seen = weakref.ref(Knot())
-        collect_young()
+        collect()
         assert seen() is not None
         held = [[each] for each in range(YOUNG_OBJECTS)]
-        collect_young()
+        collect()
         assert seen() is None
         assert len(held) == YOUNG_OBJECTS
+    finally:
+        gc.enable()
+
+
+def test_a_cycle_of_what_lived_through_many_looks_goes_as_well() -> None:
+    """What was alive when the young and the older were looked at is found later, and that is not each time."""
+    gc.collect()
+    gc.disable()
+    collect = Collector(lambda: 0.0)
+    try:
+        knot = Knot()
+        gc.collect(1)
+        seen = weakref.ref(knot)
+        del knot
+        rounds, held = 0, []
+        while seen() is not None:
+            held.clear()
+            held = [[each] for each in range(2 * YOUNG_OBJECTS)]
+            collect()
+            rounds += 1
+            assert rounds <= 2 * YOUNG_ROUNDS * OLDER_ROUNDS
+        assert rounds > YOUNG_ROUNDS
     finally:
         gc.enable()
 

@@ -11,6 +11,7 @@ CLOSED = {
     "agents/legal/templates/library.py",
     "agents/legal/templates/rendering.py",
     "agents/legal/validation/governing.py",
+    "agents/legal/validation/wording/nouns.py",
     "agents/llm/embeddings.py",
     "agents/text/queries.py",
     "agents/vendors/transport/http.py",

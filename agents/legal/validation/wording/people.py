@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
+
+from hexar.core.memo import remembered
 
 #: What a company's name ends with, longest first. A pattern without groups; its dots are as people leave them.
 COMPANY_END = (
@@ -41,7 +42,7 @@ class Person(NamedTuple):
     start: int
 
 
-@lru_cache(maxsize=4096)
+@remembered("legal.names")
 def tokens(name: str) -> tuple[str, ...]:
     """A name's words in lower case, initials and short joiners left out."""
     return tuple(word.casefold() for word in _TOKEN.findall(name) if len(word) > 2)

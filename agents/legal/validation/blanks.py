@@ -119,7 +119,9 @@ def _empty_labels(document: Document) -> Iterator[Finding]:
         before = lines[number - 1] if number else ""
         after = next((other for other in lines[number + 1 :] if other.strip()), "")
         beside = lines[number + 1] if number + 1 < len(lines) else ""
-        if _FILLED.fullmatch(after) or not after or (_FILLED.fullmatch(before) and not beside.strip()):
+        # A label right above a line to sign on names who signs.
+        open_end = not after and document.signing >= len(document.text)
+        if _FILLED.fullmatch(after) or open_end or (_FILLED.fullmatch(before) and not beside.strip()):
             yield document.finding(f"{match['label'].strip()!r} has no value", start, start + len(line.rstrip()))
 
 

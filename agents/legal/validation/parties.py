@@ -134,6 +134,9 @@ def _alone(name: str) -> str:
 def _bearer(match: re.Match[str]) -> str:
     """Who bears a role: the name before it, or the company that the name acts for or that a date stands before."""
     name = _alone(_clean(match["name"]))
+    if re.search(r"\d", name):
+        person = re.search(rf"\b(?:by|and|between|to|with|from|entre|y|por)\s+{_FULL_NAME}\s*$", match["between"] or "")
+        name = person["name"] if person else name
     company = None if COMPANY.fullmatch(name) else COMPANY.search(match["between"] or "")
     if company is None:
         return name

@@ -12,6 +12,7 @@ from hexar.agents.legal.messages.state import Finding, Severity
 from hexar.agents.legal.validation.parties import find_parties
 from hexar.agents.legal.validation.text import Document
 from hexar.agents.legal.validation.wording.nouns import habits, is_noun
+from hexar.agents.legal.validation.wording.people import COMPANY
 
 _START = "A-ZÁÉÍÓÚÑ"
 _ARTICLE = r"(?:(?:[Tt]he|THE|[Aa]n?|[Ee]ach|[Ll]as?|[Ee]l|[Ll]os|LAS?|EL|LOS)\s+)"
@@ -93,6 +94,7 @@ def terms(document: Document) -> Iterator[Finding]:
     names = {_singular(key) for key in (*known, *titles)} | set(known) | titles
     names |= {" ".join(_singular(word) for word in key.split()) for key in known}
     outside = [(place.start, place.end) for place in recognise(document.text)] + [(a, b) for a, b, _ in named_in(document.text)]
+    outside += [match.span() for match in COMPANY.finditer(document.text)]
     outside += [(heading.start, heading.start + len(heading.number) + len(heading.title) + 2) for heading in document.headings]
     reported: set[str] = set()
     for match in _USED.finditer(document.body):
@@ -116,7 +118,10 @@ def terms(document: Document) -> Iterator[Finding]:
 def _is_term(key: str, language: str) -> bool:
     """Whether a capitalised phrase has the form of a contract's term, and not that of a name or of an institution."""
     words, known = key.split(), habits()
-    if key in known.phrases or _general(words) or words[-1] in known.institutions or words[0] in known.institutions:
+    if key in known.phrases or _general(words) or words[-1] in known.institutions or not known.addresses.isdisjoint(words):
+        return False
+    # "the Board of Medicine" and "la Junta de Castilla" are names, "the Service Levels" are none.
+    if words[0] in known.institutions and (language == "es" or words[1:2] == ["of"]):
         return False
     joined = next((at for at, word in enumerate(words) if word in _JOINING), len(words))
     head = words[0] if language == "es" else words[joined - 1]

@@ -34,15 +34,17 @@ def is_noun(word: str, language: str) -> bool:
 
 
 class Habits(NamedTuple):
-    """What is capitalised by habit: words, whole phrases, words that begin or end an institution's name. Lower case."""
+    """What is capitalised by habit: words, whole phrases, words of institutions' names and of addresses. Lower case."""
 
     general: frozenset[str]
     phrases: frozenset[str]
     institutions: frozenset[str]
+    addresses: frozenset[str]
 
 
 @lru_cache(maxsize=1)
 def habits() -> Habits:
     """What is capitalised by habit in either language."""
     rows = yaml.safe_load(Path(__file__).with_name("nouns.yaml").read_text("utf-8"))
-    return Habits(frozenset(rows["general"].split()), frozenset(rows["phrases"]), frozenset(rows["institutions"].split()))
+    general, institutions, addresses = (frozenset(rows[name].split()) for name in ("general", "institutions", "addresses"))
+    return Habits(general, frozenset(rows["phrases"]), institutions, addresses)

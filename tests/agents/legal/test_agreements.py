@@ -23,7 +23,9 @@ def failed(text: str, place: str) -> set[str]:
     return {check.name for check in validate_text(text, None, place) if check.outcome is Outcome.FAILED}
 
 
-@pytest.mark.parametrize("agreement", EVERY[::4], ids=lambda agreement: agreement.name)
+@pytest.mark.parametrize(
+    "agreement", [entry for entry in EVERY if entry.name.endswith("-3")], ids=lambda agreement: agreement.name
+)
 def test_a_fault_is_found_by_its_check_and_a_sound_text_passes(agreement: Agreement) -> None:
     """One agreement of each kind; all of them are read in the longer test."""
     assert failed(agreement.text, agreement.place) == set()

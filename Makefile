@@ -71,7 +71,7 @@ $(PEERS)/.installed-$(LITELLM): | $(DEV)
 	touch $@
 
 bench-peers: ready $(DEV) $(PEERS)/.installed-$(LITELLM) ## measure Hexar beside the LiteLLM proxy, and write it into docs/benchmarks.md
-	$(BIN)/python tests/bench/peers.py
+	$(BIN)/python tests/bench/run_all.py peers
 
 instructions: ready $(DEV) ## count the kernels' instructions under valgrind and compare with the last counts
 	$(BIN)/python tests/bench/instructions.py

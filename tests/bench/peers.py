@@ -13,7 +13,7 @@ round is measured for one and at once for the other, so that noise of the machin
 
 ``*_cpu_us`` is processor time of the server for each answer or chunk, which other work on the machine changes less than rates.
 
-Run: ``python tests/bench/peers.py [--quick]``; prints the report, and puts it into docs/benchmarks.md.
+Run: ``make bench-peers``, or ``python tests/bench/peers.py [--quick]`` once its packages are there.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ import uvloop
 
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc
 from tests.bench.harness import options, report
-from tests.bench.run_all import HERE, PAGE, ROOT, with_peers
 from tests.bench.serving.chat import Load, cpu_seconds, free_port, prepare, questions, rss_kb, serving
 from tests.upstream import Upstream
 
-PEER = ROOT / "build" / "peers" / "bin"
+HERE = Path(__file__).resolve().parent
+PEER = HERE.parents[1] / "build" / "peers" / "bin"
 RATE, FIRST, TOKENS, MANY = 20, 0.2, 40, 1000
 CALLERS, OPEN = 16, 256
 CACHED = "How many minutes does it take to clean the clutch of series 11?"
@@ -311,7 +311,6 @@ def peer(upstream: Upstream, folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def main() -> None:
-    """Measure, print, and write the section of docs/benchmarks.md."""
     quick = options("Hexar's chat and the LiteLLM proxy, in front of the same model server").quick
     if not (PEER / "litellm").exists():
         raise SystemExit("the peer is not installed: make bench-peers does")
@@ -333,7 +332,6 @@ def main() -> None:
                     await load.close()
 
             figures = uvloop.run(run())
-    PAGE.write_text(with_peers(PAGE.read_text("utf-8"), figures, quick), encoding="utf-8")
     report("peers", figures)
 
 

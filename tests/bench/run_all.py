@@ -1,6 +1,7 @@
 """``make bench``: run every benchmark and write docs/benchmarks.md from the JSON line that each one ends with.
 
-``python tests/bench/run_all.py [--quick] [NAME …]`` runs those named, or all.
+``python tests/bench/run_all.py [--quick] [NAME …]`` runs those named, or all but ``peers``, which `make bench-peers` runs. Each
+has a section of its own in the page, which says when and how it was measured, and which only its next run replaces.
 """
 
 import argparse
@@ -8,14 +9,16 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-#: Around the section that `make bench-peers` writes, which every other run leaves as it is.
-PEERS_BEGIN, PEERS_END = "<!-- make bench-peers -->", "<!-- end of make bench-peers -->"
+PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
+INTRODUCTION = """# Benchmarks
+
+A time alone says little on another machine: read the ratios, each of which was measured against something in the same run. What a
+figure means stands in the docstring of the benchmark, `tests/bench/*/<name>.py`. `make bench` writes this page.
+"""
 
 
 def benchmarks() -> dict[str, Path]:
@@ -24,7 +27,7 @@ def benchmarks() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def run(path: Path, quick: bool) -> dict[str, object] | None:
+def run(path: Path, quick: bool) -> dict[str, Any] | None:
     """The report of one benchmark, or None where it failed; its output is passed on."""
     print(f"\n== {path.stem}", flush=True)
     command = [sys.executable, str(path), *(["--quick"] if quick else [])]
@@ -32,55 +35,23 @@ def run(path: Path, quick: bool) -> dict[str, object] | None:
     print(done.stdout, end="", flush=True)
     if done.returncode:
         return None
-    report: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return report
 
 
-def page(reports: list[dict[str, object]], quick: bool) -> str:
-    """docs/benchmarks.md."""
-    machine = reports[0]["machine"]
-    assert isinstance(machine, dict)
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `make bench` on {time.strftime('%Y-%m-%d')}{' with --quick' if quick else ''}: "
-        f"{machine['cores']} cores, {machine['system']} {machine['arch']}, Python {machine['python']}.",
-        "",
-        "A time alone says little on another machine: read the ratios, each of which was measured against something in the",
-        "same run. What a figure means stands in the docstring of `tests/bench/*/<name>.py`.",
-    ]
-    for report in reports:
-        figures = report["figures"]
-        assert isinstance(figures, dict)
-        lines += ["", f"## {report['name']}", "", "| figure | value |", "|---|---:|"]
-        lines += [f"| `{name}` | {_shown(value)} |" for name, value in figures.items()]
-    return "\n".join(lines) + "\n"
-
-
-def peers(text: str) -> str:
-    """The section of the peers in a page, with its marks; empty where it has none."""
-    before, begin, rest = text.partition(PEERS_BEGIN)
-    inside, end, _ = rest.partition(PEERS_END)
-    return f"{begin}{inside}{end}" if end else ""
-
-
-def with_peers(text: str, figures: Mapping[str, object], quick: bool) -> str:
-    """The page ``text`` with the section of the peers made of ``figures``."""
-    rows = "\n".join(f"| `{name}` | {_shown(value)} |" for name, value in figures.items())
-    section = f"""{PEERS_BEGIN}
-
-## peers
-
-Written by `make bench-peers` on {time.strftime("%Y-%m-%d")}{" with --quick" if quick else ""}: Hexar's chat and the LiteLLM proxy, one
-process each, in front of the same model server, by turns. What a figure means stands in the docstring of `tests/bench/peers.py`.
+def written(page: str, report: dict[str, Any], how: str) -> str:
+    """The ``page`` with the section of ``report``, in the order of names; what other benchmarks wrote stays."""
+    sections = {each.partition("\n")[0]: each.partition("\n")[2].strip() for each in page.split("\n## ")[1:]}
+    machine = report["machine"]
+    rows = "\n".join(f"| `{name}` | {_shown(value)} |" for name, value in report["figures"].items())
+    sections[
+        report["name"]
+    ] = f"""Measured {how}: {machine["cores"]} cores, {machine["system"]} {machine["arch"]}, Python {machine["python"]}.
 
 | figure | value |
 |---|---:|
-{rows}
-
-{PEERS_END}"""
-    old = peers(text)
-    return text.replace(old, section) if old else f"{text.rstrip()}\n\n{section}\n"
+{rows}"""
+    return INTRODUCTION + "".join(f"\n## {name}\n\n{section}\n" for name, section in sorted(sections.items()))
 
 
 def _shown(value: object) -> str:
@@ -95,19 +66,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("names", nargs="*", help="benchmarks to run; all where none is named")
     options = parser.parse_args()
-    good: list[dict[str, object]] = []
-    failed: list[str] = []
     known = benchmarks()
+    how = f"on {time.strftime('%Y-%m-%d')}{' with --quick' if options.quick else ''}"
+    failed: list[str] = []
     for name in options.names or known:
-        report = run(known[name], options.quick)
+        report = run(known[name] if name in known else HERE / f"{name}.py", options.quick)
         if report is None:
             failed.append(name)
             continue
-        good.append(report)
-        if not options.names:
-            # After each one: a run that is interrupted leaves the page with what was measured.
-            kept = peers(PAGE.read_text("utf-8")) if PAGE.exists() else ""
-            PAGE.write_text(page(good, options.quick) + (f"\n{kept}\n" if kept else ""), encoding="utf-8")
+        # After each one: a run that is interrupted leaves the page with what was measured.
+        PAGE.write_text(written(PAGE.read_text("utf-8"), report, how), encoding="utf-8")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from hexar.core.deadline import Deadline
-from hexar.core.errors import DeadlineExceeded, InvalidArgument, Unimplemented
+from hexar.core.errors import DeadlineExceeded, HexarError, InvalidArgument, ResourceExhausted, Unimplemented
 from hexar.server.calls.transport.texts import check_strings
 from hexar.server.calls.transport.wire import Metadata, Served, Wire
 
@@ -31,6 +32,8 @@ UNARY_SECONDS = 30.0
 STREAM_SECONDS = 300.0
 #: Seconds until the first message of a call has come, and between two of a client's stream.
 FIRST_SECONDS = 10.0
+#: Calls that may wait for their first message at a time.
+WAITING = 2000
 IDLE_SECONDS = 20.0
 #: What is still read, and thrown away, of a client's stream that ends with an error: bytes and seconds. A client whose write
 #: fails because the call has ended reports INTERNAL in place of the status (grpc.aio does), so it is let finish.
@@ -71,6 +74,7 @@ class Call:
         "_wire",
         "_writing",
         "cache",
+        "crowded_out",
         "deadline",
         "first_event_at",
         "last_seq",
@@ -119,6 +123,8 @@ class Call:
         self.deadline = Deadline(self.started + (cap if given is None else min(cap, given)))
         #: What ends the call when its time is over.
         self.timer: asyncio.Timeout | None = None
+        #: It waited longest for its first message when too many did.
+        self.crowded_out = False
 
     @property
     def metadata(self) -> Mapping[str, str | bytes]:
@@ -192,8 +198,16 @@ class Call:
         self.timer = asyncio.timeout_at(_loop_time(min(self.deadline.at, first)))
         return self.timer
 
-    def overdue(self) -> DeadlineExceeded:
+    def make_room(self) -> None:
+        """End the wait for the first message."""
+        self.crowded_out = True
+        if self.timer is not None:
+            self.timer.reschedule(asyncio.get_running_loop().time())
+
+    def overdue(self) -> HexarError:
         """Why the time of :meth:`limited` is over."""
+        if self.crowded_out:
+            return ResourceExhausted("too many calls wait for their first message", 1.0, limit="calls without a message")
         if self.deadline.expired or self.request is not None:
             return DeadlineExceeded("the time of the call is over")
         return _no_message(FIRST_SECONDS)
@@ -249,19 +263,37 @@ Handler = Callable[[Call], Awaitable[bytes | None]]
 Interceptor = Callable[[Method, Handler], Handler]
 
 
-def receive(method: Method, handler: Handler) -> Handler:
+class Receive:
     """The interceptor that waits for the request of a method that has one.
 
-    What is outside of it (who calls, how often) is known from the headers alone, and refuses before anything is read.
+    What is outside of it (who calls, how often) is known from the headers alone, and refuses before anything is read. At most
+    ``limit`` calls wait: beyond that the one that has waited longest is refused, so streams that are opened and left crowd
+    one another out, and not those whose message is on its way.
+
+    Thread-safety: everything belongs to the event loop.
     """
-    if method.client_streaming:
-        return handler
 
-    async def call_with_request(call: Call) -> bytes | None:
-        await call.receive()
-        return await handler(call)
+    def __init__(self, limit: int = WAITING) -> None:
+        self._limit = limit
+        self._waiting: OrderedDict[Call, None] = OrderedDict()
 
-    return call_with_request
+    def __call__(self, method: Method, handler: Handler) -> Handler:
+        """Have ``handler`` called with its request."""
+        if method.client_streaming:
+            return handler
+        waiting = self._waiting
+
+        async def call_with_request(call: Call) -> bytes | None:
+            if len(waiting) >= self._limit:
+                waiting.popitem(last=False)[0].make_room()
+            waiting[call] = None
+            try:
+                await call.receive()
+            finally:
+                waiting.pop(call, None)
+            return await handler(call)
+
+        return call_with_request
 
 
 def parse(message: type[M], data: bytes) -> M:
@@ -279,7 +311,7 @@ async def _unimplemented(call: Call) -> bytes | None:
 class ServiceHandler(grpc.GenericRpcHandler):
     """All methods of the services of some .proto files; those without a handler answer UNIMPLEMENTED.
 
-    ``interceptors`` are outermost first; :func:`receive` stands innermost where it is not among them.
+    ``interceptors`` are outermost first; a :class:`Receive` stands innermost where none is among them.
     """
 
     def __init__(
@@ -288,7 +320,8 @@ class ServiceHandler(grpc.GenericRpcHandler):
         self.services: list[str] = []
         found: dict[str, Served] = {}
         unused = set(handlers)
-        chain = interceptors if receive in interceptors else (*interceptors, receive)
+        received = any(isinstance(each, Receive) for each in interceptors)
+        chain: list[Interceptor] = [*interceptors] if received else [*interceptors, Receive()]
         for file in files:
             for service in file.services_by_name.values():
                 self.services.append(service.full_name)

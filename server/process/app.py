@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2
 from hexar.core.telemetry.access import AccessLog, as_json, as_text
 from hexar.server.calls.auth import Authentication
 from hexar.server.calls.interceptors import Observe, RateLimit, StreamLimit, errors, request_id
-from hexar.server.calls.rpc import Interceptor, ServiceHandler, receive
+from hexar.server.calls.rpc import WAITING, Interceptor, Receive, ServiceHandler
 from hexar.server.calls.streaming import LeaveInterceptor
 from hexar.server.calls.transport import Listener, make_server
 from hexar.server.calls.transport.health import Health, handlers
@@ -148,6 +148,6 @@ class App(Process):
             *observe,
             RateLimit(self.settings.limits.rate.rates(), engine.rates, engine.metrics),
             StreamLimit(self.settings.limits.streams.limits(), engine.slots, engine.metrics),
-            receive,
+            Receive(max(WAITING, 2 * self.settings.limits.concurrent_calls)),
             engine.gate,
         )

@@ -8,7 +8,7 @@ import pytest
 
 from hexar.core.errors import NotFound
 from hexar.server.calls.interceptors import errors
-from hexar.server.calls.rpc import Call, Handler, ServiceHandler, receive
+from hexar.server.calls.rpc import Call, Handler, Receive, ServiceHandler
 from hexar.server.calls.transport import make_server
 from hexar.v1 import ops_pb2, query_pb2
 
@@ -25,7 +25,7 @@ async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
 
     async def serve(path: str, handler: Handler) -> int:
         files = [query_pb2.DESCRIPTOR, ops_pb2.DESCRIPTOR]
-        served = ServiceHandler(files, {path: handler}, [errors, receive])
+        served = ServiceHandler(files, {path: handler}, [errors, Receive()])
         server = make_server(served.methods, [("grpc.so_reuseport", 0)], plain=request.param)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

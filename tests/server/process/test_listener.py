@@ -8,6 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from hexar.server.calls import rpc
 from hexar.server.calls.transport import Listener, accepting, make_server
 from hexar.server.calls.transport.health import Health, handlers
 from hexar.server.process.app import App
@@ -15,7 +16,7 @@ from hexar.server.settings.config import Settings
 from hexar.v1 import portfolio_pb2
 from hexar_client import AsyncClient
 from hexar_client.errors import HexarError
-from tests.server.process.http2 import Http2
+from tests.server.process.http2 import END_STREAM, RST_STREAM, Http2
 
 HOSTILE_PATHS = [
     b"/\xff",
@@ -136,6 +137,28 @@ async def test_streams_without_a_message_are_refused_by_their_headers(app_of: Ca
     await asyncio.gather(*(caller.ended(stream) for stream in streams))
     await caller.close()
     assert app.engine.metrics.in_flight == 0
+
+
+async def test_streams_that_are_left_crowd_one_another_out(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where anybody may call, no more calls wait for their first message than have room; one whose message comes is answered."""
+    monkeypatch.setattr(rpc, "FIRST_SECONDS", 600.0)
+    callers = [await Http2.connect(app.port) for _ in range(2)]
+    for caller in callers:
+        for _ in range(1500):
+            caller.open(b"/hexar.v1.QueryService/Query")
+        await caller.drained()
+    over = 3000 - rpc.WAITING
+
+    def ended() -> int:
+        frames = [frame for caller in callers for frame in caller.frames]
+        return sum(kind == RST_STREAM or bool(flags & END_STREAM) for kind, flags, stream, _ in frames if stream)
+
+    while ended() < over:  # noqa: ASYNC110  # no event tells of it
+        await asyncio.sleep(0.01)
+    async with AsyncClient(f"127.0.0.1:{app.port}", retries=0) as client:
+        assert (await client.portfolios.create("p")).portfolio_id == "p"
+    for caller in callers:
+        await caller.close()
 
 
 async def test_one_tenants_idle_uploads_leave_room_for_another(app_of: Callable[..., object]) -> None:

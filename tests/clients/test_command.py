@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hexar_client.commands.query import draw
 from hexar_client.gear import Ranking
 from tests.fix.demo_server import demo_server
 
+ROOT = Path(__file__).resolve().parents[2]
 HEXAR = str(Path(sys.executable).with_name("hexar"))
 
 
@@ -46,6 +48,12 @@ def run(folder: Path, *words: str, code: int = 0, **more: str) -> subprocess.Com
     assert "Traceback" not in ended.stderr, ended.stderr
     assert ended.returncode == code, ended.stdout + ended.stderr
     return ended
+
+
+def block(page: str, heading: str) -> list[str]:
+    """The lines of the first block of code of a section."""
+    section = (ROOT / page).read_text("utf-8").split(f"\n## {heading}\n")[1]
+    return section.split("```\n")[1].splitlines()
 
 
 def leaves(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -228,6 +236,7 @@ def test_figures_fit_on_eighty_columns_and_end_their_last_line(tmp_path: Path, s
     assert "gear.analyse  succeeded  1/3" in jobs
 
 
+@pytest.mark.chaos
 def test_what_operators_change(tmp_path: Path, server: str) -> None:
     """An option, a breaker, a product that is forgotten; what is not known is an error in a line."""
     assert " off " in run(tmp_path, "--server", server, "ops", "options", "--off", "heavy_analysis").stdout
@@ -237,6 +246,8 @@ def test_what_operators_change(tmp_path: Path, server: str) -> None:
     completed = json.loads(events[-1])["completed"]
     forgotten = run(tmp_path, "--server", server, "ops", "invalidate", "--product", completed["product_ids"][0]).stdout
     assert "vendor:" in forgotten
+    for line in block("docs/operations/runbook.md", "Forget and warm"):
+        run(tmp_path, "--server", server, *shlex.split(line)[1:])
     for words in ("invalidate --product p_0", "breakers --reset nobody"):
         assert "was not found" in run(tmp_path, "--server", server, "ops", *words.split(), code=1).stderr
     run(tmp_path, "--server", server, "ops", "invalidate", code=2)

@@ -16,7 +16,7 @@ pytest_plugins = (
     "tests.fix.redis_server",
     "tests.fix.redis_kinds",
     "tests.fix.postgres_server",
-    "tests.fix.wheels",
+    "tests.project.wheels",
 )
 
 

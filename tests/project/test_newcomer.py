@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.fix.ports import free_port
-from tests.fix.wheels import ROOT
+from tests.project.wheels import ROOT
 
 DOCS = ROOT / "docs"
 FEED = """<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:id>Z9</g:id><title>Quillon Zephyr 155

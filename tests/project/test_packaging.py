@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fix.wheels import ROOT, run
+from tests.project.wheels import ROOT, run
 
 
 @pytest.mark.chaos

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hexar.agents.answers.evidence import gives_cause
-from hexar.agents.answers.lists import columns_of, whole_list
+from hexar.agents.answers.lists import MAX_ITEMS, columns_of, whole_list
 from hexar.agents.answers.matching import BEGINNING, Passage, Read, Vectors, words_of
 from hexar.agents.answers.reading.questions import Asks, Question, follow, read_question
 from hexar.agents.answers.reading.units import Kind
@@ -21,6 +21,8 @@ MAX_QUOTES = 8
 QUOTES_PER_THOUSAND = 1.0
 #: The share of the best unit's score that a further one needs.
 KEEP_SHARE = 0.4
+#: What an item of a list must say of the question, as a share of what the best unit elsewhere says.
+LIST_SHARE = 0.8
 #: Units behind the one that tells what happened, among which its cause is looked for.
 CAUSE_WITHIN = 5
 
@@ -73,9 +75,11 @@ def choose(
     if asked.lists or asked.asks is Asks.METHOD:
         items = whole_list(asked, reads)
         best = max(reads, key=_order)
-        if items and (asked.lists or best in items or best.unit.text.endswith(":")):
+        if items and (best in items or best.unit.text.endswith(":") or (asked.lists and _says_more(items, best))):
             return [(written(item.unit, columns_of(asked, item, lists=True)), item.marker) for item in items]
     best = max(reads, key=_order)
+    if asked.asks is Asks.WHAT and (items := _headed(asked, best, reads)):
+        return [(written(item.unit, columns_of(asked, item, lists=True)), item.marker) for item in items]
     if not answered(asked, best):
         return []
     further = (read for read in reads if read is best or (supported(asked, read) and not _less_than(read, best)))
@@ -84,6 +88,22 @@ def choose(
     if asked.asks is Asks.REASON and (cause := _cause(reads, best)) is not None:
         kept = [best, cause, *(read for read in kept[1:] if read is not cause)][:wanted]
     return [_quote(asked, read) for read in kept]
+
+
+def _headed(question: Question, best: Read, reads: Sequence[Read]) -> list[Read]:
+    """The whole list that ``best`` introduces, or is of where the line or heading above it says all that is asked."""
+    beside = [read for read in reads if read.marker == best.marker and read.unit.kind is Kind.ITEM]
+    if best.unit.text.endswith(":"):
+        return [read for read in beside if read.unit.lead == best.unit.text][:MAX_ITEMS] if answered(question, best) else []
+    head = words_of(best.unit.lead or (best.unit.path[-1] if best.unit.path else ""), best.language)
+    carrying = [term for term in question.terms if term.weight >= 0.5]
+    says = carrying and all(any(term.word.stems & word.stems for word in head) for term in carrying)
+    return [read for read in beside if read.unit.group == best.unit.group][:MAX_ITEMS] if says and best in beside else []
+
+
+def _says_more(items: Sequence[Read], best: Read) -> bool:
+    """Whether an item of a list says, with what stands above it, about as much of the question as the best unit elsewhere."""
+    return max(item.said for item in items) >= LIST_SHARE * best.said
 
 
 def _less_than(read: Read, best: Read) -> bool:

@@ -25,7 +25,7 @@ MISSPELT, MISSPELT_LETTERS = 0.85, 6
 #: Letters that two words must begin with alike, and the share of the longer one.
 BEGINNING_LETTERS, BEGINNING_SHARE = 5, 0.65
 #: What a word counts that stands above the unit, beside it, elsewhere in its section, or in the document's title.
-ABOVE, BESIDE, SECTION, PASSAGE = 0.9, 0.6, 0.45, 0.4
+ABOVE, BESIDE, SECTION, PASSAGE = 0.9, 0.6, 0.45, 0.2
 #: What it counts as if the unit said it.
 ABOVE_SHARE = 0.8
 #: What a name counts that the sentence before says: the sentence goes on about it.
@@ -33,7 +33,7 @@ CARRIED = 0.85
 #: What any word counts that the sentence before says, where a sentence begins with what stands for it.
 GOES_ON = 0.6
 #: What counts as said at all: a word somewhere in the unit's passage.
-LEAST_NAMED = 0.3
+LEAST_NAMED = 0.15
 _PRONOUNS = ("it its he his she her they their these this", "el ella ellos ellas esto esta este estos estas su sus")
 _GO_ON = frozenset(word for words in _PRONOUNS for word in words.split())
 

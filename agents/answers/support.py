@@ -11,9 +11,11 @@ from hexar.agents.answers.reading.units import Kind
 #: The support that a unit needs to be quoted.
 LEAST_SUPPORT = 0.8
 #: What a unit and its surroundings must say of a question, by the number of its words that carry weight.
-LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.48, 0.41, 0.36, 0.33)
+LEAST_SAID = (0.75, 0.75, 0.75, 0.68, 0.43, 0.34, 0.28, 0.22)
 #: The same of a question for a yes or no: a sentence about most of its words confirms nothing.
 LEAST_CONFIRMED = 0.7
+#: How surely one word beside the names must be said for it, where both are in one language: a concept is too wide.
+LEAST_WORD = 0.91
 #: The share of a question for a yes or no that the unit must say itself.
 LEAST_OWN = 0.4
 
@@ -37,8 +39,8 @@ def _of_another(question: Question, read: Read) -> bool:
 
 
 def _tells(question: Question, read: Read) -> bool:
-    """Whether a unit tells of a named thing any of what is asked: names alone do not, nor does a number of other things."""
-    if question.asks is Asks.WHAT:
+    """Whether a unit that is to say who did something to a named thing says any of what was done."""
+    if question.asks is not Asks.PERSON:
         return True
     said = zip(question.terms, read.all, strict=True)
     asked = [sure for term, sure in said if not term.named and not term.stands and term.weight >= 0.5]
@@ -49,6 +51,9 @@ def _confirms(question: Question, read: Read) -> bool:
     """Whether a unit itself, not only what stands around it, says enough of what is to be confirmed or denied."""
     total = sum(term.weight for term in question.terms)
     own = sum(term.weight * said for term, said in zip(question.terms, read.own, strict=True))
+    other = [said for term, said in zip(question.terms, read.all, strict=True) if not term.named]
+    if other and question.language == read.language and max(other) < LEAST_WORD:
+        return False
     return read.said >= _least(question) and own >= LEAST_OWN * total
 
 

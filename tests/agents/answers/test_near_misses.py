@@ -16,7 +16,10 @@ DEPOT = (
         "week. The shed stands behind the chapel.\n\n"
         "| part | up to 10 | up to 50 |\n|---|---|---|\n| Brake K2 | 31.00 | 27.50 |\n| Brake K7 | 44.00 | 39.00 |\n\n"
         "| occasion | days |\n|---|---|\n| Night shift | 3 |\n| First aid course | 2 |\n\n"
-        "- K2: The brake is worn.\n- K7: The brake is wet.\n",
+        "Lamination costs 4.00 a sheet.\n\n"
+        "## What is in the toolbox\n\n- a spanner\n- a torch\n- this leaflet\n\n"
+        "## Duties\n\nThe foreman performs the following duties:\n\n- he signs the log\n- he locks the hall\n\n"
+        "## Codes\n\n- K2: The brake is worn.\n- K7: The brake is wet.\n",
         "Tram depot",
     ),
 )
@@ -67,6 +70,23 @@ def test_a_row_is_quoted_without_those_of_other_codes() -> None:
     """Rows beside the right one say other codes; an amount in a cell needs no currency, and a figure has its header's unit."""
     assert quotes("What does brake K7 cost up to 50?") == ["Brake K7, up to 50: 39.00"]
     assert quotes("How many days is the first aid course?") == ["First aid course, days: 2"]
+
+
+def test_a_list_below_what_is_asked_is_quoted_whole() -> None:
+    """Whether its heading asks the question, or the line before it begins to answer."""
+    assert quotes("What is in the toolbox?") == ["a spanner", "a torch", "this leaflet"]
+    assert quotes("Which duties performs the foreman?") == ["he signs the log", "he locks the hall"]
+
+
+def test_what_is_cheaper_is_asked_of_prices() -> None:
+    """Both prices, whatever else is said of the two."""
+    assert quotes("Which is cheaper, brake K2 or brake K7?") == [
+        "Brake K2, up to 10: 31.00, up to 50: 27.50",
+        "Brake K7, up to 10: 44.00, up to 50: 39.00",
+    ]
+    assert quotes("What does lamination cost?") == ["Tram depot: Lamination costs 4.00 a sheet."] or quotes(
+        "What does lamination cost?"
+    ) == ["Lamination costs 4.00 a sheet."]
 
 
 def test_half_of_a_long_question_must_be_said() -> None:

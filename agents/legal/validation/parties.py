@@ -97,6 +97,7 @@ def find_parties(document: Document) -> list[PartyAt]:
     head = document.body
     for match in _DEFINED.finditer(head):
         name, role = _bearer(match), match["role"].strip()
+        at = match.start() if name in match["name"] else head.find(name, match.start())
         if role.casefold() in _GROUP or _THING.search(role) or not name or _is_common(name):
             continue
         if not re.search(r"[\"“«]", match.group()[-len(match["role"]) - 4 :]) and not re.search(
@@ -107,7 +108,7 @@ def find_parties(document: Document) -> list[PartyAt]:
         if (
             re.search(r"\d{4}$|^\d|Date$", name)
             or not re.search(r"[a-záéíóú]|[A-Z]{2}", name)
-            or not _introduces(head, match.start(), name)
+            or not _introduces(head, at, name)
         ):
             continue
         found.append(_whole(head, PartyAt(name, role, match.start("name"), match.start("name") + len(name))))

@@ -90,6 +90,7 @@ cdef uint8_t DESCRIBING = group_number("describing")
 cdef uint8_t FILLER = group_number("filler")
 cdef uint8_t STOP = group_number("stop")
 cdef uint8_t COUNT = dimension_number("count")
+cdef uint8_t BYTES = dimension_number("bytes")
 cdef uint8_t DEGREES = dimension_number("degrees")
 cdef uint8_t GRAMS = dimension_number("grams")
 cdef uint8_t LITRES = dimension_number("litres")
@@ -740,6 +741,8 @@ cdef double numbers_evidence(const Side* left, const Side* right, double damp) n
             cost += dimension_cost[dimension]
         elif not (a.left_over & b.left_over) >> dimension & 1 and shares_quantity(left.record, right.record, dimension):
             cost += 0.3
+        elif dimension == BYTES:  # a capacity is told apart by no code
+            counts += COST.quantity
         else:
             cost += COST.quantity
     if a.weak or b.weak:

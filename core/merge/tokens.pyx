@@ -384,11 +384,19 @@ cdef Py_ssize_t read_symbol(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, ve
     return i
 
 
+cdef bint grouped_thousands(const Py_UCS4* text, size_t length) noexcept nogil:
+    """Whether a point groups thousands: three digits behind it that end with 0 ("24.000", "1.250"); nobody writes such decimals."""
+    if not 5 <= length <= 7 or text[length - 4] != c'.' or text[length - 1] != c'0' or text[0] == c'0':
+        return False
+    return digits_only(text, length - 4) and digits_only(text + length - 3, 3)
+
+
 cdef Py_ssize_t read_run(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, Piece* piece) except -1:
     """Read one run of letters and digits into ``piece``: decimals and initials ("D.O.A.") stay whole. Where it ends."""
     cdef Py_ssize_t start = i
     cdef bint initials = False
     cdef Py_UCS4 c
+    cdef size_t k
     while i < n:
         c = PyUnicode_READ_CHAR(text, i)
         if Py_UNICODE_ISALNUM(c):
@@ -424,6 +432,11 @@ cdef Py_ssize_t read_run(str text, Py_ssize_t i, Py_ssize_t n, Text& pool, Piece
             i += 2
         else:
             break
+    if grouped_thousands(pool.data() + piece.start, piece.length):
+        for k in range(piece.length - 4, piece.length - 1):
+            pool[piece.start + k] = pool[piece.start + k + 1]
+        pool.pop_back()
+        piece.length -= 1
     return i
 
 

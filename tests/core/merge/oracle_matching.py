@@ -207,7 +207,11 @@ class Cutter:
             else:
                 break
             self.at += 1
-        return out
+        head, point, tail = out.partition(".")
+        grouped = (
+            1 <= len(head) <= 3 and head[0] in "123456789" and len(tail) == 3 and is_digits(head + tail) and tail[2] == "0"
+        )
+        return head + tail if point and grouped else out  # "24.000 mAh"
 
 
 def season(compound: list[tuple[str, str]]) -> int:
@@ -848,7 +852,10 @@ def numbers_evidence(left: Side, right: Side, damp: float) -> float:
         else:
             apart = all(any(t.dimension == dimension for _, t in side.left_over) for side in (left, right))
             same = not apart and any(number_closeness(t, u) == 1.0 for t in a for u in b)
-            cost += 0.3 if same else COSTS["quantity"]
+            if dimension == "bytes" and not same:  # a capacity is told apart by no code
+                counts += COSTS["quantity"]
+            else:
+                cost += 0.3 if same else COSTS["quantity"]
     weak = [any(t.kind == CODE and not t.strong for _, t in side.left_over) for side in (left, right)]
     if any(weak):
         cost += COSTS["weak_code"] + (COSTS["number_replaced"] if all(weak) else 0.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hexar.agents.market.tables.values import number_format
 from hexar.agents.portfolio.documents.chunking import chunks
 from hexar.agents.portfolio.documents.formats import find_format, read
 from tests.project.patterns import explosive
@@ -93,3 +94,10 @@ def test_comments_before_a_page_are_passed_over() -> None:
     assert find_format(b"<!---->" * 200 + b"<html>", "notes") == "html"
     assert find_format(b"<!---->" * 200_000 + b"x", "notes") == "text"
     assert find_format(b"<!--" * 200_000, "notes") == "text"
+
+
+def test_a_cell_of_blanks_is_no_number_at_once() -> None:
+    """A cell of a caller's table: a bracket and blanks without an end took the fourth power of their number."""
+    begun = time.process_time()
+    assert number_format(["(" + " " * 20_000 + "x"]) is None
+    assert time.process_time() - begun < 1.0

@@ -137,8 +137,9 @@ SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₺": "TRY", "�
          "$": "$", "¥": "¥"}  # fmt: skip
 _SIGN = r"(?:US\$|R\$|zł|[$€£¥₹₩₺₽₫₪]|[A-Z]{3})"
 _NUMBER = re.compile(
-    rf"^\(?\s*[-+−]?\s*({_SIGN})?\s*[-+−]?\s*(\d[\d.,'’\u00a0\u202f ]*|[.,]\d+)"
-    rf"(?:[eE]([-+]?\d{{1,3}}))?\s*({_SIGN}|%)?\s*-?\)?$"
+    # Blanks are not given back: between so many things that may be missing there are many ways to share them.
+    rf"^\(?\s*+[-+−]?\s*+({_SIGN})?\s*+[-+−]?\s*+(\d[\d.,'’\u00a0\u202f ]*|[.,]\d+)"
+    rf"(?:[eE]([-+]?\d{{1,3}}))?\s*+({_SIGN}|%)?\s*+-?\)?$"
 )
 _PLAIN = re.compile(r"-?\d+(\.\d+)?").fullmatch
 _GROUPED = {",": re.compile(r"\d{1,3}(,\d{2,3})*,\d{3}"), ".": re.compile(r"\d{1,3}(\.\d{3})+")}

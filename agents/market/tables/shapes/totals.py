@@ -23,7 +23,7 @@ PART = r"^(sub[- ]?)?(total|suma|summe|subtotal|zwischensumme)[ :-].{1,60}$|^.{1
 #: Amounts that add up.
 _ADDED = ("revenue", "units", "cost", "profit", "spend")
 #: Rows above which a table is read for labels only where a sample has one; rows of that sample at either end.
-SCANNED, SAMPLED = 500_000, 5_000
+SCANNED, SAMPLED = 50_000, 5_000
 _COLUMNS = 12
 
 

@@ -1,6 +1,7 @@
 """No pattern of the product takes exponential time, and what reads foreign texts takes time in proportion to them."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hexar.agents.legal.citations import recognise
 from hexar.agents.market.tables.values import number_format
 from hexar.agents.portfolio.documents.chunking import chunks
 from hexar.agents.portfolio.documents.formats import find_format, read
@@ -100,4 +102,13 @@ def test_a_cell_of_blanks_is_no_number_at_once() -> None:
     """A cell of a caller's table: a bracket and blanks without an end took the fourth power of their number."""
     begun = time.process_time()
     assert number_format(["(" + " " * 20_000 + "x"]) is None
+    assert time.process_time() - begun < 1.0
+
+
+def test_a_run_of_capitals_names_no_law_at_once() -> None:
+    """One word cannot be taken for up to eight: that took the eighth power of its length."""
+    begun = time.process_time()
+    for pattern in vars(recognise).values():
+        if isinstance(pattern, re.Pattern):
+            assert list(pattern.finditer("A" * 300 + "\x01")) == []
     assert time.process_time() - begun < 1.0

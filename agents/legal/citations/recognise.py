@@ -17,7 +17,7 @@ WINDOW = 160
 
 _WORD = r"(?:[A-Z][\w'’&-]*\.?|[A-Z]\.|of|the|and|&|de|del|la|du|des|et|al\.?|ex|rel\.|re|d/b/a)"
 _NAME = rf"[A-Z][\w'’&.-]*(?:,?\s(?:{_WORD}|\d+)){{0,9}}"
-_CAPITALS = r"(?:[A-Z][\w.'’]*\s?(?:(?:&|of|and|the|for|in)\s)?){1,8}"
+_CAPITALS = r"(?:[A-Z][\w.'’]*+\s?(?:(?:&|of|and|the|for|in)\s)?){1,8}"
 _REPORTER = r"[A-Z][\w.'’]*(?:\s?(?:[A-Z][\w.'’]*|&|\d?(?:st|nd|rd|th|d)|of)\.?){0,5}"
 _PAREN = r"(?:\s?\([^()\n]{0,80}\b(?:1[5-9]|20)\d\d\)|\s?\((?:1[5-9]|20)\d\d\))"
 _PART = r"(?:\([\w.-]{1,6}\))*"

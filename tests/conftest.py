@@ -13,9 +13,9 @@ settings.load_profile("quick")
 
 pytest_plugins = (
     "tests.fix.pace",
-    "tests.fix.redis_server",
-    "tests.fix.redis_kinds",
-    "tests.fix.postgres_server",
+    "tests.fix.stores.redis_server",
+    "tests.fix.stores.redis_kinds",
+    "tests.fix.stores.postgres_server",
     "tests.project.wheels",
 )
 

@@ -65,9 +65,11 @@ def check(
     try:
         found = agent.light(LightRequest(terms), Deadline.after(config.timeout))
     except VendorError as error:
-        advice = "; --private lets it be read" if isinstance(error, VendorRefused) and "://" in what and not private else ""
-        reason = error.reason if "://" in what else str(error)
-        raise failed(ConfigurationError(f"{what}: {reason}{advice}" if "://" in what else reason), 1) from None
+        text = str(error)
+        if "://" in what:
+            advice = "; --private lets it be read" if isinstance(error, VendorRefused) and not private else ""
+            text = f"{what}: {error.reason}{advice}"
+        raise failed(ConfigurationError(text), 1) from None
     finally:
         agent.close()
     console = Console(highlight=False, stderr=as_json)

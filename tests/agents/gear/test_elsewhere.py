@@ -24,7 +24,7 @@ from hexar.core.store.migrations import create_tables
 from hexar.v1 import common_pb2, query_pb2
 from tests.agents.gear.conftest import Answered, Ask, Engine, Shelf
 from tests.fix.fleet import until
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 NOTHING_HOLDS = GearConfig(refresh_age=0.0)
 REFRESH = common_pb2.CACHE_POLICY_REFRESH

@@ -50,6 +50,7 @@ def _run(command: list[str], **environment: str) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.chaos  # building takes most of it
 @pytest.mark.timeout(600)
 def test_every_answer_has_every_field(program: Path, recording: Recording) -> None:
     """Each example prints exactly what the server sent, field by field, from the first event to the last."""

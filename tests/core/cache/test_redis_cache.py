@@ -15,7 +15,7 @@ from hexar.core.cache.versions import Versions
 from hexar.core.redis.link import RedisDown, RedisLink, connection_pool
 from hexar.core.redis.node import RedisNode
 from tests.fix.kinds import KINDS
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 KEY = bytes(range(32))
 

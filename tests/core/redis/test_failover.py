@@ -7,7 +7,7 @@ import asyncio
 from redis.exceptions import ResponseError
 
 from hexar.core.redis.link import RedisDown, RedisLink
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.fix.wire import Wire
 
 

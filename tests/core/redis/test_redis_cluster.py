@@ -19,7 +19,7 @@ from hexar.core.store.migrations import create_tables
 from tests.core.redis.test_redis_kinds import until, use_everything
 from tests.fix.kinds import KINDS
 from tests.fix.ports import free_port
-from tests.fix.redis_kinds import FAULTS, Server
+from tests.fix.stores.redis_kinds import FAULTS, Server
 
 MASTERS = 3
 

@@ -29,7 +29,7 @@ from hexar.server.engine import Engine, build_engine
 from hexar.server.systems import make_settings
 from tests.fix.kinds import KINDS
 from tests.fix.ports import free_port
-from tests.fix.redis_kinds import FAULTS, Server
+from tests.fix.stores.redis_kinds import FAULTS, Server
 
 OPERATIONS = Path(__file__).resolve().parents[3] / "docs" / "operations" / "stores.md"
 
@@ -262,6 +262,7 @@ class Watched:
         return True
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_another_master_is_found_when_the_first_is_gone(
     redis_binary: str, servers: list[Server], tmp_path: Path, fault: signal.Signals

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import rate_limits as ratelimit
 from hexar.core.resilience.rate_limits import LEASE, Bucket, Rate, RateLimiter
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 Make = Callable[..., Awaitable[list[RateLimiter]]]
 

@@ -12,7 +12,7 @@ from hexar.core.redis.link import RedisLink
 from hexar.core.resilience import BreakerOpen, BreakerState, CircuitBreaker
 from hexar.core.resilience.dispatch import BulkheadConfig, Dispatcher
 from hexar.core.resilience.shared_breakers import SharedBreakers
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 
 class Process:

@@ -6,7 +6,7 @@ import pytest
 
 from hexar.core.redis.link import RedisLink
 from hexar.core.resilience.slots import Slot, Slots
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 
 async def test_a_slot_is_of_every_limit_or_of_none() -> None:

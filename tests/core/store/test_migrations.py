@@ -14,7 +14,7 @@ from hexar.core.store.migrations import current, heads, prepare, upgrade
 from hexar.core.store.schema import SchemaMismatch, version_table
 from hexar.server.commands.db import schema_differences
 from hexar.server.systems import TABLES
-from tests.fix.postgres_server import PostgresServer
+from tests.fix.stores.postgres_server import PostgresServer
 
 HEADS = heads(TABLES)
 #: The tables of a store that was made before there were revisions, as far as they differ from today's, with a job in it.

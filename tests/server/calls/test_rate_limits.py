@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
 from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.server.calls.test_errors import details, failure
 from tests.server.calls.test_operations import environment
 

@@ -12,7 +12,7 @@ import pytest
 from hexar.server.process.app import App
 from hexar.v1 import chat_pb2, chat_pb2_grpc
 from tests.fix.pace import Pace
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.server.chat.test_chat import Chat, text_of
 from tests.upstream import Upstream
 

@@ -17,7 +17,7 @@ import pytest
 from hexar.v1 import ops_pb2 as pb
 from hexar.v1 import ops_pb2_grpc, portfolio_pb2, portfolio_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.fleet import Fleet
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 #: Connections, so that both processes get some.
 CHANNELS = 16

@@ -15,7 +15,7 @@ from hexar.server.process.app import App
 from hexar.server.settings.config import JobsConfig, Settings
 from hexar.v1 import common_pb2, ops_pb2, ops_pb2_grpc, query_pb2, query_pb2_grpc
 from tests.fix.fleet import Fleet
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 TEXT = "beginner snowboard under $400"
 LEASE = 2.0

@@ -25,7 +25,7 @@ from hexar.v1 import chat_pb2, chat_pb2_grpc, ops_pb2, ops_pb2_grpc
 from hexar_client import AsyncClient
 from hexar_client.chat import Upload
 from tests.fix.fleet import Fleet, alive, until
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.upstream import Upstream
 
 STATUS = ops_pb2.GetStatusRequest()

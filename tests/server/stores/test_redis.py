@@ -7,7 +7,7 @@ import pytest
 from hexar.server.engine import build_engine
 from hexar.server.engine.system import kinds
 from hexar.server.systems import SYSTEMS, make_settings
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 
 async def test_two_engines_share_what_they_cache_and_what_they_forget(

@@ -18,8 +18,8 @@ from hexar.server.process.app import App
 from hexar.server.settings.config import Settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, parts_pb2, parts_pb2_grpc, portfolio_pb2, query_pb2
 from hexar.v1.query_pb2_grpc import QueryServiceStub
-from tests.fix.postgres_server import PostgresServer
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.postgres_server import PostgresServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.server.chat.test_chat import LIGHTS, WARRANTY, Chat, text_of
 
 QUESTION = "What is the warranty of the Atlas 40 backpack?"

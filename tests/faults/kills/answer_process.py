@@ -1,6 +1,6 @@
 """One process of a fleet that shares running answers: asked on a socket, it streams events as a server would.
 
-Run as ``python -m tests.faults.answer_process STORE REDIS PORT TIMEOUT``; TIMEOUT is the longest that a request waits for Redis,
+Run as ``python -m tests.faults.kills.answer_process STORE REDIS PORT TIMEOUT``; TIMEOUT is the longest that a request waits for Redis,
 seconds. A request is one JSON line: what to make, and where to resume;
 the reply is one line with the answer's id, then one line an event, then ``end`` or the error's code.
 """

@@ -1,6 +1,6 @@
 """A process that submits, cancels and runs jobs until it is killed: each job that ends well adds one row to ``effects``.
 
-Run as ``python -m tests.faults.job_process STORE THREADS LEASE``. It reads commands from stdin, one JSON object a line, and
+Run as ``python -m tests.faults.kills.job_process STORE THREADS LEASE``. It reads commands from stdin, one JSON object a line, and
 answers each with one once the store has acknowledged it. The payload of a job says how long it takes, how many of its attempts
 fail, and whether it kills its process.
 """

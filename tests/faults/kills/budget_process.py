@@ -1,6 +1,6 @@
 """One process of a fleet that spends budgets: every charge that is durable is told on stdout, one line each, "id tenant cost".
 
-Run as ``python -m tests.faults.budget_process STORE SEED LEASE TENANTS``. Two threads reserve and settle random amounts until
+Run as ``python -m tests.faults.kills.budget_process STORE SEED LEASE TENANTS``. Two threads reserve and settle random amounts until
 each was refused for as long as a dead process can hold what it leased, and a little longer.
 """
 

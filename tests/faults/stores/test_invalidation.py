@@ -22,7 +22,7 @@ from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded, short_and_long
 from tests.fix.pace import Pace
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -93,7 +93,7 @@ async def fleet(fragile_redis: RedisServer, tmp_path: Path) -> AsyncIterator[Fle
         made = [
             Process(
                 await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "tests.faults.cache_process", store, fragile_redis.url,
+                    sys.executable, "-m", "tests.faults.stores.cache_process", store, fragile_redis.url,
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=os.environ,
                 )
             )

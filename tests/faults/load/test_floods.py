@@ -18,7 +18,7 @@ from hexar_client.chat import Upload
 from hexar_client.errors import HexarError
 from tests.fix.server_process import ServerProcess
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STREAMS = int(os.environ.get("HEXAR_FLOOD", "20000"))
 TOKEN = "token-of-a-0123456789"
 AUTH = {"tokens": [{"token": TOKEN, "tenant": "a", "scopes": ["use", "ops"]}]}
@@ -31,7 +31,7 @@ async def _flood(port: int, kind: str, streams: int) -> int:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.faults.flood_process",
+        "tests.faults.load.flood_process",
         str(port),
         kind,
         str(streams),

@@ -23,7 +23,7 @@ from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded
 from tests.fix.kinds import KINDS
 from tests.fix.pace import Pace
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.fix.wire import Wire
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]

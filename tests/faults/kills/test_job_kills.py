@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from hexar.core.jobs.queue import WORKER_DIED, JobQueue, jobs_table
 from hexar.core.store import Database
 from hexar.core.store.migrations import create_tables
-from tests.faults.job_process import effects
+from tests.faults.kills.job_process import effects
 from tests.fix.chaos import seeded, short_and_long
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -48,7 +48,7 @@ class Process:
     async def start(cls, store: str, threads: int = 3, lease: float = LEASE) -> Process:
         """A process that runs jobs already."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.job_process", store, str(threads), str(lease),
+            sys.executable, "-m", "tests.faults.kills.job_process", store, str(threads), str(lease),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=os.environ,
         )  # fmt: skip
         assert process.stdout is not None

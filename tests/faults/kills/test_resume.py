@@ -19,8 +19,8 @@ from hexar.core.store.migrations import create_tables
 from hexar.server.demo import DemoShops
 from hexar.server.systems import TABLES
 from hexar.v1 import chat_pb2, parts_pb2, query_pb2
-from tests.fix.redis_server import RedisServer
 from tests.fix.server_process import ServerProcess
+from tests.fix.stores.redis_server import RedisServer
 from tests.server.chat.test_chat import Chat
 from tests.upstream import Upstream
 

@@ -26,8 +26,8 @@ from hexar.v1 import common_pb2, query_pb2, query_pb2_grpc
 from hexar_client import Event, Ranking
 from tests.fix.chaos import seeded
 from tests.fix.pace import Pace
-from tests.fix.redis_server import RedisServer
 from tests.fix.server_process import ServerProcess
+from tests.fix.stores.redis_server import RedisServer
 from tests.fix.wire import Wire
 from tests.server.chat.test_chat import Chat, text_of
 

@@ -25,8 +25,8 @@ from hexar.server.process.app import App
 from hexar.server.systems import TABLES, make_settings
 from hexar.v1 import chat_pb2, ops_pb2, ops_pb2_grpc, portfolio_pb2, query_pb2, query_pb2_grpc
 from tests.fix.pace import Pace
-from tests.fix.postgres_server import PostgresServer
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.postgres_server import PostgresServer
+from tests.fix.stores.redis_server import RedisServer
 from tests.fix.wire import Wire
 from tests.server.chat.test_chat import LIGHTS, WARRANTY, Chat, text_of
 
@@ -230,7 +230,8 @@ async def served(url: str, redis: str, folder: Path) -> AsyncIterator[tuple[App,
             await app.stop(0)
 
 
-@pytest.mark.parametrize("fault", ["kill", *(pytest.param(name, marks=pytest.mark.chaos) for name in ("freeze", "silence"))])
+@pytest.mark.chaos
+@pytest.mark.parametrize("fault", ["kill", "freeze", "silence"])
 async def test_a_server_goes_on_without_postgresql(
     fragile_postgres: PostgresServer, wire: Wire, redis_server: RedisServer, tmp_path: Path, pace: Pace, fault: str
 ) -> None:

@@ -23,7 +23,7 @@ from hexar.core.store.migrations import create_tables
 from tests.fix.chaos import seeded, short_and_long
 from tests.fix.pace import Pace
 from tests.fix.ports import free_port
-from tests.fix.redis_server import RedisServer
+from tests.fix.stores.redis_server import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
@@ -42,7 +42,7 @@ class Replica:
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.answer_process", *self._arguments,
+            sys.executable, "-m", "tests.faults.kills.answer_process", *self._arguments,
             stdout=asyncio.subprocess.PIPE, env=os.environ,
         )  # fmt: skip
         assert self.process.stdout is not None

@@ -1,6 +1,6 @@
 """One process of a fleet that shares caches: reads operations from stdin, one JSON object a line, and answers each with one.
 
-Run as ``python -m tests.faults.cache_process STORE REDIS``. ``put`` reads the source (the committed version of a name) as a
+Run as ``python -m tests.faults.stores.cache_process STORE REDIS``. ``put`` reads the source (the committed version of a name) as a
 pipeline would and keeps it; ``get`` says what the caches serve; ``bump`` is acknowledged when every process has forgotten.
 """
 

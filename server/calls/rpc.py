@@ -142,10 +142,6 @@ class Call:
         """Add to the initial metadata; before the first event."""
         self._headers += ((name, value),)
 
-    def watch(self) -> None:
-        """Be cancelled from here on when the caller leaves; to be said before anything that takes time."""
-        self._wire.watch()
-
     async def send(self, events: Sequence[bytes], *, opening: bool = False, closing: bool = False) -> None:
         """Write events of a stream, in order; waits while the client does not read.
 
@@ -344,13 +340,7 @@ class ServiceHandler(grpc.GenericRpcHandler):
 
 
 def _served(method: Method, handler: Handler) -> Served:
-    # A stream of an answer may only replay, which is over before its caller could leave: it says itself when it works.
-    works = method.client_streaming or not method.server_streaming
-
     async def serve(wire: Wire) -> None:
-        call = Call(method, wire)
-        if works:
-            call.watch()
-        await handler(call)
+        await handler(Call(method, wire))
 
     return Served(serve, method.server_streaming)

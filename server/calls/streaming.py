@@ -259,7 +259,6 @@ async def _send(call: Call, held: Held, after: int, hooks: StreamHooks) -> None:
         call.last_seq = after
         finished = answer.finished
         if finished is None:
-            call.watch()
             linger(call, answer)
         elif after > finished.count:
             raise InvalidArgument("resume_after", f"the answer has {finished.count} events")

@@ -47,7 +47,7 @@ def test_a_server_that_stays_keeps_its_store_where_commands_find_it(tmp_path: Pa
 def test_the_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
     """Each command that docs/getting-started.md gives for a server that `make run` has started ends well and says something."""
     blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / "getting-started.md").read_text("utf-8"), re.S | re.M)
-    lines = [line.split("  #")[0].replace(".venv/bin/hexar", HEXAR) for line in blocks[1].splitlines()]
+    lines = [line.split("  #")[0].rstrip().replace(".venv/bin/hexar", HEXAR) for line in blocks[1].splitlines()]
     assert len(lines) == 6
     with staying(tmp_path) as address:
         environment = dict(os.environ, HEXAR_SERVER=address, XDG_CONFIG_HOME=str(tmp_path))

@@ -85,16 +85,12 @@ class Admission:
         return admitted
 
     def work(self, call: Call) -> _Work:
-        """Enter the part of ``call`` that does more than replay, which ends when its caller leaves.
-
-        Raises ResourceExhausted at its limit.
-        """
+        """Enter the part of ``call`` that does more than replay. Raises ResourceExhausted at its limit."""
         limit = self.gradient.value
         if self.working >= limit:
             raise ResourceExhausted("too many calls are in progress", COME_BACK, limit="work")
         if self.working >= limit * BULK_SHARE and (call.method.client_streaming or call.text(PRIORITY) == BULK):
             raise ResourceExhausted("too much work is in progress for bulk work", COME_BACK_BULK, limit="bulk work")
-        call.watch()
         return _Work(self)
 
     def observe(self, delay: float) -> None:

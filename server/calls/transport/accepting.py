@@ -21,17 +21,13 @@ from contextlib import suppress
 from typing import Any, Union
 
 import grpc
-import structlog
 from grpc._cython import cygrpc
 from grpc.aio import _server as aio_server
 
 from hexar.server.calls.transport.wire import Metadata, Served, Wire
 
-log = structlog.get_logger(__name__)
-
 _core: Any = cygrpc
 _OPERATIONS = (
-    "ReceiveCloseOnServerOperation",
     "ReceiveMessageOperation",
     "SendInitialMetadataOperation",
     "SendMessageOperation",
@@ -69,7 +65,7 @@ class _Methods:
 class _BatchWire:
     """A wire that hands gRPC's core, in one batch, whatever it can take at once."""
 
-    __slots__ = ("_closing", "_context", "_ended", "_loop", "_opened", "_server", "_state")
+    __slots__ = ("_context", "_ended", "_loop", "_opened", "_server", "_state")
 
     def __init__(self, server: Any, state: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
@@ -78,8 +74,6 @@ class _BatchWire:
         # Reads what came with the call; nothing is sent by it.
         self._context = _core._ServicerContext(state, None, None, loop)
         self._opened = self._ended = False
-        #: What waits for the end of the call where it is watched.
-        self._closing: asyncio.Task[None] | None = None
 
     def metadata(self) -> Metadata:
         """As in `Wire`."""
@@ -90,18 +84,8 @@ class _BatchWire:
         seconds: float | None = self._context.time_remaining()
         return seconds
 
-    def watch(self) -> None:
-        """As in `Wire`."""
-        if self._closing is None:
-            self._closing = self._loop.create_task(self._watch(asyncio.current_task(self._loop)))
-
-    async def closed(self) -> None:
-        """Wait until the call is over, where it is watched."""
-        if self._closing is not None:
-            await self._closing
-
     async def read(self) -> bytes | None:
-        """As in `Wire`; None also where the call is over."""
+        """As in `Wire`; None also where the call is over, whose handler is then cancelled."""
         receive = _core.ReceiveMessageOperation(0)
         with suppress(_core.ExecuteBatchError):
             await self._run((receive,))
@@ -131,20 +115,10 @@ class _BatchWire:
         operations = self._opening(headers)
         if message is not None:
             operations += (_core.SendMessageOperation(message, 0),)
-        operations += (_core.SendStatusFromServerOperation(trailers, code, text, 0),)
-        if self._closing is None:
-            operations += (_core.ReceiveCloseOnServerOperation(0),)
         self._ended = True
         # It fails where the call is over already: nobody waits for its end.
         with suppress(_core.ExecuteBatchError):
-            await self._run(operations)
-
-    async def _watch(self, call: asyncio.Task[Any] | None) -> None:
-        close = _core.ReceiveCloseOnServerOperation(0)
-        with suppress(_core.ExecuteBatchError, _core._ServerStoppedError):
-            await self._run((close,))
-            if close.cancelled() and not self._ended and call is not None:
-                call.cancel()
+            await self._run((*operations, _core.SendStatusFromServerOperation(trailers, code, text, 0)))
 
     def _opening(self, headers: Metadata) -> tuple[Any, ...]:
         if self._opened:
@@ -158,19 +132,6 @@ class _BatchWire:
             raise _core._ServerStoppedError
         batch: Awaitable[None] = _core.execute_batch(self._state, operations, self._loop)
         return batch
-
-
-async def _serve(serve: Callable[[Wire], Awaitable[None]], wire: _BatchWire) -> None:
-    """Answer one call, and be there until it is over."""
-    try:
-        await serve(wire)
-    except (asyncio.CancelledError, _core._ServerStoppedError):
-        pass
-    except Exception:
-        log.exception("unanswered_call")
-        with suppress(_core._ServerStoppedError):
-            await wire.fail(grpc.StatusCode.UNKNOWN, "unexpected error", None, (), ())
-    await wire.closed()
 
 
 def _accepting_core() -> Any:
@@ -196,11 +157,10 @@ def _accepting_core() -> Any:
             while True:
                 state = await (self._request_call() if method is None else self._request_registered_call(method))
                 if serve is not None and len(calls) < MAX_CALLS:
-                    handling = _serve(serve, _BatchWire(self, state, loop))
+                    handling = serve(_BatchWire(self, state, loop))
                 else:
-                    answer = _core._handle_rpc(name, methods, (), state, loop, len(calls) >= MAX_CALLS)
-                    handling = _core._schedule_rpc_coro(answer, state, loop, name)
-                call = loop.create_task(handling)
+                    handling = _core._handle_rpc(name, methods, (), state, loop, len(calls) >= MAX_CALLS)
+                call = loop.create_task(_core._schedule_rpc_coro(handling, state, loop, name))
                 calls.add(call)
                 call.add_done_callback(calls.discard)
 

@@ -27,10 +27,6 @@ class Wire(Protocol):
         """Seconds until the caller's deadline; None where it has none."""
         ...
 
-    def watch(self) -> None:
-        """Cancel the task of the call, from here on, when its caller leaves. What is not watched ends where it next sends."""
-        ...
-
     async def read(self) -> bytes | None:
         """The next message; None where the caller sends no more."""
         ...
@@ -93,9 +89,6 @@ class ContextWire:
         """As in `Wire`."""
         seconds: float | None = self._context.time_remaining()
         return seconds
-
-    def watch(self) -> None:
-        """As in `Wire`. grpcio watches every call."""
 
     async def read(self) -> bytes | None:
         """As in `Wire`."""

@@ -248,7 +248,6 @@ class OpsServicer:
 
     async def watch_job(self, call: Call) -> None:
         """The job whenever it changes, until it ends."""
-        call.watch()
         job_id = call.decode(pb.WatchJobRequest).id
         job = await self._find(call, job_id)
         while True:

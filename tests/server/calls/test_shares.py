@@ -119,9 +119,6 @@ class _Wire:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return self._metadata
 
-    def watch(self) -> None:
-        pass
-
 
 STREAM = Method("hexar.v1.QueryService/Query", "hexar.v1.QueryService", "Query", False, True)
 

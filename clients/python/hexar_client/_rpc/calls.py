@@ -19,7 +19,7 @@ from hexar_client._rpc.channel import Connection
 from hexar_client._rpc.ended import Ended
 from hexar_client._rpc.guard import AsyncGuardedChannel, GuardedChannel
 from hexar_client._rpc.stream import AsyncStream, Stream
-from hexar_client.errors import HexarError, Unavailable, convert_rpc
+from hexar_client.errors import Cancelled, HexarError, Unavailable, convert_rpc
 
 R = TypeVar("R", bound=Message)
 Row = TypeVar("Row")
@@ -88,7 +88,8 @@ class _Base:
         """Seconds to wait before a call is repeated; raises ``error`` where it must not be, or is of no use."""
         name = str(getattr(method, "name", ""))
         refused = isinstance(error, Unavailable) and error.retry_after is not None
-        lost = isinstance(error, Unavailable) and not error.from_server and name.startswith(READING)
+        # A server that ends cancels what reaches it in its last moment, without a word of its own.
+        lost = isinstance(error, (Unavailable, Cancelled)) and not error.from_server and name.startswith(READING)
         # What a generator sent is gone.
         again = isinstance(request, Message) and (refused or lost) and failures <= self._connection.retries
         pause = error.retry_after or PAUSE * 1.5 ** (failures - 1) * random.uniform(0.5, 1.0)

@@ -8,7 +8,7 @@ A chat answer of 40 tokens and a query of 12 products are kept once; then each i
 
 ``vs_echo`` and ``vs_original_form`` are medians of the rounds' ratios, ``vs_echo_cpu`` and ``vs_original_form_cpu`` the same of
 the server processes' CPU time an answer, which depends less on what else the machine does. ``vs_original`` compares with a server
-of an older checkout that kept no compacted form: ``--before PATH`` (or ``HEXAR_BENCH_BEFORE``) names its folder, with a built
+of an older checkout that kept no compacted form: ``--before PATH`` (or ``BENCH_BEFORE``) names its folder, with a built
 ``.venv`` in it. It answers the same requests in the same rounds.
 
 Run: ``python tests/bench/serving/replay.py [--quick] [--before PATH]``.
@@ -174,7 +174,7 @@ async def ready(address: str) -> None:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Cached answers a second")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--before", type=Path, default=os.environ.get("HEXAR_BENCH_BEFORE"), help="a checkout to compare with")
+    parser.add_argument("--before", type=Path, default=os.environ.get("BENCH_BEFORE"), help="a checkout to compare with")
     return parser.parse_args()
 
 

@@ -49,8 +49,8 @@ _SPELLED_PERSONS = re.compile(
 _SPELLED = dict(
     zip(["two", "three", "four", "five", "six", "dos", "tres", "cuatro", "cinco", "seis"], "2345623456", strict=True)
 )
-MAX_BEFORE = _MAX = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_max'])})(?:\s(?:de|of))?\s*$|<\s*$")
-MIN_BEFORE = _MIN = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_min'])})(?:\s(?:de|of))?\s*$|>\s*$")
+MAX_BEFORE = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_max'])})(?:\s(?:de|of))?\s*$|<\s*$")
+MIN_BEFORE = re.compile(rf"(?<!\w)(?:{alternation(_TABLE['measure_min'])})(?:\s(?:de|of))?\s*$|>\s*$")
 _MAX_AFTER = re.compile(rf"\s*(?:{alternation(_TABLE['measure_max_after'])})(?!\w)")
 _MIN_AFTER = re.compile(rf"\s*(?:{alternation(_TABLE['measure_min_after'])})(?!\w)|\s?\+")
 _BETWEEN = re.compile(r"(?<!\w)(?:between|entre|from|de|desde)\s+$")
@@ -65,7 +65,9 @@ def read_measures(reading: TextReading, filters: query_pb2.Filters) -> None:
     given = {measure.quantity for measure in filters.measures}
     for match in list(islice(_MEASURE.finditer(reading.folded), MAX_FOUND)):
         low = max(0, match.start() - 40)
-        compared = _MAX.search(reading.folded, low, match.start()) or _MIN.search(reading.folded, low, match.start())
+        compared = MAX_BEFORE.search(reading.folded, low, match.start()) or MIN_BEFORE.search(
+            reading.folded, low, match.start()
+        )
         if GAP in match[0] or (not compared and reading.negated(match.start())):
             continue
         if _PERSON.search(reading.folded, low, match.start()):
@@ -103,7 +105,7 @@ def _limits(folded: str, match: re.Match[str]) -> tuple[query_pb2.Measure | None
         measure.min, measure.max = low, high
         phrase = _BETWEEN.search(folded, before, start)
         return measure, phrase.start() if phrase else start, end
-    most, least = _MAX.search(folded, before, start), _MIN.search(folded, before, start)
+    most, least = MAX_BEFORE.search(folded, before, start), MIN_BEFORE.search(folded, before, start)
     most_after, least_after = _MAX_AFTER.match(folded, end), _MIN_AFTER.match(folded, end)
     after = most_after or least_after
     phrase = most or least or _LEADING.search(folded, before, start)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any, TypedDict, Unpack, cast
 
 from hexar.v1 import ops_pb2 as pb
 from hexar.v1 import ops_pb2_grpc
 from hexar_client._rpc.calls import AsyncCalls, Calls
 
 
-def _invalidation(target: dict[str, Any]) -> pb.InvalidateCacheRequest:
+class Target(TypedDict, total=False):
+    """What to forget, of which exactly one is given.
+
+    A cache kind, what depends on a name, everything of the tenant, a portfolio's answers, a vendor's products, a product by its id,
+    one entry by its key.
+    """
+
+    kind: str
+    dependency: str
+    everything: bool
+    portfolio: str
+    vendor: str
+    product: str
+    entry: str
+
+
+def _invalidation(target: Target) -> pb.InvalidateCacheRequest:
     named = {name: value for name, value in target.items() if value}
     if len(named) != 1:
-        raise ValueError(f"give exactly one of {', '.join(target)}")
-    return pb.InvalidateCacheRequest(**named)
+        raise ValueError(f"give exactly one of {', '.join(Target.__annotations__)}")
+    return pb.InvalidateCacheRequest(**cast("dict[str, Any]", named))
 
 
 class Ops:
@@ -45,31 +61,9 @@ class Ops:
             self._client.unary(self._stub.InspectCache, pb.InspectCacheRequest(kind=kind, limit=limit)),
         )
 
-    def invalidate(  # each is a field of the contract
-        self,
-        *,
-        kind: str = "",
-        dependency: str = "",
-        everything: bool = False,
-        portfolio: str = "",
-        vendor: str = "",
-        product: str = "",
-        entry: str = "",
-    ) -> pb.InvalidateCacheResponse:
-        """Forget one of: a cache kind, what depends on a name, everything of the tenant, a portfolio's answers, a vendor's
-        products, a product by its id, one entry by its key. ValueError where not exactly one is given.
-        """
-        request = _invalidation(
-            {
-                "kind": kind,
-                "dependency": dependency,
-                "everything": everything,
-                "portfolio": portfolio,
-                "vendor": vendor,
-                "product": product,
-                "entry": entry,
-            }
-        )
+    def invalidate(self, **target: Unpack[Target]) -> pb.InvalidateCacheResponse:
+        """Forget what :class:`Target` names. ValueError where not exactly one is given."""
+        request = _invalidation(target)
         return cast("pb.InvalidateCacheResponse", self._client.unary(self._stub.InvalidateCache, request))
 
     def warm(self, queries: list[str] | None = None, vendors: list[str] | None = None) -> pb.WarmCacheResponse:
@@ -162,31 +156,9 @@ class AsyncOps:
             await self._client.unary(self._stub.InspectCache, pb.InspectCacheRequest(kind=kind, limit=limit)),
         )
 
-    async def invalidate(  # each is a field of the contract
-        self,
-        *,
-        kind: str = "",
-        dependency: str = "",
-        everything: bool = False,
-        portfolio: str = "",
-        vendor: str = "",
-        product: str = "",
-        entry: str = "",
-    ) -> pb.InvalidateCacheResponse:
-        """Forget one of: a cache kind, what depends on a name, everything of the tenant, a portfolio's answers, a vendor's
-        products, a product by its id, one entry by its key. ValueError where not exactly one is given.
-        """
-        request = _invalidation(
-            {
-                "kind": kind,
-                "dependency": dependency,
-                "everything": everything,
-                "portfolio": portfolio,
-                "vendor": vendor,
-                "product": product,
-                "entry": entry,
-            }
-        )
+    async def invalidate(self, **target: Unpack[Target]) -> pb.InvalidateCacheResponse:
+        """Forget what :class:`Target` names. ValueError where not exactly one is given."""
+        request = _invalidation(target)
         return cast("pb.InvalidateCacheResponse", await self._client.unary(self._stub.InvalidateCache, request))
 
     async def warm(self, queries: list[str] | None = None, vendors: list[str] | None = None) -> pb.WarmCacheResponse:

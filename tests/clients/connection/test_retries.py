@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from hexar.v1 import portfolio_pb2
-from hexar_client import AsyncClient, Client, FailedPrecondition, Unavailable
+from hexar_client import AsyncClient, Cancelled, Client, FailedPrecondition, Unavailable
 from hexar_client.chat import Upload
 
 
@@ -72,10 +72,13 @@ def test_what_the_server_refused_for_now_is_asked_again(moody: Moody) -> None:
 def test_a_lost_call_is_repeated_where_it_only_looks(moody: Moody) -> None:
     """What may have been carried out is not done twice."""
     with Client(moody.address) as client:
-        moody.failures = [grpc.StatusCode.UNAVAILABLE]
+        moody.failures = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED]
         client.portfolios.get("manuals")
         moody.failures = [grpc.StatusCode.UNAVAILABLE]
         with pytest.raises(Unavailable):
+            client.portfolios.delete("manuals")
+        moody.failures = [grpc.StatusCode.CANCELLED]
+        with pytest.raises(Cancelled):
             client.portfolios.delete("manuals")
         moody.failures = [grpc.StatusCode.UNAVAILABLE]
         with pytest.raises(Unavailable):
@@ -83,7 +86,7 @@ def test_a_lost_call_is_repeated_where_it_only_looks(moody: Moody) -> None:
         moody.failures = [grpc.StatusCode.FAILED_PRECONDITION]
         with pytest.raises(FailedPrecondition):
             client.portfolios.get("manuals")
-    assert moody.calls == ["GetPortfolio"] * 2 + ["DeletePortfolio", "UpsertDocuments", "GetPortfolio"]
+    assert moody.calls == ["GetPortfolio"] * 3 + ["DeletePortfolio"] * 2 + ["UpsertDocuments", "GetPortfolio"]
 
 
 def test_retries_end(moody: Moody) -> None:

@@ -18,8 +18,6 @@ DELIMITERS = (",", ";", "\t", "|")
 MAX_COLUMNS = 1000
 #: Lines that are looked at to find how a text is delimited, and the characters that they may have.
 LOOKED_AT, LOOKED_AT_CHARACTERS = 60, 1 << 20
-
-
 #: Lines in which a heading ends, counted from the first of the table's width.
 HEADING_LINES = 12
 

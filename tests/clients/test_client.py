@@ -87,6 +87,8 @@ def test_errors_are_the_sdks_own(server: str) -> None:
             client.ops.job("0" * 32)
         with pytest.raises(hexar_client.InvalidArgument):
             client.ops.invalidate(kind="nothing")
+        with pytest.raises(ValueError, match="exactly one of kind, dependency"):
+            client.ops.invalidate()
 
 
 def test_an_unreachable_server_is_unavailable() -> None:

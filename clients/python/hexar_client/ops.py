@@ -13,8 +13,8 @@ from hexar_client._rpc.calls import AsyncCalls, Calls
 class Target(TypedDict, total=False):
     """What to forget, of which exactly one is given.
 
-    A cache kind, what depends on a name, everything of the tenant, a portfolio's answers, a vendor's products, a product by its id,
-    one entry by its key.
+    A cache kind, what depends on a name, everything of the tenant, a portfolio's answers, a vendor's products, a product by its
+    id, one entry by its key.
     """
 
     kind: str

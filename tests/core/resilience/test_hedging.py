@@ -58,20 +58,23 @@ async def test_a_late_call_is_answered_by_the_second_one() -> None:
 
 
 async def test_no_more_calls_are_added_than_the_share() -> None:
-    """A party that is late every time costs one extra call in twenty, and what was saved up."""
-    hedger, party = Hedger(HedgeConfig(share=0.05, least=0.001)), Party()
+    """Once what was saved up is spent, a late call waits for its first answer; twenty calls later one is hedged again."""
+    hedger, party = Hedger(HedgeConfig(share=0.05, least=0.01)), Party()
     await known(hedger, party)
-    before = party.calls
-    for _ in range(200):
-        # Late, and then there: the first call answers as soon as it was hedged, or where it was not.
-        first = never()
-        party.holds = [first]
-        asyncio.get_running_loop().call_later(0.004, first.set)
-        await hedger.call("shop", party)
     counts = hedger.parties["shop"]
-    print(f"n=200 late calls: {counts.hedges} hedged, {counts.wins} won by the second")
-    assert 0 < counts.hedges <= SAVED + 0.05 * counts.calls
-    assert party.calls - before == 200 + counts.hedges
+    for _ in range(int(SAVED)):
+        party.holds = [never()]
+        await hedger.call("shop", party)
+    assert (counts.hedges, counts.wins) == (SAVED, SAVED)
+    before, hold = party.calls, never()
+    party.holds = [hold]
+    asyncio.get_running_loop().call_later(0.05, hold.set)
+    assert await hedger.call("shop", party) == before + 1
+    assert (party.calls, counts.hedges) == (before + 1, SAVED)
+    await known(hedger, party, 20)
+    party.holds = [never()]
+    await hedger.call("shop", party)
+    assert counts.hedges == SAVED + 1
 
 
 async def test_it_is_off_unless_it_is_configured_and_while_little_is_known() -> None:

@@ -92,3 +92,21 @@ def test_what_is_cheaper_is_asked_of_prices() -> None:
 def test_half_of_a_long_question_must_be_said() -> None:
     """A sentence that shares a word or two with a long question is about something else."""
     assert quotes("Which firm was asked to design the new bridge near the chapel over the river after the flood?") == []
+
+
+BLANKETS = Passage(
+    1,
+    "# Blankets\n\n| blanket | width | price |\n|---|---|---|\n| Heavy wool | 140 cm | 85 EUR |\n| Light wool | 140 cm | 60 EUR |\n",
+    "Blankets",
+)
+
+
+def test_a_row_of_something_else_is_not_quoted_beside_the_one_that_is_meant() -> None:
+    """The price of another blanket is no answer; both are where either may be meant."""
+
+    def rows(question: str) -> list[str]:
+        return [text.partition(",")[0] for text, _ in choose(question, (BLANKETS,), 2, "en", vectors=embedded())]
+
+    assert rows("How much is the heavy wool blanket?") == ["Heavy wool"]
+    assert rows("What does the light wool blanket cost?") == ["Light wool"]
+    assert sorted(rows("How much does a wool blanket cost?")) == ["Heavy wool", "Light wool"]

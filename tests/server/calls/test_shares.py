@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2
 
 from hexar.core.errors import ResourceExhausted
 from hexar.server.calls.interceptors import Admission
-from hexar.server.calls.interceptors.admission import BULK_SHARE
+from hexar.server.calls.interceptors.admission import BULK_SHARE, REPLAY_ROOM
 from hexar.server.calls.rpc import Call, Method
 from hexar.server.process.app import App
 from hexar.server.servicers.chat import ChatServicer
@@ -147,6 +147,21 @@ async def test_bulk_work_is_refused_first_and_what_is_at_hand_last() -> None:
         gate.observe(5.0)
     assert gate.gradient.value == gate.gradient.minimum < 20
     assert await gate(STREAM, replay)(Call(STREAM, _Wire())) == b"kept"
+
+
+async def test_where_few_may_work_a_burst_leaves_room_for_replays() -> None:
+    """Calls that are about to be refused are inside for a moment: they do not keep out what is at hand."""
+    gate = Admission(4)
+    gate.inside = 4 + REPLAY_ROOM - 1
+
+    async def replay(_: Call) -> bytes:
+        return b"kept"
+
+    assert await gate(STREAM, replay)(Call(STREAM, _Wire())) == b"kept"
+    gate.inside = 4 + REPLAY_ROOM
+    with pytest.raises(ResourceExhausted) as refused:
+        await gate(STREAM, replay)(Call(STREAM, _Wire()))
+    assert refused.value.limit == "calls"
 
 
 async def test_documents_that_arrive_share_one_room(settings: Callable[..., Settings]) -> None:

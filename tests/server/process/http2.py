@@ -57,13 +57,18 @@ class Http2:
         """True where the connection is over, or the server takes no more streams on it."""
         return self._reading.done() or any(kind == GOAWAY for kind, *_ in self.frames)
 
+    @property
+    def over(self) -> set[int]:
+        """The streams that the server has ended."""
+        return {at for kind, flags, at, _ in self.frames if at and (kind == RST_STREAM or flags & END_STREAM)}
+
     async def drained(self) -> None:
         """Wait until what was written is on its way."""
         await self._writer.drain()
 
     async def ended(self, stream: int) -> None:
         """Wait until the server has ended ``stream``."""
-        while not any(at == stream and (kind == RST_STREAM or flags & END_STREAM) for kind, flags, at, _ in self.frames):
+        while stream not in self.over:
             if self._reading.done():
                 return
             await asyncio.sleep(0.01)

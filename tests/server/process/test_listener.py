@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hexar.server.calls import rpc
+from hexar.server.calls.interceptors import errors
 from hexar.server.calls.transport import Listener, accepting, make_server
 from hexar.server.calls.transport.health import Health, handlers
 from hexar.server.process.app import App
@@ -16,7 +17,7 @@ from hexar.server.settings.config import Settings
 from hexar.v1 import portfolio_pb2
 from hexar_client import AsyncClient
 from hexar_client.errors import HexarError
-from tests.server.process.http2 import END_STREAM, RST_STREAM, Http2
+from tests.server.process.http2 import Http2
 
 HOSTILE_PATHS = [
     b"/\xff",
@@ -30,6 +31,7 @@ HOSTILE_PATHS = [
 ]
 TENANTS = {"tokens": [{"token": f"token-of-{name}-0123456789", "tenant": name, "scopes": ["use", "ops"]} for name in "ab"]}
 UPSERT = b"/hexar.v1.PortfolioService/UpsertDocuments"
+CREATE = "hexar.v1.PortfolioService/CreatePortfolio"
 
 
 async def healthy(port: int) -> bool:
@@ -139,26 +141,35 @@ async def test_streams_without_a_message_are_refused_by_their_headers(app_of: Ca
     assert app.engine.metrics.in_flight == 0
 
 
-async def test_streams_that_are_left_crowd_one_another_out(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where anybody may call, no more calls wait for their first message than have room; one whose message comes is answered."""
+async def test_streams_that_are_left_crowd_one_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more calls wait for their first message than there is room for; one whose message comes is answered."""
     monkeypatch.setattr(rpc, "FIRST_SECONDS", 600.0)
-    callers = [await Http2.connect(app.port) for _ in range(2)]
-    for caller in callers:
-        for _ in range(1500):
-            caller.open(b"/hexar.v1.QueryService/Query")
-        await caller.drained()
-    over = 3000 - rpc.WAITING
 
-    def ended() -> int:
-        frames = [frame for caller in callers for frame in caller.frames]
-        return sum(kind == RST_STREAM or bool(flags & END_STREAM) for kind, flags, stream, _ in frames if stream)
+    async def handler(call: rpc.Call) -> bytes | None:
+        return call.request
 
-    while ended() < over:  # noqa: ASYNC110  # no event tells of it
-        await asyncio.sleep(0.01)
-    async with AsyncClient(f"127.0.0.1:{app.port}", retries=0) as client:
-        assert (await client.portfolios.create("p")).portfolio_id == "p"
-    for caller in callers:
-        await caller.close()
+    served = rpc.ServiceHandler([portfolio_pb2.DESCRIPTOR], {CREATE: handler}, [errors, rpc.Receive(50)])
+    server = make_server(served.methods, [])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    caller = await Http2.connect(port)
+
+    async def all_ended(count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(caller.over) < count:  # noqa: ASYNC110  # no event tells of it
+                await asyncio.sleep(0.01)
+
+    for _ in range(60):
+        caller.open(b"/" + CREATE.encode())
+    await all_ended(10)
+    assert any(b"too many calls wait for their first message" in payload for _, _, _, payload in caller.frames)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert await channel.unary_unary(f"/{CREATE}")(b"", timeout=60) == b""
+    # It took the place of one more.
+    await all_ended(11)
+    assert len(caller.over) == 11
+    await caller.close()
+    await server.stop(0)
 
 
 async def test_one_tenants_idle_uploads_leave_room_for_another(app_of: Callable[..., object]) -> None:

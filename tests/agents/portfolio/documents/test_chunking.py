@@ -50,6 +50,15 @@ def test_a_chunk_knows_its_headings_and_language() -> None:
     assert made[1].headings == ("Manual",)
 
 
+def test_a_heading_stands_with_what_follows_it() -> None:
+    """A chunk does not end with headings: where what follows does not fit, they go with it."""
+    code = "```\n" + "spool = wind(spool)\n" * 190 + "```\n"
+    made = chunks(read(f"# Winch\n\n{'It holds rope. ' * 30}\n\n# Code\n\n## Winding\n\n{code}".encode(), "a.md"))
+    assert len(made) == 2
+    assert "Code" not in made[0].text
+    assert made[1].text.startswith("# Code\n\n## Winding")
+
+
 def test_an_edit_in_one_section_leaves_the_chunks_of_the_others() -> None:
     """Checksums of the other sections are the same after a sentence is added to the first."""
     sections = [f"## Part {i}\n\n" + f"This is sentence {i} of the text. " * 60 for i in range(4)]
